@@ -1,0 +1,1 @@
+//! Adapters of the ports: SQLite as store and event bus.

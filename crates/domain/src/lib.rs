@@ -1,0 +1,23 @@
+//! The pure core of LLM-SRE.
+//!
+//! Everything here is a function of its arguments: no I/O, no clock, no randomness, no async. Time comes in as a
+//! [`Timestamp`]; decisions use ordered maps, so the same input gives the same output on every machine.
+//!
+//! The way through: [`telemetry`] points → [`detect`] anomalies → [`correlate`] incidents → [`diagnose`] hypotheses →
+//! [`remedy`] plans; [`incident`] holds the life of the thing they all speak of.
+
+pub mod anomaly;
+pub mod correlate;
+pub mod detect;
+pub mod diagnose;
+pub mod evidence;
+pub mod incident;
+pub mod remedy;
+pub mod service;
+pub mod telemetry;
+pub mod time;
+pub mod topology;
+
+pub use anomaly::{Anomaly, AnomalyId, Direction, Signal};
+pub use service::ServiceId;
+pub use time::Timestamp;

@@ -1,0 +1,1 @@
+//! What every gRPC service of the mesh shares: servers, peers, error mapping, tracing, trace ids.

@@ -1,0 +1,1 @@
+//! The ports of LLM-SRE, their in-memory twins and their contract suites.

@@ -1,0 +1,1 @@
+//! Watches telemetry, opens incidents and owns their life.

@@ -1,0 +1,1 @@
+//! Explains incidents from evidence.

@@ -1,0 +1,1 @@
+//! Telemetry from the event bus into the store, and its queries.

@@ -1,0 +1,1 @@
+//! Plans, approves, executes and verifies repairs within the policy.

@@ -1,0 +1,1 @@
+//! A simulated shop that emits OpenTelemetry, breaks on request and can be repaired.
