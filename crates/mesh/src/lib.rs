@@ -1,1 +1,22 @@
-//! What every gRPC service of the mesh shares: servers, peers, error mapping, tracing, trace ids.
+//! What every gRPC service of the mesh shares.
+//!
+//! * [`server`]: one port with health, reflection and gRPC-Web around a service's routes.
+//! * [`peer`]: a service in this process or across the network, as one type.
+//! * [`status`]: errors on the wire, each with `google.rpc.ErrorInfo`.
+//! * [`names`]: resource names such as `incidents/{uuid}`.
+//! * [`page`]: page sizes and tokens.
+//! * [`context`]: the trace that a piece of work belongs to, from call to call.
+//! * [`stages`]: an incident's steps as spans of one trace, kept until they were exported.
+//! * [`logging`]: logs with trace ids, and export by OTLP.
+
+pub mod context;
+pub mod logging;
+pub mod names;
+pub mod page;
+pub mod peer;
+pub mod server;
+pub mod stages;
+pub mod status;
+
+pub use context::TraceContext;
+pub use peer::Peer;

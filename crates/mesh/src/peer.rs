@@ -1,0 +1,84 @@
+//! A service of the mesh, in this process or across the network, as one type.
+//!
+//! A generated client takes a [`Peer`] whichever it is. The deadline and the trace context are put on it here, once.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
+use tower::timeout::error::Elapsed;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder};
+
+use crate::context::{TRACEPARENT, TraceContext};
+use crate::server::RpcTraceLayer;
+
+/// Anything that answers gRPC.
+pub type Peer = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+
+/// How long a call may take until its answer begins. Longer than the slowest unary call (a diagnosis that reads the
+/// store), shorter than any deadline of an incident.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// An address that is no endpoint.
+#[derive(Debug, thiserror::Error)]
+#[error("'{address}' is not an endpoint of the form http://host:port")]
+pub struct InvalidEndpoint {
+    address: String,
+    #[source]
+    source: tonic::transport::Error,
+}
+
+/// Services that run in this process.
+pub fn local(routes: Routes) -> Peer {
+    over(ServiceBuilder::new().layer(RpcTraceLayer).service(routes))
+}
+
+/// Services behind `address`, such as `http://127.0.0.1:50051`. Connects at the first call, and again after a loss.
+pub fn remote(address: &str) -> Result<Peer, InvalidEndpoint> {
+    let invalid = |source| InvalidEndpoint { address: address.to_owned(), source };
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(invalid)?;
+    let channel: Channel = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .tcp_nodelay(true)
+        .connect_lazy();
+    Ok(over(channel))
+}
+
+fn over<S>(inner: S) -> Peer
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    let service = ServiceBuilder::new()
+        .map_request(with_trace_context)
+        .map_err(timeout_as_status)
+        .layer(tower::timeout::TimeoutLayer::new(CALL_TIMEOUT))
+        .service(inner);
+    BoxCloneSyncService::new(service)
+}
+
+fn with_trace_context(mut request: http::Request<Body>) -> http::Request<Body> {
+    if let Some(context) = TraceContext::current()
+        && let Ok(value) = HeaderValue::try_from(context.to_string())
+    {
+        request.headers_mut().insert(TRACEPARENT, value);
+    }
+    request
+}
+
+fn timeout_as_status(error: BoxError) -> BoxError {
+    if error.is::<Elapsed>() {
+        let message = format!("no answer within {} s", CALL_TIMEOUT.as_secs());
+        return Box::new(tonic::Status::deadline_exceeded(message));
+    }
+    error
+}

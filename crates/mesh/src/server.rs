@@ -1,0 +1,203 @@
+//! One port around a service's routes: gRPC, gRPC-Web, health, and reflection v1 and v1alpha.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::{Layer, Service};
+use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::context::TraceContext;
+
+/// The largest request or answer that a control service takes, in bytes. An evidence snapshot with every fact at its
+/// bound has about a tenth of it.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Streams that one connection may have open at once.
+const MAX_STREAMS: u32 = 256;
+
+/// How long a shutdown waits for calls under way.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What can go wrong when serving.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The contracts' descriptors cannot be served.
+    #[error("failed to build the reflection service")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The listener failed.
+    #[error("failed to serve on {address}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: tonic::transport::Error,
+    },
+}
+
+/// A port that is bound and not yet served.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    routes: Routes,
+    health: HealthReporter,
+}
+
+impl Server {
+    /// Binds `address` (port 0 takes a free one) and puts health and reflection beside `routes`. Every service named
+    /// in `services` is NOT_SERVING until [`Health::set_serving`] says otherwise.
+    pub async fn bind(address: SocketAddr, routes: Routes, services: &[&str]) -> Result<Self, Error> {
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Bind { address, source })?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        for service in services {
+            health.set_service_status(*service, ServingStatus::NotServing).await;
+        }
+        let routes = with_reflection(routes.add_service(health_service)).map_err(Error::Reflection)?;
+        Ok(Self { listener, address, routes, health })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle that says what is serving.
+    pub fn health(&self) -> Health {
+        Health(self.health.clone())
+    }
+
+    /// Serves until `shutdown`, then lets calls under way end, for at most five seconds.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let address = self.address;
+        let incoming = tonic::transport::server::TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let serving = tonic::transport::Server::builder()
+            .accept_http1(true)
+            .max_concurrent_streams(MAX_STREAMS)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .layer(RpcTraceLayer)
+            .layer(tonic_web::GrpcWebLayer::new())
+            .add_routes(self.routes)
+            .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        let drained = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            result = serving => result.map_err(|source| Error::Serve { address, source }),
+            () = drained => Ok(()),
+        }
+    }
+}
+
+/// Says which services of a port are serving.
+#[derive(Clone)]
+pub struct Health(HealthReporter);
+
+impl Health {
+    /// Marks a service by its full name, such as `llmsre.incident.v1.IncidentService`.
+    pub async fn set_serving(&self, service: &str, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.0.set_service_status(service, status).await;
+    }
+}
+
+fn with_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(llm_sre_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+}
+
+/// Makes a call that belongs to a trace a span of that trace, and runs its handler in that context. Calls without a
+/// sampled parent leave no span: telemetry itself would drown the incidents.
+#[derive(Clone, Copy, Debug)]
+pub struct RpcTraceLayer;
+
+impl<S> Layer<S> for RpcTraceLayer {
+    type Service = RpcTrace<S>;
+    fn layer(&self, inner: S) -> RpcTrace<S> {
+        RpcTrace { inner }
+    }
+}
+
+/// See [`RpcTraceLayer`].
+#[derive(Clone, Debug)]
+pub struct RpcTrace<S> {
+    inner: S,
+}
+
+impl<S, B> Service<http::Request<B>> for RpcTrace<S>
+where
+    S: Service<http::Request<B>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let Some(parent) = TraceContext::from_headers(request.headers()) else {
+            return Box::pin(self.inner.call(request));
+        };
+        let span = rpc_span(request.uri().path(), parent);
+        let context = exported_context(&span).unwrap_or(parent);
+        Box::pin(context.scope(self.inner.call(request)).instrument(span))
+    }
+}
+
+fn rpc_span(path: &str, parent: TraceContext) -> tracing::Span {
+    let method = path.trim_start_matches('/');
+    let span = tracing::info_span!(
+        target: "llm_sre::rpc",
+        "rpc",
+        otel.name = method,
+        otel.kind = "server",
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        trace_id = crate::context::hex(&parent.trace_id()),
+    );
+    let remote = SpanContext::new(
+        TraceId::from_bytes(parent.trace_id()),
+        SpanId::from_bytes(parent.span_id()),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::default(),
+    );
+    // Fails only where no export is configured; the context then passes on unchanged.
+    if let Err(error) = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote)) {
+        tracing::trace!(%error, "span is not exported");
+    }
+    span
+}
+
+fn exported_context(span: &tracing::Span) -> Option<TraceContext> {
+    let context = span.context();
+    let context = context.span().span_context().clone();
+    context.is_valid().then(|| TraceContext::new(context.trace_id().to_bytes(), context.span_id().to_bytes())).flatten()
+}
