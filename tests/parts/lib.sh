@@ -1,0 +1,65 @@
+# Sourced by the scripts beside it: where the real parts live, and how one is built once and then found again.
+set -euo pipefail
+
+PARTS_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PARTS_HOME=${LLM_SRE_TESTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/llm-sre-tests}
+PARTS_BIN=$PARTS_HOME/bin
+# The builds share a small machine with whatever else runs there, so they ask for little of it.
+PARTS_JOBS=${LLM_SRE_PARTS_JOBS:-2}
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# need COMMAND WHAT_FOR: a missing tool is named together with what wants it.
+need() { command -v "$1" >/dev/null || fail "$2 needs $1, which is not on the PATH"; }
+
+# is_cached NAME VERSION: true when the cache holds NAME, built from exactly VERSION.
+is_cached() { [ -x "$PARTS_BIN/$1" ] && [ "$(cat "$PARTS_BIN/.$1.version" 2>/dev/null)" = "$2" ]; }
+
+# publish NAME VERSION FILE: the rename is atomic, so that a killed build leaves no half part behind.
+publish() {
+  chmod +x "$3"
+  mv "$3" "$PARTS_BIN/$1"
+  printf '%s\n' "$2" > "$PARTS_BIN/.$1.version"
+}
+
+# scratch: a directory beside the cache (a rename must not cross file systems), removed when the script ends.
+scratch() {
+  SCRATCH=$(mktemp -d "$PARTS_HOME/build.XXXXXX")
+  trap 'chmod -R u+w "$SCRATCH" 2>/dev/null; rm -rf "$SCRATCH"' EXIT
+}
+
+# go_build_env: a checkout's own GOFLAGS and workspace must not leak into builds that are pinned by version.
+go_build_env() { env GOWORK=off GOFLAGS=-buildvcs=false "$@"; }
+
+# from_go_module NAME PACKAGE VERSION: Go checks the download against its checksum database.
+from_go_module() {
+  need go "$1"
+  go_build_env GOBIN="$SCRATCH" nice -n 10 go install -p "$PARTS_JOBS" -trimpath -ldflags '-s -w' "$2@$3" >&2
+  publish "$1" "$3" "$SCRATCH/${2##*/}"
+}
+
+# from_go_source NAME PACKAGE VERSION: built in the directory NAME beside this file, whose go.mod and go.sum pin all it uses.
+from_go_source() {
+  need go "$1"
+  (cd "$PARTS_SOURCE/$1" &&
+    go_build_env nice -n 10 go build -p "$PARTS_JOBS" -mod=readonly -trimpath -ldflags '-s -w' -o "$SCRATCH/$1" "$2" >&2)
+  publish "$1" "$3" "$SCRATCH/$1"
+}
+
+# from_npm_binary NAME PACKAGE VERSION: a native program inside an npm package named after platform and architecture.
+from_npm_binary() {
+  need npm "$1"
+  local package
+  package=$2-$(node -p 'process.platform + "-" + process.arch')
+  (cd "$SCRATCH" && npm install --no-audit --no-fund --ignore-scripts --loglevel error --prefix "$SCRATCH" "$package@$3" >&2)
+  publish "$1" "$3" "$SCRATCH/node_modules/$package/bin/$1"
+}
+
+# from_wheel NAME PACKAGE VERSION: a native program inside a Python wheel.
+from_wheel() {
+  need python3 "$1"
+  python3 -m venv "$SCRATCH/venv" >&2
+  "$SCRATCH/venv/bin/pip" install --quiet --no-deps --disable-pip-version-check "$2==$3" >&2
+  publish "$1" "$3" "$SCRATCH/venv/bin/$1"
+}
