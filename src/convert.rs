@@ -3,20 +3,34 @@
 //! From the domain is total (`From`); to the domain is a parse (`TryFrom` with [`ConvertError`]): an absent required
 //! field or an unknown enum value is an error that names the field, never a default.
 
+pub mod anomaly;
+pub mod common;
+pub mod event;
+pub mod evidence;
+pub mod incident;
 pub mod otlp;
 
 /// A message that the domain cannot take, with the field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConvertError {
     /// A required field is absent.
-    #[error("field {0} is required")]
+    #[error("{0} is required")]
     Missing(&'static str),
     /// A field holds what it may not.
-    #[error("field {field} is invalid: {reason}")]
+    #[error("{field} is invalid: {reason}")]
     Invalid {
         /// The field's name in the contract.
         field: &'static str,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl ConvertError {
+    /// The field that is wrong.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Missing(field) | Self::Invalid { field, .. } => field,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Messages and services are generated from `proto/`; `convert` holds each message's one conversion to the domain.
 //! OpenTelemetry's own messages come from the crate `opentelemetry-proto`.
 
-mod convert;
+pub mod convert;
 
 pub use convert::{ConvertError, otlp};
 
