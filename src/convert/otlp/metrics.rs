@@ -51,9 +51,9 @@ pub fn metrics(request: &ExportMetricsServiceRequest) -> Converted<MetricPoint> 
 /// What [`metrics`] would reject, without converting the rest.
 pub fn check_metrics(request: &ExportMetricsServiceRequest) -> Vec<Rejection> {
     let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
-    let judged = scopes.flat_map(|scope| &scope.metrics).flat_map(|metric| {
-        points(metric).map(move |point| judge(metric, &point).err())
-    });
+    let judged = scopes
+        .flat_map(|scope| &scope.metrics)
+        .flat_map(|metric| points(metric).map(move |point| judge(metric, &point).err()));
     judged.enumerate().filter_map(|(position, reason)| Some(Rejection { position, reason: reason? })).collect()
 }
 
