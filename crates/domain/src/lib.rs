@@ -7,6 +7,7 @@
 //! [`remedy`] plans; [`incident`] holds the life of the thing they all speak of.
 
 pub mod anomaly;
+pub mod calls;
 pub mod correlate;
 pub mod detect;
 pub mod diagnose;
