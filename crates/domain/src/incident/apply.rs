@@ -1,0 +1,242 @@
+//! The transitions.
+
+use super::{
+    About, Acknowledgement, ActionId, Actor, DiagnosisId, EVENTS_REMEMBERED_MAX, Effect, EscalationReason, Event,
+    EventKind, HandReason, Incident, IncidentId, Notice, Notified, Proposal, Resolution, ResolutionReason, Rules,
+    Severity, State, TimelineEntry, Verdict,
+};
+use crate::incident::event::Urgency;
+use crate::{Anomaly, Timestamp};
+
+/// Why an event cannot happen to an incident. The incident is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalTransition {
+    /// The state does not allow it.
+    #[error("{event} is not possible in {state:?} of incident {incident}")]
+    State {
+        /// The incident.
+        incident: IncidentId,
+        /// The state that it is in.
+        state: State,
+        /// What was to happen.
+        event: &'static str,
+    },
+    /// Another action is the one that counts.
+    #[error("{event} of action {action} is not possible: incident {incident} is about action {current:?}")]
+    OtherAction {
+        /// The incident.
+        incident: IncidentId,
+        /// What was to happen.
+        event: &'static str,
+        /// The action reported.
+        action: ActionId,
+        /// The incident's newest action.
+        current: Option<ActionId>,
+    },
+    /// It ended too long ago; the recurrence opens the next ordinal.
+    #[error("incident {incident} cannot be reopened: the window ended at {until}")]
+    ReopenWindowPassed {
+        /// The incident.
+        incident: IncidentId,
+        /// When the window ended.
+        until: Timestamp,
+    },
+    /// An incident is not its own effect.
+    #[error("incident {incident} cannot be a duplicate of itself")]
+    DuplicateOfItself {
+        /// The incident.
+        incident: IncidentId,
+    },
+}
+
+impl Incident {
+    /// Takes note of an event and says what is to be done.
+    ///
+    /// A repeat (known by its id) and a late report about something settled change nothing and return no effects. In
+    /// a state that has ended, that holds for every report of how a diagnosis, an action or a measurement went; what
+    /// would begin something new is illegal there, except [`EventKind::Reopened`].
+    ///
+    /// # Errors
+    /// When the event cannot happen now. The incident is unchanged.
+    pub fn apply(&mut self, event: Event, rules: &Rules, now: Timestamp) -> Result<Vec<Effect>, IllegalTransition> {
+        if self.applied.contains(&event.id) {
+            return Ok(Vec::new());
+        }
+        let remembered = event.kind.is_remembered();
+        let mut step =
+            Step { incident: self.clone(), actor: event.actor, rules, now, name: event.kind.name(), effects: vec![] };
+        step.take(event.kind)?;
+        let Step { mut incident, effects, .. } = step;
+        if remembered {
+            if incident.applied.len() >= EVENTS_REMEMBERED_MAX {
+                incident.applied.pop_front();
+            }
+            incident.applied.push_back(event.id);
+        }
+        if incident != *self {
+            incident.updated_at = now;
+            *self = incident;
+        }
+        Ok(effects)
+    }
+}
+
+/// One event being applied to a copy of the incident.
+struct Step<'a> {
+    incident: Incident,
+    actor: Actor,
+    rules: &'a Rules,
+    now: Timestamp,
+    name: &'static str,
+    effects: Vec<Effect>,
+}
+
+type Outcome = Result<(), IllegalTransition>;
+
+impl Step<'_> {
+    fn take(&mut self, kind: EventKind) -> Outcome {
+        match kind {
+            EventKind::AnomalyJoined(anomaly) => self.anomaly_joined(*anomaly),
+            EventKind::ImpactMeasured { impacts, severity } => {
+                self.living()?;
+                self.incident.add_impacts(impacts);
+                self.rise(severity);
+                Ok(())
+            }
+            EventKind::SignalsCleared => {
+                if !self.incident.state.is_terminal() && !self.incident.state.is_acting() {
+                    self.effects.push(Effect::CheckRecovery { action: None });
+                }
+                Ok(())
+            }
+            EventKind::RecoveryMeasured { verdict } => self.recovery_measured(verdict),
+            EventKind::DiagnosisStarted { diagnosis } => self.diagnosis_started(diagnosis),
+            EventKind::DiagnosisFinished { diagnosis } => self.diagnosis_finished(diagnosis),
+            EventKind::DiagnosisUnresolved { diagnosis } => {
+                self.not_diagnosed(diagnosis, "nothing in the evidence supports a cause".to_owned(), true)
+            }
+            EventKind::DiagnosisFailed { diagnosis, reason } => self.not_diagnosed(diagnosis, reason, false),
+            EventKind::ActionProposed { action, proposal, summary } => self.proposed(action, proposal, &summary),
+            EventKind::PlanBlocked { reason } => self.no_plan(EscalationReason::Blocked, &reason),
+            EventKind::NothingToDo { reason } => self.no_plan(EscalationReason::NoAction, &reason),
+            EventKind::AttemptsExhausted => self.no_plan(EscalationReason::AttemptsExhausted, "attempts exhausted"),
+            EventKind::ActionApproved { action } => self.approved(action),
+            EventKind::ActionRejected { action } => self.not_approved(action, false),
+            EventKind::ApprovalExpired { action } => self.not_approved(action, true),
+            EventKind::ActionStarted { action } => self.started(action),
+            EventKind::ActionSucceeded { action } => self.succeeded(action),
+            EventKind::ActionFailed { action, reason } => self.failed(action, &reason),
+            EventKind::ActionUnknown { action } => self.unknown(action),
+            EventKind::Verified { action, verdict } => self.verified(action, verdict),
+            EventKind::RollbackStarted { action } => self.rollback_started(action),
+            EventKind::RolledBack { action } => self.rolled_back(action),
+            EventKind::RollbackFailed { action, reason } => self.rollback_failed(action, &reason),
+            EventKind::Acknowledged { note } => self.acknowledged(note),
+            EventKind::ResolvedByHand { reason, note } => self.resolved_by_hand(reason, note),
+            EventKind::MarkedDuplicate { of } => self.marked_duplicate(of),
+            EventKind::DeadlinePassed => self.deadline_passed(),
+            EventKind::Reopened { anomaly, severity } => self.reopened(*anomaly, severity),
+        }
+    }
+
+    fn illegal(&self) -> IllegalTransition {
+        IllegalTransition::State { incident: self.incident.id, state: self.incident.state, event: self.name }
+    }
+
+    fn living(&self) -> Outcome {
+        if self.incident.state.is_terminal() { Err(self.illegal()) } else { Ok(()) }
+    }
+
+    fn say(&mut self, message: impl Into<String>, about: About) {
+        let entry = TimelineEntry {
+            time: self.now,
+            actor: self.actor.clone(),
+            state: self.incident.state,
+            message: message.into(),
+            about,
+        };
+        self.incident.note(entry);
+    }
+
+    fn enter(&mut self, state: State, wait: std::time::Duration) {
+        self.incident.state = state;
+        self.incident.deadline = Some(self.now + wait);
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        let urgency = notice.urgency();
+        if urgency != Urgency::Always {
+            let is_urgent = urgency == Urgency::Urgent;
+            let cooldown = self.rules.notification_cooldown();
+            if self
+                .incident
+                .notified
+                .is_some_and(|last| (last.is_urgent || !is_urgent) && self.now < last.time + cooldown)
+            {
+                return;
+            }
+            self.incident.notified = Some(Notified { time: self.now, is_urgent });
+        }
+        self.effects.push(Effect::Notify(notice));
+    }
+
+    fn rise(&mut self, severity: Severity) {
+        if severity > self.incident.severity {
+            self.incident.severity = severity;
+            self.say(format!("severity rose to {severity}"), About::Incident);
+            self.notify(Notice::SeverityRose { to: severity });
+        }
+    }
+
+    fn escalate(&mut self, reason: EscalationReason, message: impl Into<String>, about: About) {
+        self.enter(State::Escalated, self.rules.reminder());
+        self.incident.escalation = Some(reason);
+        self.say(message, about);
+        self.effects.push(Effect::CancelPendingActions);
+        self.effects.push(Effect::Escalate { reason });
+        self.notify(Notice::Escalated { reason });
+    }
+
+    fn end(&mut self, state: State) {
+        self.incident.state = state;
+        self.incident.deadline = None;
+        self.incident.ended_at = Some(self.now);
+    }
+
+    fn resolve(&mut self, reason: ResolutionReason, note: String, message: impl Into<String>) {
+        self.end(State::Resolved);
+        self.incident.resolution = Some(Resolution { reason, actor: self.actor.clone(), note, time: self.now });
+        self.say(message, About::Incident);
+        if reason != ResolutionReason::Measured {
+            self.effects.push(Effect::CancelPendingActions);
+        }
+        self.notify(Notice::Resolved { reason });
+    }
+
+    fn plan(&mut self) {
+        self.enter(State::Diagnosing, self.rules.planning());
+        self.effects.push(Effect::RequestPlan);
+    }
+
+    fn anomaly_joined(&mut self, anomaly: Anomaly) -> Outcome {
+        self.living()?;
+        self.incident.join(anomaly);
+        Ok(())
+    }
+
+    /// While an action is under way, recovery is the verdict of its verification, not of this.
+    fn recovery_measured(&mut self, verdict: Verdict) -> Outcome {
+        if self.incident.state.is_terminal() || verdict != Verdict::Recovered {
+            return Ok(());
+        }
+        if self.incident.state.is_acting() {
+            return Err(self.illegal());
+        }
+        self.resolve(ResolutionReason::SelfRecovered, String::new(), "recovered by itself, as measured");
+        Ok(())
+    }
+}
+
+mod acting;
+mod closing;
+mod explaining;

@@ -1,0 +1,106 @@
+//! What people and the clock do.
+
+use super::{
+    About, Acknowledgement, Anomaly, Effect, EscalationReason, HandReason, IllegalTransition, IncidentId, Notice,
+    Outcome, ResolutionReason, Severity, State, Step,
+};
+
+impl Step<'_> {
+    pub(super) fn acknowledged(&mut self, note: String) -> Outcome {
+        let message = if note.is_empty() { "acknowledged".to_owned() } else { format!("acknowledged: {note}") };
+        self.incident.acknowledgement = Some(Acknowledgement { actor: self.actor.clone(), note, time: self.now });
+        self.say(message, About::Incident);
+        Ok(())
+    }
+
+    pub(super) fn resolved_by_hand(&mut self, reason: HandReason, note: String) -> Outcome {
+        match self.incident.state {
+            State::Resolved => Ok(()),
+            State::Duplicate => Err(self.illegal()),
+            _ => {
+                let (reason, message) = match reason {
+                    HandReason::Manual => (ResolutionReason::Manual, "resolved by hand"),
+                    HandReason::FalsePositive => (ResolutionReason::FalsePositive, "closed as a false positive"),
+                };
+                self.resolve(reason, note, message);
+                Ok(())
+            }
+        }
+    }
+
+    /// What an action has touched is settled first; correlation may say it again then.
+    pub(super) fn marked_duplicate(&mut self, of: IncidentId) -> Outcome {
+        if of == self.incident.id {
+            return Err(IllegalTransition::DuplicateOfItself { incident: of });
+        }
+        if self.incident.duplicate_of == Some(of) {
+            return Ok(());
+        }
+        self.living()?;
+        if self.incident.state.is_acting() {
+            return Err(self.illegal());
+        }
+        self.end(State::Duplicate);
+        self.incident.duplicate_of = Some(of);
+        self.say(format!("an effect of incident {of}"), About::Incident);
+        self.effects.push(Effect::CancelPendingActions);
+        Ok(())
+    }
+
+    pub(super) fn deadline_passed(&mut self) -> Outcome {
+        if self.incident.deadline.is_none_or(|deadline| self.now < deadline) {
+            return Ok(());
+        }
+        let about = self.incident.action.map_or(About::Incident, About::Action);
+        match (self.incident.state, self.incident.action) {
+            (State::Open, _) => {
+                self.escalate(EscalationReason::Deadline, "nobody began to explain it in time", About::Incident);
+            }
+            (State::Diagnosing, _) => {
+                self.escalate(EscalationReason::Deadline, "no diagnosis or plan in time", About::Incident);
+            }
+            (State::AwaitingApproval, _) => {
+                self.escalate(EscalationReason::NotApproved, "nobody approved in time", about);
+            }
+            (State::Remediating, _) => {
+                let message = "the action did not end in time; nobody knows whether it took effect";
+                self.escalate(EscalationReason::OutcomeUnknown, message, about);
+            }
+            (State::Verifying, Some(action)) => self.roll_back(action, "recovery was not measured in time"),
+            (State::Verifying, None) | (State::RollingBack, _) => {
+                self.escalate(EscalationReason::RollbackFailed, "it was not undone in time", about);
+            }
+            (State::Escalated, _) => {
+                self.enter(State::Escalated, self.rules.reminder());
+                if self.incident.acknowledgement.is_none() {
+                    self.say("still waits for a person", About::Incident);
+                    self.notify(Notice::Reminder);
+                }
+            }
+            (State::Resolved | State::Duplicate, _) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn reopened(&mut self, anomaly: Anomaly, severity: Severity) -> Outcome {
+        let (State::Resolved, Some(ended_at)) = (self.incident.state, self.incident.ended_at) else {
+            return Err(self.illegal());
+        };
+        let until = ended_at + self.rules.reopen_window();
+        if self.now > until {
+            return Err(IllegalTransition::ReopenWindowPassed { incident: self.incident.id, until });
+        }
+        self.enter(State::Open, self.rules.open());
+        self.incident.severity = severity;
+        self.incident.ended_at = None;
+        self.incident.resolution = None;
+        self.incident.escalation = None;
+        // Whoever acknowledged what then ended has not seen that it is back.
+        self.incident.acknowledgement = None;
+        self.incident.join(anomaly);
+        self.say("reopened: the same trouble came back", About::Incident);
+        self.effects.push(Effect::RequestDiagnosis);
+        self.notify(Notice::Reopened);
+        Ok(())
+    }
+}

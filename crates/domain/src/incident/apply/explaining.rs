@@ -1,0 +1,156 @@
+//! From OPEN to a plan.
+
+use super::{About, ActionId, DiagnosisId, Effect, EscalationReason, Notice, Outcome, Proposal, State, Step};
+
+impl Step<'_> {
+    pub(super) fn diagnosis_started(&mut self, diagnosis: DiagnosisId) -> Outcome {
+        self.living()?;
+        let about = About::Diagnosis(diagnosis.clone());
+        match self.incident.state {
+            State::Open => {
+                self.incident.diagnosis = Some(diagnosis);
+                self.enter(State::Diagnosing, self.rules.diagnosing());
+                self.say("diagnosis started", about);
+            }
+            // A plan is being made from an earlier diagnosis, or a person asked for another: nothing waits for it.
+            _ if self.incident.diagnosis.as_ref() != Some(&diagnosis) => self.say("diagnosis started again", about),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn diagnosis_finished(&mut self, diagnosis: DiagnosisId) -> Outcome {
+        let about = About::Diagnosis(diagnosis.clone());
+        self.incident.diagnosis = Some(diagnosis);
+        let lifted = self.incident.escalation.is_some_and(EscalationReason::is_lifted_by_diagnosis);
+        match self.incident.state {
+            State::Open | State::Diagnosing => self.plan(),
+            State::Escalated if lifted => self.plan(),
+            _ => {}
+        }
+        self.say("diagnosis finished", about);
+        Ok(())
+    }
+
+    pub(super) fn not_diagnosed(&mut self, diagnosis: DiagnosisId, reason: String, looked: bool) -> Outcome {
+        let about = About::Diagnosis(diagnosis.clone());
+        match self.incident.state {
+            State::Open | State::Diagnosing => {
+                self.incident.diagnosis = Some(diagnosis);
+                let (why, what) = if looked {
+                    (EscalationReason::UnresolvedDiagnosis, "diagnosis unresolved")
+                } else {
+                    (EscalationReason::DiagnosisFailed, "diagnosis failed")
+                };
+                self.escalate(why, format!("{what}: {reason}"), about);
+            }
+            // An earlier diagnosis carries the incident on; that another one gave nothing does not stop it.
+            _ if looked => self.say(format!("another diagnosis is unresolved: {reason}"), about),
+            _ => self.say(format!("another diagnosis failed: {reason}"), about),
+        }
+        Ok(())
+    }
+
+    /// Whether a plan may go ahead by itself. One that comes after the deadline still may: people were called because
+    /// nothing happened, and a restarted process makes it happen.
+    pub(super) fn plan_is_awaited(&self) -> bool {
+        match self.incident.state {
+            State::Diagnosing => true,
+            State::Escalated => self.incident.escalation == Some(EscalationReason::Deadline),
+            _ => false,
+        }
+    }
+
+    pub(super) fn proposed(&mut self, action: ActionId, proposal: Proposal, summary: &str) -> Outcome {
+        self.living()?;
+        if self.incident.action == Some(action) {
+            return Ok(());
+        }
+        // A person who took over may still have the product do the work, under approval.
+        let by_person = self.incident.state == State::Escalated && proposal != Proposal::Automatic;
+        if !self.plan_is_awaited() && !by_person {
+            return Err(self.illegal());
+        }
+        self.incident.action = Some(action);
+        let about = About::Action(action);
+        match proposal {
+            Proposal::Automatic => {
+                self.begin_attempt();
+                self.say(format!("policy lets it go ahead: {summary}"), about);
+            }
+            Proposal::NeedsApproval { expires_at } => {
+                self.incident.state = State::AwaitingApproval;
+                // The remediation service owns the approval; its word on the expiry comes first.
+                self.incident.deadline = Some(expires_at + self.rules.planning());
+                self.say(format!("waits for approval: {summary}"), about);
+                self.notify(Notice::ApprovalWanted { action, expires_at });
+            }
+            Proposal::Suggested => {
+                self.escalate(EscalationReason::SuggestionOnly, format!("suggested: {summary}"), about);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn no_plan(&mut self, reason: EscalationReason, message: &str) -> Outcome {
+        match self.incident.state {
+            State::Diagnosing => {
+                self.escalate(reason, format!("no plan: {message}"), About::Incident);
+                Ok(())
+            }
+            // The gate is asked again before the call, and a blocked action makes none.
+            State::AwaitingApproval | State::Remediating if reason == EscalationReason::Blocked => {
+                let about = self.incident.action.map_or(About::Incident, About::Action);
+                self.escalate(reason, format!("blocked before it began: {message}"), about);
+                Ok(())
+            }
+            State::Escalated => Ok(()),
+            state if state.is_terminal() => Ok(()),
+            _ => Err(self.illegal()),
+        }
+    }
+
+    pub(super) fn begin_attempt(&mut self) {
+        self.enter(State::Remediating, self.rules.remediating());
+        self.incident.attempts = self.incident.attempts.saturating_add(1);
+    }
+
+    pub(super) fn approved(&mut self, action: ActionId) -> Outcome {
+        self.living()?;
+        self.same_action(action)?;
+        match self.incident.state {
+            State::AwaitingApproval => {
+                self.begin_attempt();
+                self.say("approved", About::Action(action));
+                Ok(())
+            }
+            state if state.is_acting() => Ok(()),
+            _ => Err(self.illegal()),
+        }
+    }
+
+    pub(super) fn not_approved(&mut self, action: ActionId, expired: bool) -> Outcome {
+        let message = if expired { "the approval came too late" } else { "refused or withdrawn" };
+        if self.incident.state.is_terminal() || self.incident.state == State::Escalated {
+            return Ok(());
+        }
+        self.same_action(action)?;
+        match self.incident.state {
+            // Whoever refuses a repair has taken over; the next hypothesis is theirs to ask for.
+            State::AwaitingApproval => {
+                self.escalate(EscalationReason::NotApproved, format!("not approved: {message}"), About::Action(action));
+                Ok(())
+            }
+            // Withdrawn after policy or a person let it go ahead, before its target was called.
+            State::Remediating => {
+                self.escalate(EscalationReason::NotApproved, format!("cancelled: {message}"), About::Action(action));
+                Ok(())
+            }
+            _ => Err(self.illegal()),
+        }
+    }
+
+    pub(super) fn check_recovery(&mut self, action: ActionId) {
+        self.effects.push(Effect::CheckRecovery { action: Some(action) });
+    }
+}

@@ -1,0 +1,127 @@
+//! The append-only record of every step of every action, each entry bound to the one before by its hash.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::digest::{Writer, parse_hex};
+use crate::Timestamp;
+use crate::incident::{ActionId, Actor, IdError, IncidentId};
+
+/// The SHA-256 of a record; all zero before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuditHash([u8; 32]);
+
+impl fmt::Display for AuditHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for AuditHash {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        parse_hex(text).map(Self).ok_or_else(|| IdError::NotSha256 { text: text.to_owned() })
+    }
+}
+
+/// One step, before it has its place in the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When.
+    pub time: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// The incident that it is about.
+    pub incident: IncidentId,
+    /// The action that it is about.
+    pub action: ActionId,
+    /// What was done, such as `approved` or `execute`.
+    pub step: String,
+    /// The facts of the step, in one line.
+    pub detail: String,
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Its place, from 1, without gaps.
+    pub sequence: u64,
+    /// What was done.
+    pub entry: AuditEntry,
+    /// The hash of the record before.
+    pub previous: AuditHash,
+    /// The hash over all of the above.
+    pub hash: AuditHash,
+}
+
+/// Where and how a record is broken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A record is missing, doubled or out of order.
+    #[error("audit record {found} stands where {expected} should")]
+    Sequence {
+        /// The place that should come next.
+        expected: u64,
+        /// The place that comes.
+        found: u64,
+    },
+    /// A record does not follow from the one before.
+    #[error("audit record {sequence} does not follow from the one before")]
+    Chain {
+        /// Which record.
+        sequence: u64,
+    },
+    /// A record was changed.
+    #[error("audit record {sequence} was changed after it was written")]
+    Changed {
+        /// Which record.
+        sequence: u64,
+    },
+}
+
+impl AuditRecord {
+    /// The record that follows `last`; the first where there is none.
+    pub fn next(last: Option<&Self>, entry: AuditEntry) -> Self {
+        let sequence = last.map_or(1, |last| last.sequence.saturating_add(1));
+        let previous = last.map_or_else(AuditHash::default, |last| last.hash);
+        let hash = hash(sequence, &entry, previous);
+        Self { sequence, entry, previous, hash }
+    }
+}
+
+fn hash(sequence: u64, entry: &AuditEntry, previous: AuditHash) -> AuditHash {
+    let AuditEntry { time, actor, incident, action, step, detail } = entry;
+    let mut writer = Writer::new("llm-sre audit 1");
+    writer.number(sequence);
+    writer.bytes(&time.as_nanos().to_be_bytes());
+    writer.shown(actor);
+    writer.shown(incident);
+    writer.shown(action);
+    writer.text(step);
+    writer.text(detail);
+    writer.bytes(&previous.0);
+    AuditHash(writer.finish())
+}
+
+/// Verifies a whole record, oldest first, and returns the hash of its newest entry. A record cut off at its end
+/// verifies; compare the hash with one noted elsewhere to see that.
+///
+/// # Errors
+/// Names the first entry that is out of place, cut off from the one before, or changed.
+pub fn verify<'a>(records: impl IntoIterator<Item = &'a AuditRecord>) -> Result<AuditHash, Broken> {
+    let (mut expected, mut previous) = (1, AuditHash::default());
+    for record in records {
+        let sequence = record.sequence;
+        if sequence != expected {
+            return Err(Broken::Sequence { expected, found: sequence });
+        }
+        if record.previous != previous {
+            return Err(Broken::Chain { sequence });
+        }
+        if record.hash != hash(sequence, &record.entry, previous) {
+            return Err(Broken::Changed { sequence });
+        }
+        (expected, previous) = (sequence.saturating_add(1), record.hash);
+    }
+    Ok(previous)
+}

@@ -1,0 +1,334 @@
+//! Every rule that can forbid an action, in one place: the plan asks it, `validate_only` asks it, and it is asked again
+//! before the target is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use super::{Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, Parameters, Policy, Proposed};
+use super::{Autonomy, Reversibility};
+use crate::incident::{ActionId, Fingerprint, IncidentId};
+use crate::{ServiceId, Timestamp};
+
+/// What to do to what; the action without its reasons.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spec {
+    /// Which type of action.
+    pub kind: ActionKind,
+    /// The service that it is done to.
+    pub target: ServiceId,
+    /// All parameters, checked.
+    pub parameters: Parameters,
+}
+
+/// What the target said when it was asked to validate a [`Spec`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// It would do it.
+    Ready {
+        /// How it describes itself.
+        facts: BTreeMap<String, String>,
+        /// Whether its Undo could take the action back.
+        can_undo: bool,
+    },
+    /// It would refuse, or could not be asked.
+    Refused {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// An action of before, as far as limits go by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastAction {
+    /// Which action.
+    pub id: ActionId,
+    /// For which incident.
+    pub incident: IncidentId,
+    /// That incident's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Which type of action.
+    pub kind: ActionKind,
+    /// On which service.
+    pub target: ServiceId,
+    /// Where it is in its life.
+    pub state: ActionState,
+    /// When its target was called; `None` where it never was.
+    pub executed_at: Option<Timestamp>,
+    /// When it ended; `None` while it lives.
+    pub ended_at: Option<Timestamp>,
+    /// The digest of its plan.
+    pub digest: Digest,
+}
+
+impl From<&Action> for PastAction {
+    fn from(action: &Action) -> Self {
+        let plan = &action.plan;
+        Self {
+            id: plan.id,
+            incident: plan.incident,
+            fingerprint: plan.fingerprint.clone(),
+            kind: plan.spec.kind,
+            target: plan.spec.target.clone(),
+            state: action.state,
+            executed_at: action.executed_at,
+            ended_at: action.ended_at,
+            digest: plan.digest,
+        }
+    }
+}
+
+/// What was done before: all actions of the incident at hand, all that live, and all that ended within the policy's
+/// longest window. What is left out here is a limit not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The actions, in any order.
+    pub actions: Vec<PastAction>,
+}
+
+/// One reason why an action may not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Block {
+    /// The target is not enrolled.
+    NotEnrolled,
+    /// The target is protected.
+    Protected,
+    /// The target was never seen in telemetry, or did not name itself.
+    NotSeen,
+    /// Policy does not let the product act here.
+    Autonomy,
+    /// It touches more than policy allows.
+    BlastRadius {
+        /// What it touches.
+        touches: BlastRadius,
+        /// The most that policy allows.
+        max: BlastRadius,
+    },
+    /// The target met too many actions in the window.
+    RateLimit {
+        /// How many.
+        count: usize,
+        /// In how long.
+        window: Duration,
+    },
+    /// Another action is under way on the same target.
+    TargetBusy {
+        /// Which one.
+        action: ActionId,
+    },
+    /// Too many actions are under way in the whole fleet.
+    FleetLimit {
+        /// How many.
+        count: usize,
+    },
+    /// The same action on the same fingerprint had no effect too often.
+    Ineffective {
+        /// How often.
+        count: usize,
+    },
+    /// Nobody knows what an earlier action did to the target; it is not called again.
+    OutcomeUnknown {
+        /// Which action.
+        action: ActionId,
+    },
+    /// The target refuses it.
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// The target does not say what has to be known.
+    Precondition {
+        /// What.
+        missing: Fact,
+    },
+    /// The plan, the policy or the target changed since.
+    DigestMismatch,
+    /// The incident's attempts are used up.
+    AttemptsExhausted {
+        /// How many were made.
+        count: usize,
+    },
+    /// The same action on the same target was used for another incident a short while ago.
+    Cooldown {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEnrolled => write!(f, "the target is not enrolled"),
+            Self::Protected => write!(f, "the target is protected"),
+            Self::NotSeen => write!(f, "the target was not seen in telemetry under a name"),
+            Self::Autonomy => write!(f, "policy does not let the product act here"),
+            Self::BlastRadius { touches, max } => write!(f, "it touches {touches:?}, policy allows {max:?}"),
+            Self::RateLimit { count, window } => {
+                write!(f, "the target met {count} actions in {} s", window.as_secs())
+            }
+            Self::TargetBusy { action } => write!(f, "action {action} is under way on the target"),
+            Self::FleetLimit { count } => write!(f, "{count} actions are under way in the fleet"),
+            Self::Ineffective { count } => write!(f, "the same action was without effect {count} times"),
+            Self::OutcomeUnknown { action } => write!(f, "nobody knows what action {action} did to the target"),
+            Self::Refused { reason } => write!(f, "the target refuses it: {reason}"),
+            Self::Precondition { missing } => write!(f, "the target does not say its {}", missing.key()),
+            Self::DigestMismatch => write!(f, "the plan, the policy or the target changed since it was decided"),
+            Self::AttemptsExhausted { count } => write!(f, "{count} attempts were made"),
+            Self::Cooldown { until } => write!(f, "it was done for another incident; cooling down until {until}"),
+        }
+    }
+}
+
+/// What the rules look at beside the plan itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The actions that there are.
+    pub catalogue: &'a Catalogue,
+    /// What people allow.
+    pub policy: &'a Policy,
+    /// What was done before.
+    pub history: &'a History,
+    /// The services seen in telemetry within its retention.
+    pub seen: &'a BTreeSet<ServiceId>,
+    /// The product's clock.
+    pub now: Timestamp,
+}
+
+/// Leave to call the target for one plan. Only [`check_start`] gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clearance {
+    action: ActionId,
+    digest: Digest,
+}
+
+impl Clearance {
+    /// Whether it is for this plan.
+    pub(super) fn is_for(&self, plan: &Proposed) -> bool {
+        self.action == plan.id && self.digest == plan.digest
+    }
+}
+
+/// Asks every rule again, for an action about to start: limits and policy as they are now, the target as it is now, and
+/// that neither is other than what was decided about.
+///
+/// # Errors
+/// All the rules that forbid it; never empty.
+pub fn check_start(action: &Action, around: Surroundings<'_>, target: &TargetState) -> Result<Clearance, Vec<Block>> {
+    let plan = &action.plan;
+    let mut blocks = policy_blocks(&plan.spec, plan.incident, &plan.fingerprint, Some(plan.id), around);
+    let rung = around.policy.autonomy(&plan.spec.target, plan.spec.kind);
+    let decided = action.decision.as_ref().is_some_and(|decision| decision.approved);
+    if rung < Autonomy::Approve || (rung < Autonomy::Auto && !decided) {
+        blocks.push(Block::Autonomy);
+    }
+    blocks.extend(target_blocks(&plan.spec, around.catalogue, target));
+    if Digest::of(plan, around.policy, Some(target)) != plan.digest {
+        blocks.push(Block::DigestMismatch);
+    }
+    blocks.sort();
+    if blocks.is_empty() { Ok(Clearance { action: plan.id, digest: plan.digest }) } else { Err(blocks) }
+}
+
+/// The rules that need no word from the target, so that what they forbid costs it no call.
+pub(super) fn policy_blocks(
+    spec: &Spec,
+    incident: IncidentId,
+    fingerprint: &Fingerprint,
+    but: Option<ActionId>,
+    around: Surroundings<'_>,
+) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !around.policy.is_enrolled(&spec.target) {
+        blocks.push(Block::NotEnrolled);
+    }
+    if around.policy.is_protected(&spec.target) {
+        blocks.push(Block::Protected);
+    }
+    if !spec.target.is_named() || !around.seen.contains(&spec.target) {
+        blocks.push(Block::NotSeen);
+    }
+    let max = around.policy.limits.blast_radius_max;
+    // A type that the catalogue lacks touches who knows what.
+    let touches = around.catalogue.get(spec.kind).map_or(BlastRadius::System, |t| t.blast_radius(&spec.parameters));
+    if touches > max {
+        blocks.push(Block::BlastRadius { touches, max });
+    }
+    let others: Vec<_> = around.history.actions.iter().filter(|past| Some(past.id) != but).collect();
+    blocks.extend(limit_blocks(spec, incident, fingerprint, &others, around));
+    blocks
+}
+
+fn limit_blocks(
+    spec: &Spec,
+    incident: IncidentId,
+    fingerprint: &Fingerprint,
+    others: &[&PastAction],
+    around: Surroundings<'_>,
+) -> Vec<Block> {
+    let limits = &around.policy.limits;
+    let now = around.now;
+    let within = |time: Option<Timestamp>, window_s: u64| {
+        time.is_some_and(|time| now.since(time) < Duration::from_secs(window_s))
+    };
+    let mut blocks = Vec::new();
+    let on_target = || others.iter().filter(|past| past.target == spec.target);
+    if let Some(busy) = on_target().find(|past| past.state.is_under_way()) {
+        blocks.push(Block::TargetBusy { action: busy.id });
+    }
+    let unknown = |past: &&&PastAction| {
+        past.state == ActionState::Unknown && (past.incident == incident || within(past.ended_at, limits.window_s))
+    };
+    if let Some(unknown) = on_target().find(unknown) {
+        blocks.push(Block::OutcomeUnknown { action: unknown.id });
+    }
+    let count = on_target().filter(|past| within(past.executed_at, limits.window_s)).count();
+    if count >= limits.actions_per_target_max as usize {
+        blocks.push(Block::RateLimit { count, window: Duration::from_secs(limits.window_s) });
+    }
+    let count = others.iter().filter(|past| past.state.is_under_way()).count();
+    if count >= limits.actions_under_way_max as usize {
+        blocks.push(Block::FleetLimit { count });
+    }
+    let count = others.iter().filter(|past| past.incident == incident && past.executed_at.is_some()).count();
+    if count >= limits.attempts_per_incident_max as usize {
+        blocks.push(Block::AttemptsExhausted { count });
+    }
+    let without_effect = |past: &&&PastAction| {
+        past.kind == spec.kind
+            && past.fingerprint == *fingerprint
+            && past.state.is_without_effect()
+            && within(past.ended_at, limits.ineffective_window_s)
+    };
+    let count = others.iter().filter(without_effect).count();
+    if count >= limits.ineffective_max as usize {
+        blocks.push(Block::Ineffective { count });
+    }
+    let cooling = on_target()
+        .filter(|past| past.kind == spec.kind && past.incident != incident && past.executed_at.is_some())
+        .filter_map(|past| past.ended_at)
+        .filter(|ended_at| within(Some(*ended_at), limits.cooldown_s))
+        .max();
+    if let Some(ended_at) = cooling {
+        blocks.push(Block::Cooldown { until: ended_at + Duration::from_secs(limits.cooldown_s) });
+    }
+    blocks
+}
+
+/// The rules that need the target's word.
+pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetState) -> Vec<Block> {
+    let facts = match target {
+        TargetState::Ready { facts, .. } => facts,
+        TargetState::Refused { reason } => return vec![Block::Refused { reason: reason.clone() }],
+    };
+    let needed = catalogue.get(spec.kind).map_or(&[][..], |entry| entry.preconditions);
+    let known = |fact: &Fact| facts.get(fact.key()).is_some_and(|value| !value.is_empty());
+    needed.iter().filter(|fact| !known(fact)).map(|fact| Block::Precondition { missing: *fact }).collect()
+}
+
+/// Whether the action can be taken back, as the catalogue says and the target confirms.
+pub(super) fn reversibility(declared: Reversibility, target: Option<&TargetState>) -> Reversibility {
+    match (declared, target) {
+        (Reversibility::Undo, Some(TargetState::Ready { can_undo: false, .. })) => Reversibility::Irreversible,
+        _ => declared,
+    }
+}
