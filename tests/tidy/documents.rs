@@ -50,10 +50,9 @@ fn links(text: &str) -> Vec<(usize, String)> {
 
 /// The names under which a page's headings can be linked, by the rule that code hosts share.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
-    let headings =
-        prose_lines(text).filter_map(|(_, line)| line.starts_with('#').then(|| line.trim_start_matches('#')));
+    let headings = prose_lines(text).map(|(_, line)| line).filter(|line| line.starts_with('#'));
     headings.map(|heading| {
-        let kept = heading.trim().to_lowercase();
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
         let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     })
