@@ -24,7 +24,7 @@ pub use catalogue::{
     Reversibility, Verification,
 };
 pub use digest::Digest;
-pub use gate::{Block, Clearance, History, PastAction, Spec, Surroundings, TargetState, check_start};
+pub use gate::{Block, BlockReason, Clearance, History, PastAction, Spec, Surroundings, TargetState, check_start};
 pub use pattern::{PatternError, ServicePattern};
 pub use plan::{NothingToDo, PersonReason, Plan, PlanInput, Proposed, plan};
 pub use policy::{Autonomy, Limits, Policy, Rule};

@@ -192,7 +192,10 @@ impl Step<'_> {
         self.enter(State::Escalated, self.rules.reminder());
         self.incident.escalation = Some(reason);
         self.say(message, about);
-        self.effects.push(Effect::CancelPendingActions);
+        // A suggestion stands for people to read; everything else that waits is withdrawn.
+        if reason != EscalationReason::SuggestionOnly {
+            self.effects.push(Effect::CancelPendingActions);
+        }
         self.effects.push(Effect::Escalate { reason });
         self.notify(Notice::Escalated { reason });
     }

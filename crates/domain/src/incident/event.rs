@@ -285,7 +285,8 @@ pub enum Effect {
         /// The action whose effect is measured.
         action: Option<ActionId>,
     },
-    /// Undo the action, or report that there is nothing to undo.
+    /// Undo the action, or report that there is nothing to undo. The remediation service knows by itself where the
+    /// verdict was its own; this is for the incident's deadline.
     RollBack {
         /// The action.
         action: ActionId,

@@ -56,6 +56,18 @@ pub enum Reversibility {
     Irreversible,
 }
 
+impl Reversibility {
+    /// Whether taking it back is possible or not needed.
+    pub fn is_reversible(self) -> bool {
+        self != Self::Irreversible
+    }
+
+    /// What a record says that keeps only whether it was reversible.
+    pub fn restored(declared: Self, is_reversible: bool) -> Self {
+        if is_reversible { declared } else { Self::Irreversible }
+    }
+}
+
 /// What an action touches. Ordered from little to much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,7 +2,6 @@
 //! before the target is called.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use super::{Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, Parameters, Policy, Proposed};
@@ -88,7 +87,16 @@ pub struct History {
 
 /// One reason why an action may not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Block {
+pub struct Block {
+    /// Which rule.
+    pub reason: BlockReason,
+    /// The rule applied to this action, in one line.
+    pub detail: String,
+}
+
+/// Rules that forbid an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockReason {
     /// The target is not enrolled.
     NotEnrolled,
     /// The target is protected.
@@ -98,84 +106,30 @@ pub enum Block {
     /// Policy does not let the product act here.
     Autonomy,
     /// It touches more than policy allows.
-    BlastRadius {
-        /// What it touches.
-        touches: BlastRadius,
-        /// The most that policy allows.
-        max: BlastRadius,
-    },
+    BlastRadius,
     /// The target met too many actions in the window.
-    RateLimit {
-        /// How many.
-        count: usize,
-        /// In how long.
-        window: Duration,
-    },
+    RateLimit,
     /// Another action is under way on the same target.
-    TargetBusy {
-        /// Which one.
-        action: ActionId,
-    },
+    TargetBusy,
     /// Too many actions are under way in the whole fleet.
-    FleetLimit {
-        /// How many.
-        count: usize,
-    },
+    FleetLimit,
     /// The same action on the same fingerprint had no effect too often.
-    Ineffective {
-        /// How often.
-        count: usize,
-    },
+    Ineffective,
     /// Nobody knows what an earlier action did to the target; it is not called again.
-    OutcomeUnknown {
-        /// Which action.
-        action: ActionId,
-    },
-    /// The target refuses it.
-    Refused {
-        /// What it said.
-        reason: String,
-    },
-    /// The target does not say what has to be known.
-    Precondition {
-        /// What.
-        missing: Fact,
-    },
-    /// The plan, the policy or the target changed since.
+    OutcomeUnknown,
+    /// The target refuses it, or does not say what has to be known.
+    Precondition,
+    /// The plan, the policy or the target changed since it was decided.
     DigestMismatch,
     /// The incident's attempts are used up.
-    AttemptsExhausted {
-        /// How many were made.
-        count: usize,
-    },
+    AttemptsExhausted,
     /// The same action on the same target was used for another incident a short while ago.
-    Cooldown {
-        /// Until when.
-        until: Timestamp,
-    },
+    Cooldown,
 }
 
-impl fmt::Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotEnrolled => write!(f, "the target is not enrolled"),
-            Self::Protected => write!(f, "the target is protected"),
-            Self::NotSeen => write!(f, "the target was not seen in telemetry under a name"),
-            Self::Autonomy => write!(f, "policy does not let the product act here"),
-            Self::BlastRadius { touches, max } => write!(f, "it touches {touches:?}, policy allows {max:?}"),
-            Self::RateLimit { count, window } => {
-                write!(f, "the target met {count} actions in {} s", window.as_secs())
-            }
-            Self::TargetBusy { action } => write!(f, "action {action} is under way on the target"),
-            Self::FleetLimit { count } => write!(f, "{count} actions are under way in the fleet"),
-            Self::Ineffective { count } => write!(f, "the same action was without effect {count} times"),
-            Self::OutcomeUnknown { action } => write!(f, "nobody knows what action {action} did to the target"),
-            Self::Refused { reason } => write!(f, "the target refuses it: {reason}"),
-            Self::Precondition { missing } => write!(f, "the target does not say its {}", missing.key()),
-            Self::DigestMismatch => write!(f, "the plan, the policy or the target changed since it was decided"),
-            Self::AttemptsExhausted { count } => write!(f, "{count} attempts were made"),
-            Self::Cooldown { until } => write!(f, "it was done for another incident; cooling down until {until}"),
-        }
+impl Block {
+    fn new(reason: BlockReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
     }
 }
 
@@ -219,11 +173,11 @@ pub fn check_start(action: &Action, around: Surroundings<'_>, target: &TargetSta
     let rung = around.policy.autonomy(&plan.spec.target, plan.spec.kind);
     let decided = action.decision.as_ref().is_some_and(|decision| decision.approved);
     if rung < Autonomy::Approve || (rung < Autonomy::Auto && !decided) {
-        blocks.push(Block::Autonomy);
+        blocks.push(Block::new(BlockReason::Autonomy, format!("policy is {rung:?} for {}", plan.spec.target)));
     }
     blocks.extend(target_blocks(&plan.spec, around.catalogue, target));
     if Digest::of(plan, around.policy, Some(target)) != plan.digest {
-        blocks.push(Block::DigestMismatch);
+        blocks.push(Block::new(BlockReason::DigestMismatch, "the plan, the policy or the target changed since"));
     }
     blocks.sort();
     if blocks.is_empty() { Ok(Clearance { action: plan.id, digest: plan.digest }) } else { Err(blocks) }
@@ -239,19 +193,21 @@ pub(super) fn policy_blocks(
 ) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !around.policy.is_enrolled(&spec.target) {
-        blocks.push(Block::NotEnrolled);
+        blocks.push(Block::new(BlockReason::NotEnrolled, format!("{} is not enrolled", spec.target)));
     }
     if around.policy.is_protected(&spec.target) {
-        blocks.push(Block::Protected);
+        blocks.push(Block::new(BlockReason::Protected, format!("{} is protected", spec.target)));
     }
     if !spec.target.is_named() || !around.seen.contains(&spec.target) {
-        blocks.push(Block::NotSeen);
+        let detail = format!("{} was not seen in telemetry under a name", spec.target);
+        blocks.push(Block::new(BlockReason::NotSeen, detail));
     }
     let max = around.policy.limits.blast_radius_max;
     // A type that the catalogue lacks touches who knows what.
     let touches = around.catalogue.get(spec.kind).map_or(BlastRadius::System, |t| t.blast_radius(&spec.parameters));
     if touches > max {
-        blocks.push(Block::BlastRadius { touches, max });
+        let detail = format!("it touches {touches:?}, policy allows {max:?}");
+        blocks.push(Block::new(BlockReason::BlastRadius, detail));
     }
     let others: Vec<_> = around.history.actions.iter().filter(|past| Some(past.id) != but).collect();
     blocks.extend(limit_blocks(spec, incident, fingerprint, &others, around));
@@ -273,25 +229,28 @@ fn limit_blocks(
     let mut blocks = Vec::new();
     let on_target = || others.iter().filter(|past| past.target == spec.target);
     if let Some(busy) = on_target().find(|past| past.state.is_under_way()) {
-        blocks.push(Block::TargetBusy { action: busy.id });
+        let detail = format!("action {} is under way on {}", busy.id, spec.target);
+        blocks.push(Block::new(BlockReason::TargetBusy, detail));
     }
     let unknown = |past: &&&PastAction| {
         past.state == ActionState::Unknown && (past.incident == incident || within(past.ended_at, limits.window_s))
     };
     if let Some(unknown) = on_target().find(unknown) {
-        blocks.push(Block::OutcomeUnknown { action: unknown.id });
+        let detail = format!("nobody knows what action {} did to {}", unknown.id, spec.target);
+        blocks.push(Block::new(BlockReason::OutcomeUnknown, detail));
     }
     let count = on_target().filter(|past| within(past.executed_at, limits.window_s)).count();
     if count >= limits.actions_per_target_max as usize {
-        blocks.push(Block::RateLimit { count, window: Duration::from_secs(limits.window_s) });
+        let detail = format!("{} met {count} actions in {} s", spec.target, limits.window_s);
+        blocks.push(Block::new(BlockReason::RateLimit, detail));
     }
     let count = others.iter().filter(|past| past.state.is_under_way()).count();
     if count >= limits.actions_under_way_max as usize {
-        blocks.push(Block::FleetLimit { count });
+        blocks.push(Block::new(BlockReason::FleetLimit, format!("{count} actions are under way in the fleet")));
     }
     let count = others.iter().filter(|past| past.incident == incident && past.executed_at.is_some()).count();
     if count >= limits.attempts_per_incident_max as usize {
-        blocks.push(Block::AttemptsExhausted { count });
+        blocks.push(Block::new(BlockReason::AttemptsExhausted, format!("{count} attempts were made")));
     }
     let without_effect = |past: &&&PastAction| {
         past.kind == spec.kind
@@ -301,7 +260,8 @@ fn limit_blocks(
     };
     let count = others.iter().filter(without_effect).count();
     if count >= limits.ineffective_max as usize {
-        blocks.push(Block::Ineffective { count });
+        let detail = format!("{} was without effect {count} times", spec.kind);
+        blocks.push(Block::new(BlockReason::Ineffective, detail));
     }
     let cooling = on_target()
         .filter(|past| past.kind == spec.kind && past.incident != incident && past.executed_at.is_some())
@@ -309,7 +269,9 @@ fn limit_blocks(
         .filter(|ended_at| within(Some(*ended_at), limits.cooldown_s))
         .max();
     if let Some(ended_at) = cooling {
-        blocks.push(Block::Cooldown { until: ended_at + Duration::from_secs(limits.cooldown_s) });
+        let until = ended_at + Duration::from_secs(limits.cooldown_s);
+        let detail = format!("{} was done for another incident; cooling down until {until}", spec.kind);
+        blocks.push(Block::new(BlockReason::Cooldown, detail));
     }
     blocks
 }
@@ -318,11 +280,17 @@ fn limit_blocks(
 pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetState) -> Vec<Block> {
     let facts = match target {
         TargetState::Ready { facts, .. } => facts,
-        TargetState::Refused { reason } => return vec![Block::Refused { reason: reason.clone() }],
+        TargetState::Refused { reason } => {
+            return vec![Block::new(BlockReason::Precondition, format!("the target refuses it: {reason}"))];
+        }
     };
     let needed = catalogue.get(spec.kind).map_or(&[][..], |entry| entry.preconditions);
     let known = |fact: &Fact| facts.get(fact.key()).is_some_and(|value| !value.is_empty());
-    needed.iter().filter(|fact| !known(fact)).map(|fact| Block::Precondition { missing: *fact }).collect()
+    needed
+        .iter()
+        .filter(|fact| !known(fact))
+        .map(|fact| Block::new(BlockReason::Precondition, format!("the target does not say its {}", fact.key())))
+        .collect()
 }
 
 /// Whether the action can be taken back, as the catalogue says and the target confirms.

@@ -6,8 +6,8 @@ use super::catalogue::INSTANCE;
 use super::gate::{policy_blocks, reversibility, target_blocks};
 use super::input::{CauseKind, Hypothesis};
 use super::{
-    ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, Digest, Parameters, PastAction, Reversibility,
-    Spec, Surroundings, TargetState, Verification,
+    ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, Parameters, PastAction,
+    Reversibility, Spec, Surroundings, TargetState, Verification,
 };
 use crate::incident::{ActionId, DiagnosisId, EventKind, Fingerprint, Incident, IncidentId, Proposal};
 use crate::{ServiceId, Timestamp};
@@ -170,10 +170,10 @@ impl Plan {
 }
 
 pub(super) fn blocked_report(blocks: &[Block]) -> EventKind {
-    if blocks.iter().any(|block| matches!(block, Block::AttemptsExhausted { .. })) {
+    if blocks.iter().any(|block| block.reason == BlockReason::AttemptsExhausted) {
         return EventKind::AttemptsExhausted;
     }
-    let reasons: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+    let reasons: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
     EventKind::PlanBlocked { reason: reasons.join("; ") }
 }
 

@@ -1,0 +1,225 @@
+//! What may be planned, what an approval is bound to, and what the record of it all is worth.
+
+use super::*;
+use crate::incident::ActionId;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn only_what_everything_allows_goes_ahead(world in worlds()) {
+        let (plan, asked) = world.plan();
+        let policy = &world.policy;
+        let allowed = policy.is_enrolled(&service()) && !policy.is_protected(&service()) && !world.seen.is_empty();
+        prop_assert!(!asked || (allowed && policy.autonomy >= Autonomy::Approve), "a call although policy forbids it");
+        let under_way = world.history.actions.iter().any(|past| past.state.is_under_way());
+        let unknown = world.history.actions.iter().any(|past| {
+            past.state == ActionState::Unknown && past.incident == world.incident.id
+        });
+        match &plan {
+            Plan::Execute(action) => {
+                prop_assert!(allowed && !under_way && !unknown && policy.autonomy == Autonomy::Auto);
+                prop_assert!(action.confidence >= policy.confidence_auto_min);
+                prop_assert!(action.reversibility.is_reversible());
+                prop_assert!(action.blast_radius <= policy.limits.blast_radius_max);
+                let answered = matches!(world.answer, TargetState::Ready { .. });
+                prop_assert!(answered);
+            }
+            Plan::AwaitApproval { reasons, .. } => {
+                prop_assert!(allowed && !under_way && !unknown && policy.autonomy >= Autonomy::Approve);
+                prop_assert!(!reasons.is_empty());
+            }
+            Plan::Suggest { .. } => prop_assert_eq!(policy.autonomy, Autonomy::Suggest),
+            Plan::Blocked { blocks, .. } => prop_assert!(!blocks.is_empty()),
+            Plan::AskTarget(_) | Plan::NothingToDo(_) => {}
+        }
+        if let Some(action) = world.action() {
+            let tried = |past: &PastAction| {
+                past.incident == world.incident.id && past.kind == action.plan.spec.kind && past.state.is_tried()
+            };
+            prop_assert!(!world.history.actions.iter().any(tried), "the same again");
+        }
+    }
+
+    #[test]
+    fn patterns_match_what_a_plain_reading_says(pattern in "[ab*]{0,5}", text in "[ab]{0,6}") {
+        fn plain(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern.split_first() {
+                None => text.is_empty(),
+                Some((b'*', rest)) => (0..=text.len()).any(|skip| plain(rest, &text[skip..])),
+                Some((first, rest)) => text.first() == Some(first) && plain(rest, &text[1..]),
+            }
+        }
+        let parsed = ServicePattern::parse(&format!("n@{pattern}")).unwrap();
+        let service = ServiceId::new("", "n", &text);
+        prop_assert_eq!(parsed.matches(&service), plain(pattern.as_bytes(), text.as_bytes()));
+    }
+
+    #[test]
+    fn a_changed_record_is_found(steps in prop::collection::vec("[a-z]{0,6}", 1..8), at: prop::sample::Index, how in 0..6) {
+        let mut records: Vec<AuditRecord> = Vec::new();
+        for step in steps {
+            let entry = AuditEntry {
+                time: now(),
+                actor: person(),
+                incident: incident().id,
+                action: ActionId::of(incident().id, 0),
+                step,
+                detail: String::new(),
+            };
+            records.push(AuditRecord::next(records.last(), entry));
+        }
+        let head = verify(&records).unwrap();
+        prop_assert_eq!(head, records[records.len() - 1].hash);
+        let index = at.index(records.len());
+        match how {
+            0 => records[index].entry.detail.push('x'),
+            1 => records[index].entry.step.push('x'),
+            2 => records[index].entry.actor = Actor::product(),
+            3 => records[index].entry.time = now() + Duration::from_nanos(1),
+            4 if index + 1 < records.len() => { records.remove(index); }
+            // Writing a record anew breaks the link to the one after it; for the newest only the noted head tells.
+            _ => {
+                let before = index.checked_sub(1).map(|before| records[before].clone());
+                let entry = AuditEntry { detail: "x".to_owned(), ..records[index].entry.clone() };
+                records[index] = AuditRecord::next(before.as_ref(), entry);
+            }
+        }
+        prop_assert_ne!(verify(&records), Ok(head));
+    }
+}
+
+#[test]
+fn what_cannot_be_undone_needs_a_person() {
+    let mut world = World::permissive();
+    assert!(matches!(world.plan().0, Plan::Execute(_)));
+    let mut entry = world.catalogue.get(ActionKind::RollbackDeployment).unwrap().clone();
+    entry.reversibility = Reversibility::Irreversible;
+    world.catalogue = world.catalogue.with(entry);
+    let (Plan::AwaitApproval { reasons, .. }, _) = world.plan() else { panic!("{:?}", world.plan()) };
+    assert_eq!(reasons, [PersonReason::Irreversible]);
+}
+
+#[test]
+fn the_second_guess_needs_a_person() {
+    let mut world = World::permissive();
+    world.hypotheses.insert(0, hypothesis(CauseKind::TrafficSurge, 0.95));
+    let (Plan::AwaitApproval { reasons, .. }, _) = world.plan() else { panic!("{:?}", world.plan()) };
+    assert_eq!(reasons, [PersonReason::LikelierCauseUntreated]);
+}
+
+#[test]
+fn each_limit_blocks() {
+    let deploy = ActionKind::RollbackDeployment;
+    let block = |change: &dyn Fn(&mut World)| {
+        let mut world = World::permissive();
+        change(&mut world);
+        match world.plan() {
+            (Plan::Blocked { blocks, .. }, asked) => {
+                assert!(!asked, "a blocked action made a call");
+                blocks.into_iter().map(|block| block.reason).collect::<Vec<_>>()
+            }
+            (plan, _) => panic!("{plan:?}"),
+        }
+    };
+    let add = |world: &mut World, kind, state, age_s, mine| {
+        let past = past(world, kind, state, age_s, mine);
+        world.history.actions.push(past);
+    };
+    let busy = |world: &mut World| add(world, ActionKind::Restart, ActionState::Verifying, 10, false);
+    assert_eq!(block(&busy), [BlockReason::TargetBusy]);
+    let cooling = |world: &mut World| add(world, deploy, ActionState::Succeeded, 10, false);
+    assert_eq!(block(&cooling), [BlockReason::Cooldown]);
+    let unknown = |world: &mut World| add(world, ActionKind::Restart, ActionState::Unknown, 90_000, true);
+    assert_eq!(block(&unknown), [BlockReason::OutcomeUnknown]);
+    let vain = |world: &mut World| (0..2).for_each(|i| add(world, deploy, ActionState::RolledBack, 4_000 + i, false));
+    assert_eq!(block(&vain), [BlockReason::Ineffective]);
+    let often = |world: &mut World| {
+        (0..3).for_each(|i| add(world, ActionKind::Restart, ActionState::Succeeded, 900 + i, false))
+    };
+    assert_eq!(block(&often), [BlockReason::RateLimit]);
+    let spent = |world: &mut World| {
+        (0..3).for_each(|i| add(world, ActionKind::Restart, ActionState::Ineffective, 9_000 + i, true))
+    };
+    assert_eq!(block(&spent), [BlockReason::AttemptsExhausted]);
+    let fleet = |world: &mut World| {
+        (0..2).for_each(|i| add(world, ActionKind::Restart, ActionState::Executing, 10 + i, false));
+        world.history.actions.iter_mut().for_each(|past| past.target = ServiceId::named("cart"));
+    };
+    assert_eq!(block(&fleet), [BlockReason::FleetLimit]);
+}
+
+/// Whatever a person could have decided by is in the digest, and what is in the digest voids a decision.
+#[test]
+fn a_digest_covers_plan_policy_and_target() {
+    let base = World::permissive();
+    let action = base.action().unwrap();
+    assert!(check_start(&action, base.around(), &base.answer).is_ok());
+    let pattern = || ServicePattern::parse("other@*").unwrap();
+    let changes: Vec<Box<dyn Fn(&mut World)>> = vec![
+        Box::new(|w| {
+            w.policy.rules.push(Rule {
+                service: ServicePattern::parse("x@*").unwrap(),
+                action: None,
+                autonomy: Autonomy::Auto,
+            })
+        }),
+        Box::new(move |w| w.policy.enrolled.push(pattern())),
+        Box::new(move |w| w.policy.protected.push(pattern())),
+        Box::new(|w| w.policy.confidence_min = 0.1),
+        Box::new(|w| w.policy.confidence_auto_min = 0.5),
+        Box::new(|w| w.policy.limits.actions_per_target_max += 1),
+        Box::new(|w| w.policy.limits.window_s += 1),
+        Box::new(|w| w.policy.limits.actions_under_way_max += 1),
+        Box::new(|w| w.policy.limits.attempts_per_incident_max += 1),
+        Box::new(|w| w.policy.limits.blast_radius_max = BlastRadius::System),
+        Box::new(|w| w.policy.limits.approval_expiry_s += 1),
+        Box::new(|w| w.policy.limits.ineffective_max += 1),
+        Box::new(|w| w.policy.limits.ineffective_window_s += 1),
+        Box::new(|w| w.policy.limits.cooldown_s += 1),
+        Box::new(|w| {
+            let TargetState::Ready { facts, .. } = &mut w.answer else { unreachable!() };
+            facts.insert("version".to_owned(), "1.4.3".to_owned());
+        }),
+    ];
+    let mut digests = BTreeSet::from([action.plan.digest]);
+    for (index, change) in changes.iter().enumerate() {
+        let mut world = base.clone();
+        change(&mut world);
+        assert!(digests.insert(world.action().unwrap().plan.digest), "change {index} is not in the digest");
+        let blocks = check_start(&action, world.around(), &world.answer).unwrap_err();
+        assert_eq!(
+            blocks.iter().map(|block| block.reason).collect::<Vec<_>>(),
+            [BlockReason::DigestMismatch],
+            "{index}"
+        );
+    }
+    let plans: [&dyn Fn(&mut World); 3] =
+        [&|w| w.hypotheses[0].confidence = 0.91, &|w| w.hypotheses[0].cause = CauseKind::MemoryLeak, &|w| {
+            w.hypotheses[0].service = ServiceId::new("shop", "checkout", "production")
+        }];
+    let differ = plans.map(|change| {
+        let mut world = base.clone();
+        change(&mut world);
+        digests.insert(world.action().unwrap().plan.digest)
+    });
+    assert_eq!(differ, [true, true, false]);
+}
+
+#[test]
+fn parameters_are_checked_and_filled_in() {
+    let catalogue = Catalogue::default();
+    let pool = catalogue.get(ActionKind::RaisePool).unwrap();
+    let with = |name: &str, value: &str| pool.check_parameters(&[(name.to_owned(), value.to_owned())].into());
+    assert_eq!(pool.check_parameters(&Parameters::new()).unwrap()["raise_percent"], "100");
+    assert_eq!(with("raise_percent", "+50").unwrap()["raise_percent"], "50");
+    for refused in ["9", "301", "", "1e2", "50 "] {
+        assert!(matches!(with("raise_percent", refused), Err(ParameterError::OutOfBounds { .. })), "{refused}");
+    }
+    assert!(matches!(with("force", "true"), Err(ParameterError::Unknown { .. })));
+    // An incident gives up verifying after every recipe has.
+    let longest = catalogue.types().map(|entry| entry.verification.deadline).max().unwrap();
+    assert!(longest < Duration::from_secs(Rules::default().verifying_s));
+    assert!(catalogue.types().all(|t| t.verification.settle + t.verification.measure < t.verification.deadline));
+    assert!(ActionKind::ALL.iter().all(|kind| ActionKind::from_name(kind.name()) == Some(*kind)));
+}
