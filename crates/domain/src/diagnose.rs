@@ -1,1 +1,64 @@
-//! Filled by its owner.
+//! From evidence to ranked hypotheses.
+
+use std::sync::Arc;
+
+use crate::ServiceId;
+use crate::evidence::EvidenceId;
+use crate::telemetry::Origin;
+
+/// Kinds of cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CauseKind {
+    /// A new version misbehaves.
+    BadDeployment,
+    /// All connections of a pool are in use.
+    ConnectionPoolExhaustion,
+    /// Memory grows without bound.
+    MemoryLeak,
+    /// The CPU is the bottleneck.
+    CpuSaturation,
+    /// Another resource is the bottleneck.
+    ResourceSaturation,
+    /// More load than the service can carry.
+    TrafficSurge,
+    /// A setting or flag was changed for the worse.
+    BadConfiguration,
+    /// The service fails or is slow by itself, and the evidence does not say why.
+    ServiceDegradation,
+}
+
+/// What the cause of an incident can be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// `h1` for the most likely one of its diagnosis, `h2`, and so on.
+    pub id: String,
+    /// The service where the cause sits.
+    pub service: ServiceId,
+    /// The instance or version where it sits; both parts empty where it is the whole service.
+    pub origin: Origin,
+    /// The metric that tells it most clearly; empty where none does.
+    pub metric: Arc<str>,
+    /// What kind of cause.
+    pub cause: CauseKind,
+    /// The claim, in a sentence.
+    pub statement: String,
+    /// What to do now.
+    pub immediate_fix: String,
+    /// What to change so that it does not come back.
+    pub long_term_fix: String,
+    /// How sure, from 0 to 1, bounded by what the evidence supports.
+    pub confidence: f64,
+    /// The evidence for it; never empty.
+    pub supports: Vec<EvidenceId>,
+    /// The evidence against it.
+    pub contradicts: Vec<EvidenceId>,
+}
+
+/// What the evidence says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Argument {
+    /// What the cause can be, most likely first.
+    pub hypotheses: Vec<Hypothesis>,
+    /// Why no hypothesis is good enough to act on; `None` where the first one is.
+    pub unresolved: Option<String>,
+}

@@ -1,1 +1,10 @@
-//! The ports of LLM-SRE, their in-memory twins and their contract suites.
+//! The ports of LLM-SRE: what the services need of the world, as traits.
+//!
+//! Each trait states its contract per method; [`memory`] has a twin of each that keeps everything in this process, and
+//! [`contract`] a suite per port that every adapter passes.
+
+pub mod bus;
+pub mod clock;
+pub mod documents;
+pub mod leases;
+pub mod telemetry;

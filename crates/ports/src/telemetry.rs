@@ -1,0 +1,215 @@
+//! Telemetry at rest: points, log records, changes and calls, each under an id that makes a repeat harmless.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use llm_sre_domain::telemetry::{Calls, Change, LogRecord, LogSeverity, MetricPoint, Origin};
+use llm_sre_domain::{ServiceId, Timestamp};
+
+/// The most records in one batch.
+pub const BATCH_MAX: usize = 10_000;
+/// The longest range that a query may ask for.
+pub const RANGE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// What can go wrong with the telemetry store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A query out of its bounds.
+    #[error("{what} is invalid: {reason}")]
+    InvalidArgument {
+        /// Which argument.
+        what: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no room left. Nothing was written.
+    #[error("the telemetry store is full")]
+    Full,
+    /// What is stored cannot be read.
+    #[error("stored telemetry is corrupt: {0}")]
+    Corrupt(String),
+    /// The store does not answer; the same call may succeed later.
+    #[error("the telemetry store is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Where a record came from: the same place is the same record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// Which topic, as a number that the caller keeps the same.
+    pub topic: u8,
+    /// The partition.
+    pub partition: u32,
+    /// The offset.
+    pub offset: u64,
+    /// The place within the record of the bus.
+    pub index: u32,
+}
+
+/// Records to store.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Points of metrics.
+    pub points: Vec<(RecordId, MetricPoint)>,
+    /// Log records.
+    pub logs: Vec<(RecordId, LogRecord)>,
+    /// Changes.
+    pub changes: Vec<(RecordId, Change)>,
+    /// Calls between services.
+    pub calls: Vec<(RecordId, Calls)>,
+}
+
+impl Batch {
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.points.len() + self.logs.len() + self.changes.len() + self.calls.len()
+    }
+
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A half-open range of event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First instant in it.
+    pub start: Timestamp,
+    /// First instant after it.
+    pub end: Timestamp,
+}
+
+/// Which series.
+#[derive(Clone, Debug)]
+pub struct SeriesQuery {
+    /// The service.
+    pub service: ServiceId,
+    /// The metric's name.
+    pub metric: String,
+    /// Attributes that the series must have, with these values.
+    pub attributes: BTreeMap<String, String>,
+    /// Only this instance; empty matches all.
+    pub instance: String,
+    /// The range.
+    pub range: Range,
+    /// At most this many series.
+    pub series_max: usize,
+    /// At most this many points a series, the newest ones.
+    pub points_max: usize,
+}
+
+/// One series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The process.
+    pub origin: Origin,
+    /// The unit.
+    pub unit: String,
+    /// The points' attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// The points, oldest first.
+    pub points: Vec<Point>,
+}
+
+/// One point for a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// When.
+    pub time: Timestamp,
+    /// A gauge's or a sum's value as it was sent, or a distribution's mean.
+    pub value: f64,
+    /// How many values a distribution holds; zero for others.
+    pub count: u64,
+    /// Pairs of quantile and value of a distribution.
+    pub quantiles: Vec<(f64, f64)>,
+}
+
+/// Series that matched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesPage {
+    /// The series, in order of instance and attributes.
+    pub series: Vec<Series>,
+    /// Whether series or points were left out because of the limits.
+    pub truncated: bool,
+}
+
+/// Which log records.
+#[derive(Clone, Debug)]
+pub struct LogQuery {
+    /// The range.
+    pub range: Range,
+    /// Words that the body must contain, all of them; empty matches all. Punctuation separates words, case does not matter.
+    pub text: String,
+    /// Only this service.
+    pub service: Option<ServiceId>,
+    /// Only records at least this severe.
+    pub min_severity: LogSeverity,
+    /// Only records of this trace.
+    pub trace_id: Option<[u8; 16]>,
+    /// At most this many.
+    pub limit: usize,
+    /// From the answer before.
+    pub cursor: Option<String>,
+}
+
+/// Log records, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPage {
+    /// The records.
+    pub records: Vec<LogRecord>,
+    /// Cursor of the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A service that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenService {
+    /// Who.
+    pub service: ServiceId,
+    /// The newest telemetry in the range, by event time.
+    pub last_seen: Timestamp,
+    /// Names of its metrics in the range, in order.
+    pub metrics: Vec<String>,
+}
+
+/// Calls of one edge, summed over a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallSum {
+    /// Who calls.
+    pub client: ServiceId,
+    /// Who is called.
+    pub server: ServiceId,
+    /// How many calls.
+    pub count: f64,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+}
+
+/// The telemetry store. Every query is bounded by a range of event time of at most [`RANGE_MAX`].
+#[async_trait]
+pub trait TelemetryStore: Send + Sync {
+    /// Stores records, all or none, at most [`BATCH_MAX`]. A record whose id is stored already changes nothing.
+    async fn append(&self, batch: Batch) -> Result<(), Error>;
+
+    /// Series for a chart.
+    async fn series(&self, query: SeriesQuery) -> Result<SeriesPage, Error>;
+
+    /// Full-text search over log records, newest first.
+    async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error>;
+
+    /// Changes in a range, newest first, at most `limit`.
+    async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error>;
+
+    /// The call graph of a range, in order of client and server, at most `limit`.
+    async fn calls(&self, range: Range, limit: usize) -> Result<Vec<CallSum>, Error>;
+
+    /// The services seen in a range, in order, after `after`, at most `limit`.
+    async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize)
+    -> Result<Vec<SeenService>, Error>;
+
+    /// Removes telemetry older than `before` by event time, and the oldest beyond `bytes_max`. Gives how many records
+    /// were removed. The size is kept about, not exactly.
+    async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error>;
+}
