@@ -10,7 +10,6 @@ mod audit;
 mod catalogue;
 mod digest;
 mod gate;
-pub mod input;
 mod pattern;
 mod plan;
 mod policy;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::input::CauseKind;
+use crate::diagnose::CauseKind;
 
 /// A type of action. The snake-case name is the `type` on the wire and the key in policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -54,18 +54,6 @@ pub enum Reversibility {
     NothingToUndo,
     /// It cannot be taken back: always needs a person.
     Irreversible,
-}
-
-impl Reversibility {
-    /// Whether taking it back is possible or not needed.
-    pub fn is_reversible(self) -> bool {
-        self != Self::Irreversible
-    }
-
-    /// What a record says that keeps only whether it was reversible.
-    pub fn restored(declared: Self, is_reversible: bool) -> Self {
-        if is_reversible { declared } else { Self::Irreversible }
-    }
 }
 
 /// What an action touches. Ordered from little to much.

@@ -117,7 +117,9 @@ pub enum BlockReason {
     Ineffective,
     /// Nobody knows what an earlier action did to the target; it is not called again.
     OutcomeUnknown,
-    /// The target refuses it, or does not say what has to be known.
+    /// The target refuses it.
+    Refused,
+    /// The target does not say what has to be known.
     Precondition,
     /// The plan, the policy or the target changed since it was decided.
     DigestMismatch,
@@ -281,7 +283,7 @@ pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetS
     let facts = match target {
         TargetState::Ready { facts, .. } => facts,
         TargetState::Refused { reason } => {
-            return vec![Block::new(BlockReason::Precondition, format!("the target refuses it: {reason}"))];
+            return vec![Block::new(BlockReason::Refused, format!("the target refuses it: {reason}"))];
         }
     };
     let needed = catalogue.get(spec.kind).map_or(&[][..], |entry| entry.preconditions);

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::INSTANCE;
 use super::gate::{policy_blocks, reversibility, target_blocks};
-use super::input::{CauseKind, Hypothesis};
 use super::{
     ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, Parameters, PastAction,
     Reversibility, Spec, Surroundings, TargetState, Verification,
 };
+use crate::diagnose::{CauseKind, Hypothesis};
 use crate::incident::{ActionId, DiagnosisId, EventKind, Fingerprint, Incident, IncidentId, Proposal};
 use crate::{ServiceId, Timestamp};
 
@@ -119,7 +119,7 @@ pub enum NothingToDo {
         /// Which one.
         action: ActionId,
     },
-    /// No hypothesis is as sure as policy wants.
+    /// No hypothesis cites evidence and is as sure as policy wants.
     NoHypothesis,
     /// The catalogue has nothing for the causes.
     NoTreatment {
@@ -193,9 +193,8 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
 
     let mut untreated = Vec::new();
     let mut any_tried = false;
-    for (index, hypothesis) in input.hypotheses.iter().enumerate() {
-        // Not `<`: a confidence that is no number is not sure enough.
-        if !(hypothesis.confidence >= input.around.policy.confidence_min) {
+    for hypothesis in input.hypotheses {
+        if hypothesis.supports.is_empty() || !is_sure(hypothesis.confidence, input.around.policy.confidence_min) {
             continue;
         }
         let mut treated = false;
@@ -205,7 +204,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
                 any_tried = true;
                 continue;
             }
-            let candidate = Candidate { input, index, hypothesis, entry, second_guess: !untreated.is_empty() };
+            let candidate = Candidate { input, hypothesis, entry, second_guess: !untreated.is_empty() };
             return candidate.decide();
         }
         if !treated {
@@ -219,10 +218,14 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     })
 }
 
+/// A confidence that is no number is never sure enough.
+fn is_sure(confidence: f64, min: f64) -> bool {
+    confidence >= min
+}
+
 /// One treatment for one hypothesis.
 struct Candidate<'a> {
     input: PlanInput<'a>,
-    index: usize,
     hypothesis: &'a Hypothesis,
     entry: &'a ActionType,
     second_guess: bool,
@@ -259,7 +262,7 @@ impl Candidate<'_> {
     }
 
     fn person_reasons(&self, rung: Autonomy, reversibility: Reversibility) -> Vec<PersonReason> {
-        let unsure = !(self.hypothesis.confidence >= self.input.around.policy.confidence_auto_min);
+        let unsure = !is_sure(self.hypothesis.confidence, self.input.around.policy.confidence_auto_min);
         [
             (rung != Autonomy::Auto, PersonReason::Policy),
             (reversibility == Reversibility::Irreversible, PersonReason::Irreversible),
@@ -292,7 +295,7 @@ impl Candidate<'_> {
             incident: incident.id,
             fingerprint: incident.fingerprint.clone(),
             diagnosis: incident.diagnosis.clone(),
-            hypothesis: format!("h{}", self.index + 1),
+            hypothesis: self.hypothesis.id.clone(),
             cause: self.hypothesis.cause,
             confidence: self.hypothesis.confidence,
             rationale: rationale(&spec, self.hypothesis),

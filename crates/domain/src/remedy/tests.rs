@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::input::{CauseKind, Hypothesis};
 use super::*;
+use crate::diagnose::{CauseKind, Hypothesis};
+use crate::evidence::EvidenceId;
 use crate::incident::{
     Actor, DiagnosisId, Event, EventId, EventKind, Incident, IncidentId, Opening, Rules, Severity, Subject, Trigger,
 };
@@ -49,7 +50,19 @@ fn person() -> Actor {
 }
 
 fn hypothesis(cause: CauseKind, confidence: f64) -> Hypothesis {
-    Hypothesis { service: service(), origin: Origin::default(), cause, confidence }
+    Hypothesis {
+        id: "h1".to_owned(),
+        service: service(),
+        origin: Origin::default(),
+        metric: "".into(),
+        cause,
+        statement: String::new(),
+        immediate_fix: String::new(),
+        long_term_fix: String::new(),
+        confidence,
+        supports: vec![EvidenceId("e1".to_owned())],
+        contradicts: Vec::new(),
+    }
 }
 
 /// Everything that a plan follows from.
@@ -182,7 +195,15 @@ fn hypotheses() -> impl Strategy<Value = Vec<Hypothesis>> {
     use CauseKind::*;
     let cause = prop::sample::select(vec![BadDeployment, ConnectionPoolExhaustion, MemoryLeak, TrafficSurge]);
     let confidence = prop_oneof![9 => 0.0..1.0, 1 => Just(f64::NAN)];
-    prop::collection::vec((cause, confidence).prop_map(|(cause, confidence)| hypothesis(cause, confidence)), 0..4)
+    let supported = prop::bool::weighted(0.9);
+    let one = (cause, confidence, supported).prop_map(|(cause, confidence, supported)| {
+        let mut made = hypothesis(cause, confidence);
+        if !supported {
+            made.supports.clear();
+        }
+        made
+    });
+    prop::collection::vec(one, 0..4)
 }
 
 prop_compose! {

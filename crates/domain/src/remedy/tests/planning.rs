@@ -20,7 +20,7 @@ proptest! {
             Plan::Execute(action) => {
                 prop_assert!(allowed && !under_way && !unknown && policy.autonomy == Autonomy::Auto);
                 prop_assert!(action.confidence >= policy.confidence_auto_min);
-                prop_assert!(action.reversibility.is_reversible());
+                prop_assert_ne!(action.reversibility, Reversibility::Irreversible);
                 prop_assert!(action.blast_radius <= policy.limits.blast_radius_max);
                 let answered = matches!(world.answer, TargetState::Ready { .. });
                 prop_assert!(answered);
@@ -156,28 +156,28 @@ fn a_digest_covers_plan_policy_and_target() {
     let action = base.action().unwrap();
     assert!(check_start(&action, base.around(), &base.answer).is_ok());
     let pattern = || ServicePattern::parse("other@*").unwrap();
-    let changes: Vec<Box<dyn Fn(&mut World)>> = vec![
-        Box::new(|w| {
+    let changes: [&dyn Fn(&mut World); 15] = [
+        &(|w| {
             w.policy.rules.push(Rule {
                 service: ServicePattern::parse("x@*").unwrap(),
                 action: None,
                 autonomy: Autonomy::Auto,
             })
         }),
-        Box::new(move |w| w.policy.enrolled.push(pattern())),
-        Box::new(move |w| w.policy.protected.push(pattern())),
-        Box::new(|w| w.policy.confidence_min = 0.1),
-        Box::new(|w| w.policy.confidence_auto_min = 0.5),
-        Box::new(|w| w.policy.limits.actions_per_target_max += 1),
-        Box::new(|w| w.policy.limits.window_s += 1),
-        Box::new(|w| w.policy.limits.actions_under_way_max += 1),
-        Box::new(|w| w.policy.limits.attempts_per_incident_max += 1),
-        Box::new(|w| w.policy.limits.blast_radius_max = BlastRadius::System),
-        Box::new(|w| w.policy.limits.approval_expiry_s += 1),
-        Box::new(|w| w.policy.limits.ineffective_max += 1),
-        Box::new(|w| w.policy.limits.ineffective_window_s += 1),
-        Box::new(|w| w.policy.limits.cooldown_s += 1),
-        Box::new(|w| {
+        &(move |w| w.policy.enrolled.push(pattern())),
+        &(move |w| w.policy.protected.push(pattern())),
+        &(|w| w.policy.confidence_min = 0.1),
+        &(|w| w.policy.confidence_auto_min = 0.5),
+        &(|w| w.policy.limits.actions_per_target_max += 1),
+        &(|w| w.policy.limits.window_s += 1),
+        &(|w| w.policy.limits.actions_under_way_max += 1),
+        &(|w| w.policy.limits.attempts_per_incident_max += 1),
+        &(|w| w.policy.limits.blast_radius_max = BlastRadius::System),
+        &(|w| w.policy.limits.approval_expiry_s += 1),
+        &(|w| w.policy.limits.ineffective_max += 1),
+        &(|w| w.policy.limits.ineffective_window_s += 1),
+        &(|w| w.policy.limits.cooldown_s += 1),
+        &(|w| {
             let TargetState::Ready { facts, .. } = &mut w.answer else { unreachable!() };
             facts.insert("version".to_owned(), "1.4.3".to_owned());
         }),
@@ -194,16 +194,23 @@ fn a_digest_covers_plan_policy_and_target() {
             "{index}"
         );
     }
-    let plans: [&dyn Fn(&mut World); 3] =
-        [&|w| w.hypotheses[0].confidence = 0.91, &|w| w.hypotheses[0].cause = CauseKind::MemoryLeak, &|w| {
-            w.hypotheses[0].service = ServiceId::new("shop", "checkout", "production")
-        }];
+    let leak = |world: &mut World, instance: &str| {
+        world.hypotheses[0].cause = CauseKind::MemoryLeak;
+        world.hypotheses[0].origin.instance = instance.into();
+    };
+    let plans: [&dyn Fn(&mut World); 5] = [
+        &|w| w.hypotheses[0].confidence = 0.91,
+        &|w| leak(w, ""),
+        &|w| leak(w, "checkout-1"),
+        &|w| leak(w, "checkout-2"),
+        &|w| w.seen = BTreeSet::from([service(), ServiceId::named("cart")]),
+    ];
     let differ = plans.map(|change| {
         let mut world = base.clone();
         change(&mut world);
         digests.insert(world.action().unwrap().plan.digest)
     });
-    assert_eq!(differ, [true, true, false]);
+    assert_eq!(differ, [true, true, true, true, false]);
 }
 
 #[test]
