@@ -129,6 +129,13 @@ pub enum BlockReason {
     Cooldown,
 }
 
+impl BlockReason {
+    /// Whether time alone lifts it, so that trying again later is worth more than calling people now.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::RateLimit | Self::TargetBusy | Self::FleetLimit | Self::Cooldown)
+    }
+}
+
 impl Block {
     fn new(reason: BlockReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }

@@ -149,7 +149,8 @@ impl NothingToDo {
 }
 
 impl Plan {
-    /// What to tell the incident's owner. `None` where there is no news.
+    /// What to tell the incident's owner. `None` where there is no news: nor is there any while time alone can lift what
+    /// blocks the plan. Plan again then; the incident's own deadline calls people if that takes too long.
     pub fn report(&self) -> Option<EventKind> {
         let proposed = |action: &Proposed, proposal| {
             Some(EventKind::ActionProposed { action: action.id, proposal, summary: action.rationale.clone() })
@@ -161,6 +162,7 @@ impl Plan {
                 proposed(action, Proposal::NeedsApproval { expires_at: *expires_at })
             }
             Self::Suggest { action, .. } => proposed(action, Proposal::Suggested),
+            Self::Blocked { blocks, .. } if blocks.iter().all(|block| block.reason.is_passing()) => None,
             Self::Blocked { blocks, .. } => Some(blocked_report(blocks)),
             Self::NothingToDo(NothingToDo::IncidentEnded | NothingToDo::ActionLives { .. }) => None,
             Self::NothingToDo(NothingToDo::AllTried) => Some(EventKind::AttemptsExhausted),
@@ -242,17 +244,22 @@ impl Candidate<'_> {
         let spec = self.spec();
         let blocks = policy_blocks(&spec, incident.id, &incident.fingerprint, None, around);
         if rung == Autonomy::Suggest {
-            return Plan::Suggest { action: Box::new(self.propose(spec, rung, None)), obstacles: blocks };
+            let action = Box::new(self.propose(spec, rung, None, Some(ActionState::Suggested)));
+            return Plan::Suggest { action, obstacles: blocks };
         }
         if !blocks.is_empty() {
-            return Plan::Blocked { action: Box::new(self.propose(spec, rung, None)), blocks };
+            return Plan::Blocked {
+                action: Box::new(self.propose(spec, rung, None, Some(ActionState::Blocked))),
+                blocks,
+            };
         }
         let Some(target) = self.input.targets.get(&spec) else { return Plan::AskTarget(spec) };
         let blocks = target_blocks(&spec, around.catalogue, target);
-        let action = Box::new(self.propose(spec, rung, Some(target)));
         if !blocks.is_empty() {
+            let action = Box::new(self.propose(spec, rung, Some(target), Some(ActionState::Blocked)));
             return Plan::Blocked { action, blocks };
         }
+        let action = Box::new(self.propose(spec, rung, Some(target), None));
         let reasons = self.person_reasons(rung, action.reversibility);
         if reasons.is_empty() {
             return Plan::Execute(action);
@@ -285,7 +292,13 @@ impl Candidate<'_> {
         Spec { kind: self.entry.kind, target: self.hypothesis.service.clone(), parameters }
     }
 
-    fn propose(&self, spec: Spec, autonomy: Autonomy, target: Option<&TargetState>) -> Proposed {
+    fn propose(
+        &self,
+        spec: Spec,
+        autonomy: Autonomy,
+        target: Option<&TargetState>,
+        ends_as: Option<ActionState>,
+    ) -> Proposed {
         let incident = self.input.incident;
         let mine = || self.input.around.history.actions.iter().filter(|past| past.incident == incident.id);
         let attempts = mine().filter(|past| past.executed_at.is_some()).count();
@@ -313,9 +326,7 @@ impl Candidate<'_> {
         };
         proposed.digest = Digest::of(&proposed, self.input.around.policy, target);
         // The same suggestion or refusal again is the same action, not another.
-        let is_same = |past: &&PastAction| {
-            matches!(past.state, ActionState::Suggested | ActionState::Blocked) && past.digest == proposed.digest
-        };
+        let is_same = |past: &&PastAction| Some(past.state) == ends_as && past.digest == proposed.digest;
         if let Some(same) = mine().find(is_same) {
             proposed.id = same.id;
         }

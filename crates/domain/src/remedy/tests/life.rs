@@ -183,5 +183,11 @@ fn the_same_suggestion_is_one_action_and_another_is_another() {
     world.history.actions.push(PastAction::from(&first));
     assert_eq!(world.action().unwrap().plan.id, first.plan.id);
     world.policy.autonomy = Autonomy::Auto;
-    assert_ne!(world.action().unwrap().plan.id, first.plan.id);
+    let second = world.action().unwrap();
+    assert_ne!(second.plan.id, first.plan.id);
+    // Blocked at the last moment, and free to go a moment later: a new attempt, not the blocked one once more.
+    world.history.actions.push(PastAction { state: ActionState::Blocked, ..PastAction::from(&second) });
+    let third = world.action().unwrap();
+    assert_eq!((third.state, third.plan.digest), (ActionState::Approved, second.plan.digest));
+    assert_ne!(third.plan.id, second.plan.id);
 }
