@@ -1,0 +1,125 @@
+//! A request as records for the bus: split by service, cut to size, with what no consumer could take set apart.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use llm_sre_domain::ServiceId;
+use llm_sre_proto::otlp::Reason;
+
+use crate::signal::Signal;
+
+/// What one request becomes.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Export requests of one service each; those of one service are in the order of the request.
+    pub(crate) records: Vec<Keyed>,
+    /// Export requests of what was rejected, each with one reason.
+    pub(crate) dead: Vec<Dead>,
+    /// How many items were rejected.
+    pub(crate) rejected: usize,
+    /// Why, with the count of each reason; empty where nothing was.
+    pub(crate) message: String,
+}
+
+/// A record's key and value.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) key: Bytes,
+    pub(crate) value: Bytes,
+}
+
+/// A rejected part.
+#[derive(Debug)]
+pub(crate) struct Dead {
+    pub(crate) record: Keyed,
+    pub(crate) reason: String,
+}
+
+impl Batch {
+    /// Splits a request. A record has at most `max_record_bytes`; an item that alone is larger is rejected.
+    pub(crate) fn of<S: Signal>(mut request: S, max_record_bytes: usize) -> Self {
+        let mut batch = Self::default();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (reason, part) in take_rejected(&mut request) {
+            let reason = reason.to_string();
+            *counts.entry(reason.clone()).or_default() += part.count();
+            for (service, part) in part.by_service() {
+                batch.bury(&service, part, &reason, max_record_bytes);
+            }
+        }
+        for (service, part) in request.by_service() {
+            let mut oversized = Vec::new();
+            let pieces = cut(part, max_record_bytes, &mut oversized);
+            batch.records.extend(pieces.into_iter().map(|piece| keyed(&service, &piece)));
+            for item in oversized {
+                let reason = format!("item is larger than {max_record_bytes} bytes");
+                *counts.entry(reason.clone()).or_default() += 1;
+                batch.dead.push(Dead { record: keyed(&service, &item), reason });
+            }
+        }
+        batch.rejected = counts.values().sum();
+        let reasons: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} rejected: {reason}")).collect();
+        batch.message = reasons.join("; ");
+        batch
+    }
+
+    fn bury<S: Signal>(&mut self, service: &ServiceId, part: S, reason: &str, max_record_bytes: usize) {
+        let mut oversized = Vec::new();
+        let pieces = cut(part, max_record_bytes, &mut oversized);
+        for piece in pieces.iter().chain(&oversized) {
+            self.dead.push(Dead { record: keyed(service, piece), reason: reason.to_owned() });
+        }
+    }
+}
+
+/// The key of a service's records: its three parts, with a separator that no name has.
+pub(crate) fn key(service: &ServiceId) -> Bytes {
+    Bytes::from([&*service.namespace, &*service.name, &*service.environment].join("\0"))
+}
+
+fn keyed<S: Signal>(service: &ServiceId, part: &S) -> Keyed {
+    Keyed { key: key(service), value: Bytes::from(part.encode_to_vec()) }
+}
+
+/// Takes the rejected items out of the request, a part for each reason.
+fn take_rejected<S: Signal>(request: &mut S) -> Vec<(Reason, S)> {
+    let rejected: BTreeMap<usize, Reason> =
+        request.check().into_iter().map(|rejection| (rejection.position, rejection.reason)).collect();
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    let mut bad = request.extract(&mut |position| rejected.contains_key(&position));
+    // Taken out in order, they are numbered anew from 0.
+    let mut reasons: Vec<Reason> = rejected.into_values().collect();
+    while let Some(reason) = reasons.first().copied() {
+        parts.push((reason, bad.extract(&mut |position| reasons.get(position) == Some(&reason))));
+        reasons.retain(|other| *other != reason);
+    }
+    parts
+}
+
+/// Halves a part until each piece fits. Pieces keep the order; what cannot be halved goes to `oversized`.
+fn cut<S: Signal>(part: S, max_bytes: usize, oversized: &mut Vec<S>) -> Vec<S> {
+    let mut pieces = Vec::new();
+    let mut stack = vec![part];
+    while let Some(mut rest) = stack.pop() {
+        let count = rest.count();
+        if count == 0 {
+            continue;
+        }
+        if rest.encoded_len() <= max_bytes {
+            pieces.push(rest);
+        } else if count == 1 {
+            oversized.push(rest);
+        } else {
+            let first = rest.extract(&mut |position| position < count / 2);
+            stack.push(rest);
+            stack.push(first);
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests;
