@@ -4,6 +4,7 @@
 //! OpenTelemetry's own messages come from the crate `opentelemetry-proto`.
 
 pub mod convert;
+pub mod topics;
 
 pub use convert::{ConvertError, otlp};
 

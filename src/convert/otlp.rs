@@ -8,6 +8,7 @@
 mod exponential;
 mod logs;
 mod metrics;
+mod request;
 mod spans;
 mod text;
 
@@ -23,6 +24,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 pub use logs::{check_logs, logs};
 pub use metrics::{check_metrics, metrics};
+pub use request::{Export, take_rejected};
 pub use spans::{check_spans, spans};
 
 /// What became of a request's items: `items.len() + rejected.len() + skipped` is how many it had.

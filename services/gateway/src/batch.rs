@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use llm_sre_domain::ServiceId;
-use llm_sre_proto::otlp::Reason;
-
-use crate::signal::Signal;
+use llm_sre_proto::otlp::{Export, take_rejected};
 
 /// What one request becomes.
 #[derive(Debug, Default)]
@@ -37,7 +35,7 @@ pub(crate) struct Dead {
 
 impl Batch {
     /// Splits a request. A record has at most `max_record_bytes`; an item that alone is larger is rejected.
-    pub(crate) fn of<S: Signal>(mut request: S, max_record_bytes: usize) -> Self {
+    pub(crate) fn of<S: Export>(mut request: S, max_record_bytes: usize) -> Self {
         let mut batch = Self::default();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (reason, part) in take_rejected(&mut request) {
@@ -63,7 +61,7 @@ impl Batch {
         batch
     }
 
-    fn bury<S: Signal>(&mut self, service: &ServiceId, part: S, reason: &str, max_record_bytes: usize) {
+    fn bury<S: Export>(&mut self, service: &ServiceId, part: S, reason: &str, max_record_bytes: usize) {
         let mut oversized = Vec::new();
         let pieces = cut(part, max_record_bytes, &mut oversized);
         for piece in pieces.iter().chain(&oversized) {
@@ -77,30 +75,12 @@ pub(crate) fn key(service: &ServiceId) -> Bytes {
     Bytes::from([&*service.namespace, &*service.name, &*service.environment].join("\0"))
 }
 
-fn keyed<S: Signal>(service: &ServiceId, part: &S) -> Keyed {
+fn keyed<S: Export>(service: &ServiceId, part: &S) -> Keyed {
     Keyed { key: key(service), value: Bytes::from(part.encode_to_vec()) }
 }
 
-/// Takes the rejected items out of the request, a part for each reason.
-fn take_rejected<S: Signal>(request: &mut S) -> Vec<(Reason, S)> {
-    let rejected: BTreeMap<usize, Reason> =
-        request.check().into_iter().map(|rejection| (rejection.position, rejection.reason)).collect();
-    if rejected.is_empty() {
-        return Vec::new();
-    }
-    let mut parts = Vec::new();
-    let mut bad = request.extract(&mut |position| rejected.contains_key(&position));
-    // Taken out in order, they are numbered anew from 0.
-    let mut reasons: Vec<Reason> = rejected.into_values().collect();
-    while let Some(reason) = reasons.first().copied() {
-        parts.push((reason, bad.extract(&mut |position| reasons.get(position) == Some(&reason))));
-        reasons.retain(|other| *other != reason);
-    }
-    parts
-}
-
 /// Halves a part until each piece fits. Pieces keep the order; what cannot be halved goes to `oversized`.
-fn cut<S: Signal>(part: S, max_bytes: usize, oversized: &mut Vec<S>) -> Vec<S> {
+fn cut<S: Export>(part: S, max_bytes: usize, oversized: &mut Vec<S>) -> Vec<S> {
     let mut pieces = Vec::new();
     let mut stack = vec![part];
     while let Some(mut rest) = stack.pop() {

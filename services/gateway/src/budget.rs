@@ -20,7 +20,10 @@ pub(crate) struct Share {
 impl Budget {
     pub(crate) fn new(requests: usize, bytes: usize) -> Self {
         let requests = requests.min(Semaphore::MAX_PERMITS);
-        Self { requests: Arc::new(Semaphore::new(requests)), kibibytes: Arc::new(Semaphore::new(kibibytes(bytes) as usize)) }
+        Self {
+            requests: Arc::new(Semaphore::new(requests)),
+            kibibytes: Arc::new(Semaphore::new(kibibytes(bytes) as usize)),
+        }
     }
 
     /// Room for one more request, taken before its body is read.

@@ -62,10 +62,8 @@ impl Intake {
     /// Publishes a request. When this returns `Ok`, the bus has it durably: what was rejected, too.
     pub(crate) async fn accept<S: Signal>(&self, mut request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
         let size = request.encoded_len();
-        let _share = self
-            .budget
-            .bytes(size)
-            .ok_or_else(|| self.overloaded("TOO_MANY_BYTES", "too many bytes are in flight"))?;
+        let _share =
+            self.budget.bytes(size).ok_or_else(|| self.overloaded("TOO_MANY_BYTES", "too many bytes are in flight"))?;
         request.stamp(u64::try_from(self.clock.now().as_nanos()).unwrap_or(0));
         let batch = Batch::of(request, self.options.max_record_bytes);
         let trace = trace_headers(headers);

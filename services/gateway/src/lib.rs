@@ -100,7 +100,8 @@ impl Gateway {
     /// Serves OTLP over HTTP on a listener until `shutdown`, then lets requests under way end, for at most five
     /// seconds.
     pub async fn run_http(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
-        let serving = axum::serve(listener, self.http_routes()).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let serving =
+            axum::serve(listener, self.http_routes()).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let drained = async {
             shutdown.cancelled().await;
             tokio::time::sleep(DRAIN).await;
@@ -114,7 +115,9 @@ impl Gateway {
 
 /// The topics that telemetry travels on, and those of their dead letters, which are kept until somebody looks.
 pub fn topic_specs(partitions: u32, retention: Duration) -> Vec<TopicSpec> {
-    let live = topics::TELEMETRY.map(|name| TopicSpec { name: name.to_owned(), partitions, retention: Some(retention) });
-    let dead = topics::TELEMETRY.map(|name| TopicSpec { name: topics::dead_letters(name), partitions: 1, retention: None });
+    let live =
+        topics::TELEMETRY.map(|name| TopicSpec { name: name.to_owned(), partitions, retention: Some(retention) });
+    let dead =
+        topics::TELEMETRY.map(|name| TopicSpec { name: topics::dead_letters(name), partitions: 1, retention: None });
     live.into_iter().chain(dead).collect()
 }

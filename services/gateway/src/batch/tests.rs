@@ -4,14 +4,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use prost::Message;
-
 use super::*;
 
 type PerService = BTreeMap<ServiceId, Vec<Vec<u8>>>;
 
 /// The items of a request per service, in order, each with all that it says.
-fn contents<S: Signal>(requests: impl IntoIterator<Item = S>) -> PerService {
+fn contents<S: Export>(requests: impl IntoIterator<Item = S>) -> PerService {
     let mut found = PerService::new();
     for request in requests {
         for (service, mut part) in request.by_service() {
@@ -24,7 +22,7 @@ fn contents<S: Signal>(requests: impl IntoIterator<Item = S>) -> PerService {
     found
 }
 
-fn decoded<S: Signal>(records: &[Keyed]) -> Vec<S> {
+fn decoded<S: Export>(records: &[Keyed]) -> Vec<S> {
     records.iter().map(|record| S::decode(record.value.clone()).unwrap()).collect()
 }
 
@@ -40,7 +38,7 @@ fn resource(service: u8) -> Value {
     json!({ "attributes": attributes })
 }
 
-fn check<S: Signal>(request: S, max_record_bytes: usize) -> Result<(), TestCaseError> {
+fn check<S: Export>(request: S, max_record_bytes: usize) -> Result<(), TestCaseError> {
     let mut good = S::decode(&request.encode_to_vec()[..]).unwrap();
     let (count, rejected) = (request.count(), request.check());
     let bad = good.extract(&mut |position| rejected.iter().any(|rejection| rejection.position == position));

@@ -49,7 +49,8 @@ fn assert_refused(status: &Status, code: Code, reason: &str, may_retry: bool) {
 
 #[tokio::test]
 async fn what_does_not_fit_comes_again_and_nothing_acknowledged_is_lost() {
-    let fixture = Fixture::new(Options { max_requests_in_flight: 2, max_bytes_in_flight: 8192, ..Options::default() }).await;
+    let fixture =
+        Fixture::new(Options { max_requests_in_flight: 2, max_bytes_in_flight: 8192, ..Options::default() }).await;
     let client = LogsServiceClient::new(peer::local(fixture.gateway.routes()));
     fixture.bus.set(Mood::Slow);
     let first = tokio::spawn({
@@ -67,7 +68,9 @@ async fn what_does_not_fit_comes_again_and_nothing_acknowledged_is_lost() {
     let refused = async {
         loop {
             // The second request takes its room whenever it is polled first.
-            if let Ok(Err(status)) = tokio::time::timeout(Duration::from_millis(50), client.clone().export(logs(1))).await {
+            if let Ok(Err(status)) =
+                tokio::time::timeout(Duration::from_millis(50), client.clone().export(logs(1))).await
+            {
                 return status;
             }
         }

@@ -62,7 +62,8 @@ fn metrics() -> Value {
 }
 
 fn logs(count: usize) -> ExportLogsServiceRequest {
-    let records: Vec<Value> = (0..count).map(|index| json!({"body": {"stringValue": format!("line {index}")}})).collect();
+    let records: Vec<Value> =
+        (0..count).map(|index| json!({"body": {"stringValue": format!("line {index}")}})).collect();
     parse(json!({"resourceLogs": [{"resource": resource("cart"), "scopeLogs": [{"logRecords": records}]}]}))
 }
 
