@@ -3,12 +3,15 @@
 //! From the domain is total (`From`); to the domain is a parse (`TryFrom` with [`ConvertError`]): an absent required
 //! field or an unknown enum value is an error that names the field, never a default.
 
+pub mod action;
 pub mod anomaly;
 pub mod common;
 pub mod event;
 pub mod evidence;
+pub mod hypothesis;
 pub mod incident;
 pub mod otlp;
+pub mod telemetry;
 
 /// A message that the domain cannot take, with the field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -23,18 +23,12 @@ pub fn from_proto_time(time: &pbjson_types::Timestamp) -> Timestamp {
 }
 
 /// A required time.
-pub fn required_time(
-    field: &'static str,
-    time: Option<&pbjson_types::Timestamp>,
-) -> Result<Timestamp, ConvertError> {
+pub fn required_time(field: &'static str, time: Option<&pbjson_types::Timestamp>) -> Result<Timestamp, ConvertError> {
     time.map(from_proto_time).ok_or(ConvertError::Missing(field))
 }
 
 /// A required service identity with a name.
-pub fn required_service(
-    field: &'static str,
-    service: Option<&v1::ServiceIdentity>,
-) -> Result<ServiceId, ConvertError> {
+pub fn required_service(field: &'static str, service: Option<&v1::ServiceIdentity>) -> Result<ServiceId, ConvertError> {
     let service = service.ok_or(ConvertError::Missing(field))?;
     if service.name.is_empty() {
         return Err(ConvertError::Invalid { field, reason: "the name is empty".to_owned() });

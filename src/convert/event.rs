@@ -15,9 +15,8 @@ impl TryFrom<&v1::RecordEventRequest> for Event {
     type Error = ConvertError;
     fn try_from(request: &v1::RecordEventRequest) -> Result<Self, ConvertError> {
         let event = request.event.as_ref().ok_or(ConvertError::Missing("event"))?;
-        let invalid = |field| move |error: llm_sre_domain::incident::IdError| ConvertError::Invalid {
-            field,
-            reason: error.to_string(),
+        let invalid = |field| {
+            move |error: llm_sre_domain::incident::IdError| ConvertError::Invalid { field, reason: error.to_string() }
         };
         Ok(Self {
             id: EventId::new(&request.request_id).map_err(invalid("request_id"))?,

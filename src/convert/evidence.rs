@@ -1,9 +1,9 @@
 //! Evidence: facts, changes, log templates and the call graph.
 
-use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, LogTemplate, Observation};
 use llm_sre_domain::telemetry::{Change, ChangeKind, LogSeverity};
 use llm_sre_domain::topology::Topology;
+use llm_sre_domain::{ServiceId, Timestamp};
 
 use super::ConvertError;
 use super::common::{enum_table, known, origin, required_service, required_time, to_proto_time};
@@ -132,7 +132,8 @@ impl From<&Fact> for v1::Evidence {
 }
 
 fn anomaly_line(anomaly: &llm_sre_domain::Anomaly) -> String {
-    let place = if anomaly.origin.instance.is_empty() { String::new() } else { format!(" of {}", anomaly.origin.instance) };
+    let place =
+        if anomaly.origin.instance.is_empty() { String::new() } else { format!(" of {}", anomaly.origin.instance) };
     let dimension = if anomaly.dimension.is_empty() { String::new() } else { format!(" {}", anomaly.dimension) };
     let unit = if anomaly.unit.is_empty() { String::new() } else { format!(" {}", anomaly.unit) };
     let (seen, usual) = (anomaly.observed, anomaly.expected);

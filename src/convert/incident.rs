@@ -75,9 +75,10 @@ impl From<&Incident> for v1::Incident {
             etag: String::new(),
             escalation_reason: incident.escalation.map_or(v1::EscalationReason::Unspecified, Into::into).into(),
             applied_event_ids: incident.applied.iter().map(ToString::to_string).collect(),
-            last_notification: incident
-                .notified
-                .map(|notified| v1::Notification { time: Some(to_proto_time(notified.time)), urgent: notified.is_urgent }),
+            last_notification: incident.notified.map(|notified| v1::Notification {
+                time: Some(to_proto_time(notified.time)),
+                urgent: notified.is_urgent,
+            }),
         }
     }
 }

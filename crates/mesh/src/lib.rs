@@ -5,15 +5,19 @@
 //! * [`status`]: errors on the wire, each with `google.rpc.ErrorInfo`.
 //! * [`names`]: resource names such as `incidents/{uuid}`.
 //! * [`page`]: page sizes and tokens.
+//! * [`clients`]: the calls that the services make to each other.
 //! * [`context`]: the trace that a piece of work belongs to, from call to call.
+//! * [`records`]: documents of the store as messages of the contract.
 //! * [`stages`]: an incident's steps as spans of one trace, kept until they were exported.
 //! * [`logging`]: logs with trace ids, and export by OTLP.
 
+pub mod clients;
 pub mod context;
 pub mod logging;
 pub mod names;
 pub mod page;
 pub mod peer;
+pub mod records;
 pub mod server;
 pub mod stages;
 pub mod status;

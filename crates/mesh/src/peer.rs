@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
@@ -15,8 +16,8 @@ use tower::{BoxError, ServiceBuilder};
 use crate::context::{TRACEPARENT, TraceContext};
 use crate::server::RpcTraceLayer;
 
-/// Anything that answers gRPC.
-pub type Peer = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+/// Anything that answers gRPC. The error is a status already: what the transport says, as gRPC says it.
+pub type Peer = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
 /// How long a call may take until its answer begins. Longer than the slowest unary call (a diagnosis that reads the
 /// store), shorter than any deadline of an incident.
@@ -60,7 +61,7 @@ where
 {
     let service = ServiceBuilder::new()
         .map_request(with_trace_context)
-        .map_err(timeout_as_status)
+        .map_err(as_status)
         .layer(tower::timeout::TimeoutLayer::new(CALL_TIMEOUT))
         .service(inner);
     BoxCloneSyncService::new(service)
@@ -75,10 +76,9 @@ fn with_trace_context(mut request: http::Request<Body>) -> http::Request<Body> {
     request
 }
 
-fn timeout_as_status(error: BoxError) -> BoxError {
+fn as_status(error: BoxError) -> Status {
     if error.is::<Elapsed>() {
-        let message = format!("no answer within {} s", CALL_TIMEOUT.as_secs());
-        return Box::new(tonic::Status::deadline_exceeded(message));
+        return Status::deadline_exceeded(format!("no answer within {} s", CALL_TIMEOUT.as_secs()));
     }
-    error
+    Status::from_error(error)
 }

@@ -223,8 +223,8 @@ pub trait Consumer: Send {
 /// The partition of a key: FNV-1a of its bytes, modulo the number of partitions. Part of the contract of the embedded
 /// adapters, since a key must keep its partition across versions; Kafka has a partitioner of its own.
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = key
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
 }

@@ -137,13 +137,8 @@ pub trait Documents: Send + Sync {
     ///
     /// # Errors
     /// [`Error::InvalidCursor`] for a cursor that this store did not give.
-    async fn list(
-        &self,
-        collection: &str,
-        filter: Filter,
-        cursor: Option<String>,
-        limit: usize,
-    ) -> Result<Page, Error>;
+    async fn list(&self, collection: &str, filter: Filter, cursor: Option<String>, limit: usize)
+    -> Result<Page, Error>;
 
     /// The documents of a collection that were written after `cursor`, oldest write first, at most `limit`, and the
     /// cursor for the next call, which is always `Some`. `None` begins at the beginning. A document that was written

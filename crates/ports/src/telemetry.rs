@@ -206,8 +206,7 @@ pub trait TelemetryStore: Send + Sync {
     async fn calls(&self, range: Range, limit: usize) -> Result<Vec<CallSum>, Error>;
 
     /// The services seen in a range, in order, after `after`, at most `limit`.
-    async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize)
-    -> Result<Vec<SeenService>, Error>;
+    async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize) -> Result<Vec<SeenService>, Error>;
 
     /// Removes telemetry older than `before` by event time, and the oldest beyond `bytes_max`. Gives how many records
     /// were removed. The size is kept about, not exactly.

@@ -1,0 +1,203 @@
+//! Documents of the store as messages of the contract.
+//!
+//! A record is the proto3 JSON of one message, with its etag and a few attributes to find it by. Who reads keeps what
+//! it does not know: fields that a newer version wrote survive a write of an older one.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_ports::documents::{Document, Documents, Error as StoreError, Filter, NewDocument, Precondition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tonic::Status;
+
+use crate::status;
+
+/// How long a caller waits before it asks an absent store again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Version of the stored shape, for a reader that must know.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One collection of messages.
+pub struct Records<M> {
+    store: Arc<dyn Documents>,
+    collection: &'static str,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Clone for Records<M> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), collection: self.collection, message: PhantomData }
+    }
+}
+
+/// A message as it was read, with what a guarded write needs.
+#[derive(Clone, Debug)]
+pub struct Stored<M> {
+    /// The message.
+    pub message: M,
+    /// Its id within the collection.
+    pub id: String,
+    /// Its version; the etag on the wire.
+    pub version: u64,
+    raw: Value,
+}
+
+impl<M> Stored<M> {
+    /// The version as callers see it.
+    pub fn etag(&self) -> String {
+        self.version.to_string()
+    }
+
+    /// Whether a caller's etag allows a write: empty does not check.
+    pub fn check_etag(&self, resource: &str, etag: &str) -> Result<(), Status> {
+        if etag.is_empty() || etag == self.etag() { Ok(()) } else { Err(status::etag_mismatch(resource)) }
+    }
+}
+
+/// What became of a guarded write.
+#[derive(Debug)]
+pub enum Write<T> {
+    /// It was made; the new version.
+    Done(T),
+    /// Somebody else wrote first; read again.
+    Conflict,
+}
+
+/// Attributes that a record is found by.
+pub type Attributes = BTreeMap<String, String>;
+
+impl<M: Serialize + DeserializeOwned> Records<M> {
+    /// A collection by its name.
+    pub fn new(store: Arc<dyn Documents>, collection: &'static str) -> Self {
+        Self { store, collection, message: PhantomData }
+    }
+
+    /// One record.
+    pub async fn get(&self, id: &str) -> Result<Option<Stored<M>>, Status> {
+        let document = self.store.get(self.collection, id).await.map_err(|error| self.failed("read", id, error))?;
+        document.map(|document| self.parse(document)).transpose()
+    }
+
+    /// Writes a record that must not exist yet.
+    pub async fn create(&self, id: &str, message: &M, attributes: Attributes) -> Result<Write<u64>, Status> {
+        self.put(id, self.to_json(id, message)?, attributes, Precondition::Absent).await
+    }
+
+    /// Replaces a record at the version that was read, and keeps fields that this program does not know.
+    pub async fn replace(&self, stored: &Stored<M>, message: &M, attributes: Attributes) -> Result<Write<u64>, Status> {
+        let known = self.to_json(&stored.id, &stored.message)?;
+        let mut body = self.to_json(&stored.id, message)?;
+        keep_unknown(&stored.raw, &known, &mut body);
+        self.put(&stored.id, body, attributes, Precondition::Version(stored.version)).await
+    }
+
+    /// A page of records that match.
+    pub async fn list(
+        &self,
+        filter: Filter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
+        let page = self.store.list(self.collection, filter, cursor, limit).await;
+        let page = page.map_err(|error| self.failed("list", "", error))?;
+        let records = page.documents.into_iter().map(|document| self.parse(document)).collect::<Result<_, _>>()?;
+        Ok((records, page.next))
+    }
+
+    async fn put(
+        &self,
+        id: &str,
+        body: Value,
+        attributes: Attributes,
+        precondition: Precondition,
+    ) -> Result<Write<u64>, Status> {
+        let document = NewDocument {
+            collection: self.collection.to_owned(),
+            id: id.to_owned(),
+            body,
+            attributes,
+            schema_version: SCHEMA_VERSION,
+        };
+        match self.store.put(document, precondition).await {
+            Ok(version) => Ok(Write::Done(version)),
+            Err(StoreError::Conflict { .. }) => Ok(Write::Conflict),
+            Err(error) => Err(self.failed("write", id, error)),
+        }
+    }
+
+    fn parse(&self, document: Document) -> Result<Stored<M>, Status> {
+        let message = serde_json::from_value(document.body.clone()).map_err(|error| {
+            status::internal(format!("failed to read stored {}/{}: {error}", self.collection, document.id))
+        })?;
+        Ok(Stored { message, id: document.id, version: document.version, raw: document.body })
+    }
+
+    fn to_json(&self, id: &str, message: &M) -> Result<Value, Status> {
+        serde_json::to_value(message)
+            .map_err(|error| status::internal(format!("failed to encode {}/{id}: {error}", self.collection)))
+    }
+
+    fn failed(&self, operation: &str, id: &str, error: StoreError) -> Status {
+        store_status(&format!("{operation} {}/{id}", self.collection), error)
+    }
+}
+
+/// The one mapping of the store's errors to the wire.
+pub fn store_status(operation: &str, error: StoreError) -> Status {
+    match error {
+        StoreError::InvalidCursor { .. } => status::invalid_argument("page_token", "is not one of this call's"),
+        other => status::unavailable("the store", format!("failed to {operation}: {other}"), RETRY_AFTER),
+    }
+}
+
+/// Copies into `body` what `raw` has and this program's own reading of it (`known`) has not: fields of a newer
+/// version. Only objects are merged; an array is this program's to replace.
+fn keep_unknown(raw: &Value, known: &Value, body: &mut Value) {
+    let (Value::Object(raw), Value::Object(known), Value::Object(body)) = (raw, known, body) else { return };
+    for (key, value) in raw {
+        match known.get(key) {
+            None if !body.contains_key(key) && !is_default(value) => {
+                body.insert(key.clone(), value.clone());
+            }
+            Some(known) => {
+                if let Some(body) = body.get_mut(key) {
+                    keep_unknown(value, known, body);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// Proto3 JSON leaves defaults out, so an explicit one is not something unknown.
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_of_a_newer_version_survive() {
+        let raw = json!({"name": "a", "gone": "x", "new": 7, "inner": {"old": 1, "newer": [1]}});
+        let known = json!({"name": "a", "gone": "x", "inner": {"old": 1}});
+        let mut body = json!({"name": "b", "inner": {"old": 2}});
+        keep_unknown(&raw, &known, &mut body);
+        assert_eq!(body, json!({"name": "b", "new": 7, "inner": {"old": 2, "newer": [1]}}));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a diagnosis argues from: the detector's snapshot, the incident itself, and what the store adds.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, Observation};
+use llm_sre_domain::telemetry::Change;
+use llm_sre_domain::{Anomaly, ServiceId, Timestamp};
+use llm_sre_mesh::status;
+use llm_sre_ports::telemetry::{Range, TelemetryStore};
+use llm_sre_proto::convert::common::{from_proto_time, required_time};
+use llm_sre_proto::incident::v1 as incident;
+use tonic::Status;
+
+/// How far before the onset a change can be its cause. A leak that a deployment brought shows after an hour or so.
+const CHANGES_BEFORE: Duration = Duration::from_secs(2 * 3_600);
+/// How far back the call graph is read: long enough that a rare call is seen.
+const CALLS_BEFORE: Duration = Duration::from_secs(3_600);
+/// At most this many changes; a fleet that changes more often than that in two hours needs a narrower question.
+const CHANGES_MAX: usize = 500;
+/// At most this many edges.
+const CALLS_MAX: usize = 10_000;
+
+/// The evidence about an incident. What the store does not give becomes a named gap, never an absence.
+pub(crate) async fn evidence(
+    store: &dyn TelemetryStore,
+    incident: &incident::Incident,
+    snapshot: Option<Evidence>,
+) -> Result<Evidence, Status> {
+    let onset = required_time("incident.onset_time", incident.onset_time.as_ref());
+    let onset = onset.map_err(|error| status::internal(error.to_string()))?;
+    let mut evidence = match snapshot {
+        Some(snapshot) => snapshot,
+        None => from_incident(incident)?,
+    };
+    let end = evidence.as_of + Duration::from_nanos(1);
+    add_changes(store, &mut evidence, Range { start: onset - CHANGES_BEFORE, end }).await;
+    if evidence.topology.is_empty() {
+        add_calls(store, &mut evidence, Range { start: onset - CALLS_BEFORE, end }).await;
+    }
+    evidence.facts.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.id.cmp(&b.id)));
+    Ok(evidence)
+}
+
+/// What the incident's own record holds, for a diagnosis that was asked for by hand.
+fn from_incident(incident: &incident::Incident) -> Result<Evidence, Status> {
+    let anomalies: Result<Vec<Anomaly>, _> = incident.anomalies.iter().map(Anomaly::try_from).collect();
+    let anomalies = anomalies.map_err(|error| status::internal(format!("{}: {error}", incident.name)))?;
+    let newest = anomalies.iter().map(|anomaly| anomaly.last_seen).max();
+    let detected = incident.detect_time.as_ref().map(from_proto_time);
+    let facts = anomalies.into_iter().map(|anomaly| Fact {
+        id: EvidenceId(format!("anomaly-{}", anomaly.id.0)),
+        observation: Observation::Anomaly(anomaly),
+    });
+    Ok(Evidence {
+        as_of: newest.max(detected).unwrap_or_default(),
+        facts: facts.collect(),
+        gaps: vec![Gap {
+            subject: "log templates".to_owned(),
+            reason: "the diagnosis was asked for without the detector's snapshot".to_owned(),
+        }],
+        ..Evidence::default()
+    })
+}
+
+async fn add_changes(store: &dyn TelemetryStore, evidence: &mut Evidence, range: Range) {
+    match store.changes(range, None, CHANGES_MAX).await {
+        Ok(changes) => {
+            let known: BTreeSet<EvidenceId> = evidence.facts.iter().map(|fact| fact.id.clone()).collect();
+            let same = |change: &Change| {
+                evidence
+                    .facts
+                    .iter()
+                    .any(|fact| matches!(&fact.observation, Observation::Change(known) if known == change))
+            };
+            let new: Vec<Fact> = changes
+                .into_iter()
+                .filter(|change| !same(change))
+                .map(|change| Fact { id: change_id(&change), observation: Observation::Change(change) })
+                .filter(|fact| !known.contains(&fact.id))
+                .collect();
+            evidence.facts.extend(new);
+        }
+        Err(error) => evidence.gaps.push(Gap { subject: "changes".to_owned(), reason: error.to_string() }),
+    }
+}
+
+async fn add_calls(store: &dyn TelemetryStore, evidence: &mut Evidence, range: Range) {
+    match store.calls(range, CALLS_MAX).await {
+        Ok(calls) => {
+            for call in calls {
+                evidence.topology.observe(&call.client, &call.server, call.last_seen);
+            }
+        }
+        Err(error) => evidence.gaps.push(Gap { subject: "the call graph".to_owned(), reason: error.to_string() }),
+    }
+}
+
+fn change_id(change: &Change) -> EvidenceId {
+    let ServiceId { namespace, name, environment } = &change.service;
+    EvidenceId(format!("change-{namespace}/{name}@{environment}-{}-{}", change.subject, change.time.as_nanos()))
+}
+
+fn time(fact: &Fact) -> Timestamp {
+    match &fact.observation {
+        Observation::Anomaly(anomaly) => anomaly.onset,
+        Observation::LogTemplate(template) => template.first_seen,
+        Observation::Change(change) => change.time,
+    }
+}

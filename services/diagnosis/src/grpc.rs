@@ -1,0 +1,153 @@
+//! `DiagnosisService` on the wire.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use llm_sre_domain::evidence::Evidence;
+use llm_sre_mesh::{names, page, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::diagnosis::v1;
+use llm_sre_proto::diagnosis::v1::diagnosis_service_server::{DiagnosisService, DiagnosisServiceServer};
+use llm_sre_proto::incident::v1 as incident;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::Service;
+use crate::work::{Begun, record_id};
+
+/// How often a watch looks for a change.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How long a watch follows one diagnosis; a client that still cares asks again.
+const WATCH_MAX: Duration = Duration::from_secs(3600);
+/// Names ids that derive from a caller's request.
+const REQUESTS: Uuid = Uuid::from_u128(0x9d2b_6f10_5f3c_4f6e_8a41_77c2_0d1e_b853);
+
+impl Service {
+    /// The full name of the service, for health.
+    pub const NAME: &str = "llmsre.diagnosis.v1.DiagnosisService";
+
+    /// The service, ready to be mounted.
+    pub fn server(&self) -> DiagnosisServiceServer<Self> {
+        DiagnosisServiceServer::new(self.clone()).max_decoding_message_size(llm_sre_mesh::server::MAX_MESSAGE_BYTES)
+    }
+}
+
+type Watch = Pin<Box<dyn Stream<Item = Result<v1::WatchDiagnosisResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl DiagnosisService for Service {
+    async fn diagnose_incident(
+        &self,
+        request: Request<v1::DiagnoseIncidentRequest>,
+    ) -> Result<Response<v1::Diagnosis>, Status> {
+        let request = request.into_inner();
+        let parent = names::parse_incident("parent", &request.parent)?;
+        names::check_request_id(&request.request_id)?;
+        let snapshot = request.snapshot.as_ref().map(Evidence::try_from).transpose();
+        let snapshot = snapshot.map_err(|error| status::invalid_argument(error.field(), error.to_string()))?;
+        let incident = self.incident(&request.parent).await?;
+        let id = diagnosis_id(parent, &request.request_id);
+        if self.records.get(&record_id(parent, &id)).await?.is_none() {
+            check_alive(&incident)?;
+        }
+        if request.validate_only {
+            let name = format!("{}/diagnoses/{id}", incident.name);
+            return Ok(Response::new(v1::Diagnosis { name, ..v1::Diagnosis::default() }));
+        }
+        let answer = match self.begin(&incident, &id).await? {
+            Begun::New(stored) => self.finish(stored, &incident, snapshot).await?,
+            Begun::Found(stored) => {
+                // The first caller may have died between storing the answer and reporting it.
+                self.report_answer(&stored.message).await?;
+                stored.message
+            }
+        };
+        self.get(&answer.name).await.map(Response::new)
+    }
+
+    async fn get_diagnosis(
+        &self,
+        request: Request<v1::GetDiagnosisRequest>,
+    ) -> Result<Response<v1::Diagnosis>, Status> {
+        self.get(&request.into_inner().name).await.map(Response::new)
+    }
+
+    async fn list_diagnoses(
+        &self,
+        request: Request<v1::ListDiagnosesRequest>,
+    ) -> Result<Response<v1::ListDiagnosesResponse>, Status> {
+        let request = request.into_inner();
+        let mut filter = Filter::default();
+        if request.parent != names::ANY_INCIDENT {
+            filter = filter.with("incident", &names::parse_incident("parent", &request.parent)?.to_string());
+        }
+        let size = page::size(request.page_size, 20, 200)?;
+        let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
+        let (records, next) = self.records.list(filter, cursor, size).await?;
+        let diagnoses = records.into_iter().map(|stored| with_etag(stored.etag(), stored.message)).collect();
+        Ok(Response::new(v1::ListDiagnosesResponse { diagnoses, next_page_token: next.unwrap_or_default() }))
+    }
+
+    type WatchDiagnosisStream = Watch;
+
+    async fn watch_diagnosis(&self, request: Request<v1::WatchDiagnosisRequest>) -> Result<Response<Watch>, Status> {
+        let name = request.into_inner().name;
+        let first = self.get(&name).await?;
+        let service = self.clone();
+        let (sender, receiver) = tokio::sync::mpsc::channel(4);
+        tokio::spawn(tokio::time::timeout(WATCH_MAX, async move {
+            let mut next = Ok(first);
+            let mut seen = String::new();
+            loop {
+                let is_last = !next.as_ref().is_ok_and(|found| found.state() == v1::DiagnosisState::Running);
+                let is_news = next.as_ref().map_or(true, |found| found.etag != seen);
+                if is_news {
+                    seen = next.as_ref().map(|found| found.etag.clone()).unwrap_or_default();
+                    let message = next.map(|found| v1::WatchDiagnosisResponse { diagnosis: Some(found) });
+                    if sender.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                if is_last {
+                    return;
+                }
+                tokio::time::sleep(WATCH_EVERY).await;
+                next = service.get(&name).await;
+            }
+        }));
+        Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))))
+    }
+}
+
+impl Service {
+    async fn get(&self, name: &str) -> Result<v1::Diagnosis, Status> {
+        let (parent, id) = names::parse_child("name", name, "diagnoses")?;
+        let stored = self.records.get(&record_id(parent, &id)).await?.ok_or_else(|| status::not_found(name))?;
+        Ok(with_etag(stored.etag(), stored.message))
+    }
+}
+
+fn with_etag(etag: String, diagnosis: v1::Diagnosis) -> v1::Diagnosis {
+    v1::Diagnosis { etag, ..diagnosis }
+}
+
+/// The same request on the same incident is the same diagnosis; without a request id each call is one.
+fn diagnosis_id(incident: Uuid, request_id: &str) -> String {
+    let id = if request_id.is_empty() {
+        Uuid::now_v7()
+    } else {
+        Uuid::new_v5(&REQUESTS, format!("{incident}/{request_id}").as_bytes())
+    };
+    id.to_string()
+}
+
+fn check_alive(incident: &incident::Incident) -> Result<(), Status> {
+    match incident.state() {
+        incident::State::Resolved | incident::State::Duplicate => Err(status::failed_precondition(
+            "INCIDENT_ENDED",
+            format!("{} has ended; there is nothing left to explain", incident.name),
+        )),
+        _ => Ok(()),
+    }
+}

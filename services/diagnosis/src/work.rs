@@ -1,0 +1,246 @@
+//! Making one diagnosis, from the request to the stored answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_domain::diagnose;
+use llm_sre_domain::evidence::Evidence;
+use llm_sre_mesh::clients::Incidents;
+use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
+use llm_sre_mesh::stages::{Stage, StageLog, real_now_unix_nano};
+use llm_sre_mesh::{Peer, TraceContext, names, status};
+use llm_sre_ports::clock::Clock;
+use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_ports::telemetry::TelemetryStore;
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::diagnosis::v1;
+use llm_sre_proto::incident::v1 as incident;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::gather;
+
+/// How often the store is asked for diagnoses that nobody finishes.
+const RECONCILE_EVERY: Duration = Duration::from_secs(10);
+/// How many unfinished diagnoses one round looks at.
+const RECONCILE_BATCH: usize = 32;
+/// A diagnosis that runs for longer by the product's clock was left behind: making one takes less than a second.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+/// How many hypotheses are kept; a reader of the sixteenth has lost faith in the first.
+const HYPOTHESES_MAX: usize = 16;
+
+/// What the service needs of its surroundings.
+pub struct Dependencies {
+    /// Where diagnoses are stored.
+    pub documents: Arc<dyn Documents>,
+    /// Where logs, changes and calls are read.
+    pub telemetry: Arc<dyn TelemetryStore>,
+    /// The product's clock.
+    pub clock: Arc<dyn Clock>,
+    /// The owner of the incidents.
+    pub incidents: Peer,
+    /// Where the steps of incidents are kept for their traces.
+    pub stages: Arc<StageLog>,
+}
+
+/// The diagnosis service.
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) records: Records<v1::Diagnosis>,
+    pub(crate) clock: Arc<dyn Clock>,
+    incidents: Incidents,
+    telemetry: Arc<dyn TelemetryStore>,
+    stages: Arc<StageLog>,
+}
+
+impl Service {
+    /// From its surroundings.
+    pub fn build(dependencies: Dependencies) -> Self {
+        Self {
+            records: Records::new(dependencies.documents, "diagnoses"),
+            clock: dependencies.clock,
+            incidents: Incidents::new(dependencies.incidents),
+            telemetry: dependencies.telemetry,
+            stages: dependencies.stages,
+        }
+    }
+
+    /// Finishes what killed processes left behind, until `shutdown`.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        loop {
+            if let Err(error) = self.reconcile().await {
+                tracing::warn!(%error, "failed to look for unfinished diagnoses");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(RECONCILE_EVERY) => {}
+            }
+        }
+    }
+
+    async fn reconcile(&self) -> Result<(), Status> {
+        let running = Filter::default().with("state", "running");
+        let (unfinished, _) = self.records.list(running, None, RECONCILE_BATCH).await?;
+        for stored in unfinished {
+            let created = stored.message.create_time.as_ref().map(llm_sre_proto::convert::common::from_proto_time);
+            if created.is_some_and(|created| self.clock.now().since(created) < ABANDONED_AFTER) {
+                continue;
+            }
+            let (incident_id, _) = names::parse_child("name", &stored.message.name, "diagnoses")?;
+            let incident = self.incident(&names::incident(incident_id)).await?;
+            self.finish(stored, &incident, None).await?;
+        }
+        Ok(())
+    }
+
+    /// The incident as its owner knows it.
+    pub(crate) async fn incident(&self, name: &str) -> Result<incident::Incident, Status> {
+        let request = incident::GetIncidentRequest { name: name.to_owned() };
+        self.incidents.get_incident(request).await
+    }
+
+    /// Creates the record of a diagnosis, or finds the one that the same request made.
+    pub(crate) async fn begin(&self, incident: &incident::Incident, id: &str) -> Result<Begun, Status> {
+        let parent = names::parse_incident("parent", &incident.name)?;
+        if let Some(found) = self.records.get(&record_id(parent, id)).await? {
+            return Ok(Begun::Found(found));
+        }
+        let filter = Filter::default().with("incident", &parent.to_string());
+        let (before, _) = self.records.list(filter, None, usize::from(u8::MAX)).await?;
+        let diagnosis = v1::Diagnosis {
+            name: format!("{}/diagnoses/{id}", incident.name),
+            state: v1::DiagnosisState::Running.into(),
+            create_time: Some(to_proto_time(self.clock.now())),
+            ordinal: u32::try_from(before.len()).unwrap_or(u32::MAX).saturating_add(1),
+            ..v1::Diagnosis::default()
+        };
+        let record_id = record_id(parent, id);
+        self.records.create(&record_id, &diagnosis, attributes(parent, &diagnosis)).await?;
+        let stored = self.records.get(&record_id).await?;
+        stored.map(Begun::New).ok_or_else(|| status::internal("a diagnosis that was written is not there"))
+    }
+
+    /// Argues, stores the answer and tells the incident's owner. Safe to repeat.
+    pub(crate) async fn finish(
+        &self,
+        stored: Stored<v1::Diagnosis>,
+        incident: &incident::Incident,
+        snapshot: Option<Evidence>,
+    ) -> Result<v1::Diagnosis, Status> {
+        let parent = names::parse_incident("parent", &incident.name)?;
+        let (_, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
+        let key = format!("diagnose/{id}");
+        let started = real_now_unix_nano();
+        let work = async {
+            let started = incident::IncidentEventKind::DiagnosisStarted;
+            self.report(&stored.message, started, "diagnosis began").await?;
+            let evidence = gather::evidence(self.telemetry.as_ref(), incident, snapshot).await?;
+            let answer = self.answer(&stored.message, &evidence);
+            let attributes = attributes(parent, &answer);
+            if let Write::Conflict = self.records.replace(&stored, &answer, attributes).await? {
+                return Err(status::etag_mismatch(&answer.name));
+            }
+            self.report_answer(&answer).await?;
+            Ok(answer)
+        };
+        let result = TraceContext::of_stage(parent, &key).scope(work).await;
+        self.stages.record(stage(parent, key, started, &result)).await?;
+        result
+    }
+
+    fn answer(&self, running: &v1::Diagnosis, evidence: &Evidence) -> v1::Diagnosis {
+        let argued = diagnose::rank(evidence);
+        let mut answer = v1::Diagnosis {
+            evidence: evidence.facts.iter().map(Into::into).collect(),
+            gaps: evidence.gaps.iter().map(Into::into).collect(),
+            calls: llm_sre_proto::convert::evidence::calls(&evidence.topology),
+            evidence_time: Some(to_proto_time(evidence.as_of)),
+            end_time: Some(to_proto_time(self.clock.now())),
+            ..running.clone()
+        };
+        let ranked = argued.hypotheses.iter().take(HYPOTHESES_MAX);
+        answer.hypotheses = ranked.map(Into::into).collect();
+        match (argued.unresolved, argued.hypotheses.first()) {
+            (None, Some(first)) => {
+                answer.state = v1::DiagnosisState::Succeeded.into();
+                answer.root_cause = first.statement.clone();
+                answer.immediate_fix = first.immediate_fix.clone();
+                answer.long_term_fix = first.long_term_fix.clone();
+                answer.confidence = first.confidence;
+            }
+            (reason, _) => {
+                answer.state = v1::DiagnosisState::Unresolved.into();
+                answer.reason = reason.unwrap_or_else(|| "the evidence supports no hypothesis".to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Tells the owner what a diagnosis came to. The event's id derives from the diagnosis, so a repeat changes nothing.
+    pub(crate) async fn report_answer(&self, answer: &v1::Diagnosis) -> Result<(), Status> {
+        use incident::IncidentEventKind as Kind;
+        match answer.state() {
+            v1::DiagnosisState::Succeeded => self.report(answer, Kind::DiagnosisFinished, &answer.root_cause).await,
+            v1::DiagnosisState::Unresolved => self.report(answer, Kind::DiagnosisUnresolved, &answer.reason).await,
+            v1::DiagnosisState::Failed => self.report(answer, Kind::DiagnosisFailed, &answer.reason).await,
+            v1::DiagnosisState::Running | v1::DiagnosisState::Unspecified => Ok(()),
+        }
+    }
+
+    async fn report(
+        &self,
+        diagnosis: &v1::Diagnosis,
+        kind: incident::IncidentEventKind,
+        message: &str,
+    ) -> Result<(), Status> {
+        let name = diagnosis.name.split("/diagnoses/").next().unwrap_or_default().to_owned();
+        let request = incident::RecordEventRequest {
+            name,
+            request_id: format!("{}/{}", diagnosis.name, kind.as_str_name()),
+            event: Some(incident::IncidentEvent {
+                actor: "diagnosis".to_owned(),
+                kind: kind.into(),
+                resource: diagnosis.name.clone(),
+                message: message.to_owned(),
+                ..incident::IncidentEvent::default()
+            }),
+        };
+        self.incidents.record_event(request).await.map(|_| ())
+    }
+}
+
+/// Whether a diagnosis is the request's first or was there before.
+pub(crate) enum Begun {
+    New(Stored<v1::Diagnosis>),
+    Found(Stored<v1::Diagnosis>),
+}
+
+/// A diagnosis' id within the collection.
+pub(crate) fn record_id(incident: Uuid, id: &str) -> String {
+    format!("{incident}/{id}")
+}
+
+fn attributes(incident: Uuid, diagnosis: &v1::Diagnosis) -> Attributes {
+    let state = if diagnosis.state() == v1::DiagnosisState::Running { "running" } else { "ended" };
+    [("incident", incident.to_string()), ("state", state.to_owned())]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn stage(incident: Uuid, key: String, start_unix_nano: u64, result: &Result<v1::Diagnosis, Status>) -> Stage {
+    let (attributes, error) = match result {
+        Ok(answer) => {
+            let attributes = vec![
+                ("llm_sre.diagnosis".to_owned(), answer.name.clone()),
+                ("llm_sre.diagnosis.state".to_owned(), answer.state().as_str_name().to_owned()),
+                ("llm_sre.diagnosis.confidence".to_owned(), format!("{:.2}", answer.confidence)),
+            ];
+            (attributes, String::new())
+        }
+        Err(error) => (Vec::new(), error.message().to_owned()),
+    };
+    let end_unix_nano = real_now_unix_nano();
+    Stage { incident, key, name: "diagnose".to_owned(), start_unix_nano, end_unix_nano, attributes, error }
+}
