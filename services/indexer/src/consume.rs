@@ -1,0 +1,260 @@
+//! The loop that moves telemetry from the bus into the store.
+
+use std::collections::BTreeMap;
+
+use llm_sre_domain::calls::CallFinder;
+use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Record, Start, TopicPartition};
+use llm_sre_ports::telemetry;
+use llm_sre_proto::topics;
+use tokio_util::sync::CancellationToken;
+
+use crate::decode::{dead_letter, decode};
+use crate::retry::Backoff;
+use crate::work::{Work, cut};
+use crate::{Dependencies, Error, GROUP, Options, retention};
+
+/// Consumes until `shutdown`, joining the group again whenever the membership is lost.
+pub(crate) async fn run(
+    options: &Options,
+    dependencies: &Dependencies,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let mut backoff = Backoff::new(options.min_backoff, options.max_backoff, options.seed);
+    while !shutdown.is_cancelled() {
+        let consumer = match dependencies.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                may_pass("join the group", error)?;
+                let wait = backoff.next_wait();
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(wait) => continue,
+                }
+            }
+        };
+        let calls = CallFinder::new(options.call_graph_capacity);
+        let mut member = Member { options, dependencies, shutdown, consumer, calls, backoff: &mut backoff };
+        let ended = member.consume().await;
+        if let Err(error) = member.consumer.close().await {
+            tracing::debug!(%error, "failed to leave the group; the lease will end");
+        }
+        match ended {
+            Ok(()) | Err(Stopped::Shutdown) => {}
+            Err(Stopped::Failed(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Why the work ends before its effect; what was not committed will be read again.
+enum Stopped {
+    Shutdown,
+    Failed(Error),
+}
+
+/// One membership of the group.
+struct Member<'a> {
+    options: &'a Options,
+    dependencies: &'a Dependencies,
+    shutdown: &'a CancellationToken,
+    consumer: Box<dyn Consumer>,
+    calls: CallFinder,
+    backoff: &'a mut Backoff,
+}
+
+type DeadLetters = BTreeMap<String, Vec<Record>>;
+
+impl Member<'_> {
+    /// Consumes until `shutdown`, or until the membership is lost.
+    async fn consume(&mut self) -> Result<(), Stopped> {
+        let Options { max_batch_records, max_batch_bytes, poll_wait, .. } = *self.options;
+        loop {
+            let polled = tokio::select! {
+                () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
+                polled = self.consumer.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
+            };
+            match polled {
+                Ok(batch) if batch.records.is_empty() => {}
+                Ok(batch) => {
+                    self.effect(&batch.records).await?;
+                    self.commit(&batch.records).await?;
+                }
+                Err(bus::Error::Fenced { .. }) => return Ok(()),
+                Err(error) => {
+                    may_pass("poll the topics", error).map_err(Stopped::Failed)?;
+                    self.wait().await?;
+                }
+            }
+        }
+    }
+
+    /// Stores what the records hold and buries what cannot be stored. Returns once both are durable.
+    async fn effect(&mut self, records: &[Delivered]) -> Result<(), Stopped> {
+        let mut dead = DeadLetters::new();
+        let mut work = Work::default();
+        for delivered in records {
+            let decoded = decode(delivered, &mut self.calls);
+            if !decoded.dead.is_empty() {
+                dead.entry(topics::dead_letters(&delivered.topic)).or_default().extend(decoded.dead);
+            }
+            if !work.has_room_for(&decoded.batch) {
+                self.store(std::mem::take(&mut work), &mut dead).await?;
+            }
+            work.add(delivered, decoded.batch);
+        }
+        self.store(work, &mut dead).await?;
+        for (topic, letters) in dead {
+            self.bury(&topic, letters).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores work; what the store refuses for ever is found record by record and becomes a dead letter.
+    async fn store(&mut self, mut work: Work<'_>, dead: &mut DeadLetters) -> Result<(), Stopped> {
+        let is_one = work.is_one();
+        let Some(reason) = self.append(&mut work).await? else { return Ok(()) };
+        for mut alone in work.one_by_one() {
+            let refused = if is_one { Some(reason.clone()) } else { self.append(&mut alone).await? };
+            if let (Some(reason), Some(delivered)) = (refused, alone.first()) {
+                let letters = dead.entry(topics::dead_letters(&delivered.topic)).or_default();
+                letters.push(dead_letter(delivered, None, &reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends until the store has it, or says why it never will. While the store is away, reading pauses.
+    async fn append(&mut self, work: &mut Work<'_>) -> Result<Option<String>, Stopped> {
+        loop {
+            let mut outcome = Ok(());
+            for batch in cut(work.batch()) {
+                outcome = self.dependencies.store.append(batch).await;
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            match outcome {
+                Ok(()) => {
+                    self.recovered();
+                    return Ok(None);
+                }
+                Err(telemetry::Error::InvalidArgument { what, reason }) => {
+                    return Ok(Some(format!("the store refuses it: {what} is invalid: {reason}")));
+                }
+                Err(error @ telemetry::Error::Full) => {
+                    tracing::warn!(%error, "failed to store telemetry; removing what is too old or too much");
+                    retention::prune(self.options, self.dependencies).await;
+                    self.wait().await?;
+                }
+                // A corrupt store is no fault of this record: it keeps its place until somebody repairs the store.
+                Err(error @ (telemetry::Error::Unavailable(_) | telemetry::Error::Corrupt(_))) => {
+                    tracing::warn!(%error, "failed to store telemetry; reading pauses");
+                    self.wait().await?;
+                }
+            }
+        }
+    }
+
+    async fn bury(&mut self, topic: &str, mut letters: Vec<Record>) -> Result<(), Stopped> {
+        for letter in &mut letters {
+            tracing::warn!(topic, reason = letter.header(topics::REASON_HEADER), "a record cannot be stored");
+            // The headers can make too large what just fitted. The source keeps the value until its retention.
+            if letter.bytes() > bus::RECORD_BYTES_MAX {
+                letter.value = bytes::Bytes::new();
+            }
+        }
+        loop {
+            match self.dependencies.bus.publish(topic, letters.clone()).await {
+                Ok(positions) => {
+                    tracing::debug!(topic, letters = positions.len(), "kept dead letters");
+                    self.recovered();
+                    return Ok(());
+                }
+                Err(error) => {
+                    may_pass("publish dead letters", error).map_err(Stopped::Failed)?;
+                    self.wait().await?;
+                }
+            }
+        }
+    }
+
+    /// Commits each partition by itself, so that the loss of one does not repeat the work of the others.
+    async fn commit(&mut self, records: &[Delivered]) -> Result<(), Stopped> {
+        let mut next: BTreeMap<TopicPartition, u64> = BTreeMap::new();
+        for Delivered { topic, position, .. } in records {
+            let of = TopicPartition { topic: topic.clone(), partition: position.partition };
+            let next_offset = next.entry(of).or_default();
+            *next_offset = (*next_offset).max(position.offset + 1);
+        }
+        let progress: Vec<Progress> = next.into_iter().map(|(of, next_offset)| Progress { of, next_offset }).collect();
+        if !self.commit_all(&progress).await? {
+            for one in &progress {
+                if !self.commit_all(std::slice::from_ref(one)).await? {
+                    tracing::info!(
+                        topic = one.of.topic,
+                        partition = one.of.partition,
+                        "partition went to another member"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of it is committed; if not, a partition is no longer this member's and nothing is.
+    async fn commit_all(&mut self, progress: &[Progress]) -> Result<bool, Stopped> {
+        loop {
+            match self.consumer.commit(progress).await {
+                Ok(()) => {
+                    self.recovered();
+                    return Ok(true);
+                }
+                Err(bus::Error::Fenced { .. }) => return Ok(false),
+                Err(error) => {
+                    may_pass("commit offsets", error).map_err(Stopped::Failed)?;
+                    self.wait().await?;
+                }
+            }
+        }
+    }
+
+    /// Waits with all partitions paused, still polling so that they stay this member's.
+    async fn wait(&mut self) -> Result<(), Stopped> {
+        let wait = self.backoff.next_wait();
+        self.consumer.pause(&self.consumer.assignment());
+        let polling = async { tokio::time::timeout(wait, self.consumer.poll(1, 1, wait)).await };
+        let (polled, ()) = tokio::select! {
+            () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
+            both = async { tokio::join!(polling, tokio::time::sleep(wait)) } => both,
+        };
+        // A partition that came meanwhile was not paused: what it brought is read again later.
+        if let Ok(Ok(batch)) = polled {
+            for Delivered { topic, position, .. } in batch.records.into_iter().rev() {
+                let of = TopicPartition { topic, partition: position.partition };
+                let back = Progress { of, next_offset: position.offset };
+                if let Err(error) = self.consumer.seek(&back).await {
+                    tracing::debug!(%error, "failed to go back; the partition is gone");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Something succeeded: reading goes on, and the next failure waits shortly.
+    fn recovered(&mut self) {
+        self.backoff.reset();
+        let assignment = self.consumer.assignment();
+        self.consumer.resume(&assignment);
+    }
+}
+
+/// Logs a failure that may pass; the others end the indexer.
+fn may_pass(operation: &'static str, error: bus::Error) -> Result<(), Error> {
+    match error {
+        bus::Error::Full | bus::Error::Unavailable(_) => {
+            tracing::warn!(%error, "failed to {operation}; trying again");
+            Ok(())
+        }
+        source => Err(Error::Bus { operation, source }),
+    }
+}

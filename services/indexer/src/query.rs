@@ -1,0 +1,201 @@
+//! `TelemetryService`: questions to the telemetry store, each bounded in range and size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_domain::ServiceId;
+use llm_sre_domain::telemetry::LogSeverity;
+use llm_sre_mesh::{page, status};
+use llm_sre_ports::telemetry::{self, LogQuery, RANGE_MAX, Range, SeriesQuery, TelemetryStore};
+use llm_sre_proto::ConvertError;
+use llm_sre_proto::convert::common::{from_proto_time, required_service, to_proto_time};
+use llm_sre_proto::convert::telemetry::service_filter;
+use llm_sre_proto::telemetry::v1;
+use llm_sre_proto::telemetry::v1::telemetry_service_server::TelemetryService;
+use tonic::{Code, Request, Response, Status};
+
+/// How long a caller waits before it asks an absent store again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Answers from the store.
+pub(crate) struct Queries {
+    store: Arc<dyn TelemetryStore>,
+}
+
+impl Queries {
+    pub(crate) fn new(store: Arc<dyn TelemetryStore>) -> Self {
+        Self { store }
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl TelemetryService for Queries {
+    async fn list_services(&self, request: Request<v1::ListServicesRequest>) -> Answer<v1::ListServicesResponse> {
+        let request = request.into_inner();
+        let range = range(request.range.as_ref())?;
+        let size = page::size(request.page_size, 100, 1000)?;
+        let after = service_of_token(&request.page_token)?;
+        let found = self.store.services(range, after.as_ref(), size + 1).await.map_err(refusal)?;
+        let (page, more) = page::cut(found, size);
+        let next = page.last().filter(|_| more).map(|last| token_of_service(&last.service));
+        let services = page.into_iter().map(|seen| v1::Service {
+            identity: Some((&seen.service).into()),
+            last_seen_time: Some(to_proto_time(seen.last_seen)),
+            metrics: seen.metrics,
+        });
+        let services = services.collect();
+        Ok(Response::new(v1::ListServicesResponse { services, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn query_series(&self, request: Request<v1::QuerySeriesRequest>) -> Answer<v1::QuerySeriesResponse> {
+        let request = request.into_inner();
+        let service = required_service("service", request.service.as_ref()).map_err(|error| invalid(&error))?;
+        if request.metric.is_empty() {
+            return Err(status::invalid_argument("metric", "is required"));
+        }
+        let query = SeriesQuery {
+            service: service.clone(),
+            metric: request.metric.clone(),
+            attributes: request.attributes,
+            instance: request.instance,
+            range: range(request.range.as_ref())?,
+            series_max: page::size(request.page_size, 50, 500)?,
+            points_max: page::size(request.max_points, 500, 5000)
+                .map_err(|_| status::invalid_argument("max_points", "is not negative"))?,
+        };
+        let found = self.store.series(query).await.map_err(refusal)?;
+        let series = found.series.into_iter().map(|series| v1::Series {
+            service: Some((&service).into()),
+            origin: Some((&series.origin).into()),
+            metric: request.metric.clone(),
+            unit: series.unit,
+            attributes: series.attributes,
+            points: series.points.into_iter().map(point).collect(),
+        });
+        Ok(Response::new(v1::QuerySeriesResponse { series: series.collect(), truncated: found.truncated }))
+    }
+
+    async fn search_logs(&self, request: Request<v1::SearchLogsRequest>) -> Answer<v1::SearchLogsResponse> {
+        let request = request.into_inner();
+        let severity = v1::LogSeverity::try_from(request.min_severity).map_err(|_| {
+            status::invalid_argument("min_severity", format!("the value {} is not known", request.min_severity))
+        })?;
+        let query = LogQuery {
+            range: range(request.range.as_ref())?,
+            text: request.query,
+            service: service_filter(request.service.as_ref()),
+            min_severity: LogSeverity::from(severity),
+            trace_id: trace_id(&request.trace_id)?,
+            limit: page::size(request.page_size, 100, 1000)?,
+            cursor: Some(request.page_token).filter(|token| !token.is_empty()),
+        };
+        let found = self.store.search_logs(query).await.map_err(refusal)?;
+        let records = found.records.iter().map(v1::LogRecord::from).collect();
+        Ok(Response::new(v1::SearchLogsResponse { records, next_page_token: found.next.unwrap_or_default() }))
+    }
+
+    async fn list_changes(&self, request: Request<v1::ListChangesRequest>) -> Answer<v1::ListChangesResponse> {
+        let request = request.into_inner();
+        let range = range(request.range.as_ref())?;
+        let size = page::size(request.page_size, 100, 1000)?;
+        let service = service_filter(request.service.as_ref());
+        let found = self.store.changes(range, service.as_ref(), size + 1).await.map_err(refusal)?;
+        let (changes, truncated) = page::cut(found, size);
+        let changes = changes.iter().map(v1::Change::from).collect();
+        Ok(Response::new(v1::ListChangesResponse { changes, truncated }))
+    }
+
+    async fn list_service_calls(
+        &self,
+        request: Request<v1::ListServiceCallsRequest>,
+    ) -> Answer<v1::ListServiceCallsResponse> {
+        let request = request.into_inner();
+        let range = range(request.range.as_ref())?;
+        let size = page::size(request.page_size, 1000, 10_000)?;
+        let found = self.store.calls(range, size + 1).await.map_err(refusal)?;
+        let (calls, truncated) = page::cut(found, size);
+        let calls = calls.into_iter().map(|sum| v1::ServiceCall {
+            client: Some((&sum.client).into()),
+            server: Some((&sum.server).into()),
+            call_count: sum.count,
+            last_seen_time: Some(to_proto_time(sum.last_seen)),
+        });
+        Ok(Response::new(v1::ListServiceCallsResponse { calls: calls.collect(), truncated }))
+    }
+}
+
+fn range(range: Option<&v1::TimeRange>) -> Result<Range, Status> {
+    let range = range.ok_or_else(|| status::invalid_argument("range", "is required"))?;
+    let time = |field, time: Option<&pbjson_types::Timestamp>| {
+        time.map(from_proto_time).ok_or_else(|| status::invalid_argument(field, "is required"))
+    };
+    let start = time("range.start_time", range.start_time.as_ref())?;
+    let end = time("range.end_time", range.end_time.as_ref())?;
+    if end <= start {
+        return Err(status::invalid_argument("range.end_time", "is not after range.start_time"));
+    }
+    if end.since(start) > RANGE_MAX {
+        let days = RANGE_MAX.as_secs() / (24 * 3600);
+        return Err(status::invalid_argument("range", format!("is longer than {days} days")));
+    }
+    Ok(Range { start, end })
+}
+
+fn trace_id(text: &str) -> Result<Option<[u8; 16]>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parsed = u128::from_str_radix(text, 16).ok().filter(|_| is_hex);
+    let problem = || status::invalid_argument("trace_id", "is not 32 hexadecimal digits");
+    parsed.map(|id| Some(id.to_be_bytes())).ok_or_else(problem)
+}
+
+fn point(point: telemetry::Point) -> v1::Point {
+    let quantiles = point.quantiles.into_iter().map(|(quantile, value)| v1::Quantile { quantile, value }).collect();
+    v1::Point { time: Some(to_proto_time(point.time)), value: point.value, count: point.count, quantiles }
+}
+
+/// The last service of a page, in hexadecimal, because its parts may hold anything.
+fn token_of_service(service: &ServiceId) -> String {
+    let parts = [&*service.namespace, &*service.name, &*service.environment].join("\0");
+    parts.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn service_of_token(token: &str) -> Result<Option<ServiceId>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let bytes = token.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let text = bytes.collect::<Option<Vec<u8>>>().and_then(|bytes| String::from_utf8(bytes).ok());
+    let parts: Option<Vec<&str>> = text.as_ref().map(|text| text.split('\0').collect());
+    match parts.as_deref() {
+        Some([namespace, name, environment]) => Ok(Some(ServiceId::new(namespace, name, environment))),
+        _ => Err(status::invalid_argument("page_token", "is not from an answer of this method")),
+    }
+}
+
+fn invalid(error: &ConvertError) -> Status {
+    match error {
+        ConvertError::Missing(field) => status::invalid_argument(field, "is required"),
+        ConvertError::Invalid { field, reason } => status::invalid_argument(field, reason),
+    }
+}
+
+fn refusal(error: telemetry::Error) -> Status {
+    match error {
+        telemetry::Error::InvalidArgument { what: "cursor", reason } => status::invalid_argument("page_token", reason),
+        telemetry::Error::InvalidArgument { what, reason } => status::invalid_argument(what, reason),
+        telemetry::Error::Unavailable(_) => status::unavailable("telemetry store", error, RETRY_AFTER),
+        telemetry::Error::Corrupt(_) => {
+            tracing::error!(%error, "failed to read telemetry");
+            status::error(Code::DataLoss, "CORRUPT", error.to_string(), &[])
+        }
+        telemetry::Error::Full => status::internal(error.to_string()),
+    }
+}
