@@ -34,10 +34,10 @@ impl MoodyBus {
         self.mood.send_replace(mood);
     }
 
-    /// Waits until a publisher waits.
-    pub(crate) async fn until_somebody_waits(&self) {
+    /// Waits until so many publishers wait.
+    pub(crate) async fn until_waiting(&self, publishers: usize) {
         let waits = async {
-            while *self.waiting.lock().unwrap() == 0 {
+            while *self.waiting.lock().unwrap() < publishers {
                 tokio::task::yield_now().await;
             }
         };

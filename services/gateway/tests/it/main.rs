@@ -1,8 +1,8 @@
 //! The gateway in process: OTLP in over gRPC and HTTP, records on the bus out.
 
 mod bus;
-mod grpc;
-mod http;
+mod over_grpc;
+mod over_http;
 
 use std::sync::Arc;
 

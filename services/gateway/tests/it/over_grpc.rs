@@ -53,35 +53,24 @@ async fn what_does_not_fit_comes_again_and_nothing_acknowledged_is_lost() {
         Fixture::new(Options { max_requests_in_flight: 2, max_bytes_in_flight: 8192, ..Options::default() }).await;
     let client = LogsServiceClient::new(peer::local(fixture.gateway.routes()));
     fixture.bus.set(Mood::Slow);
-    let first = tokio::spawn({
-        let mut client = client.clone();
-        async move { client.export(logs(1)).await }
-    });
-    fixture.bus.until_somebody_waits().await;
-
-    let too_many_bytes = client.clone().export(logs(2000)).await.unwrap_err();
-    assert_refused(&too_many_bytes, Code::ResourceExhausted, "TOO_MANY_BYTES", true);
-    let second = tokio::spawn({
-        let mut client = client.clone();
-        async move { client.export(logs(1)).await }
-    });
-    let refused = async {
-        loop {
-            // The second request takes its room whenever it is polled first.
-            if let Ok(Err(status)) =
-                tokio::time::timeout(Duration::from_millis(50), client.clone().export(logs(1))).await
-            {
-                return status;
-            }
-        }
+    let mut others = [client.clone(), client.clone(), client.clone()];
+    let [first, second, probe] = &mut others;
+    let check = async {
+        fixture.bus.until_waiting(1).await;
+        let too_many_bytes = client.clone().export(logs(2000)).await.unwrap_err();
+        assert_refused(&too_many_bytes, Code::ResourceExhausted, "TOO_MANY_BYTES", true);
+        let refused = async {
+            fixture.bus.until_waiting(2).await;
+            let too_many_requests = probe.export(logs(1)).await.unwrap_err();
+            assert_refused(&too_many_requests, Code::ResourceExhausted, "TOO_MANY_REQUESTS", true);
+            fixture.bus.set(Mood::Well);
+        };
+        tokio::join!(second.export(logs(1)), refused).0
     };
-    let refused = tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
-    assert_refused(&refused, Code::ResourceExhausted, "TOO_MANY_REQUESTS", true);
-
-    fixture.bus.set(Mood::Well);
-    first.await.unwrap().unwrap();
-    second.await.unwrap().unwrap();
-    assert!(fixture.records("logs").await.len() >= 2);
+    let (first, second) = tokio::join!(first.export(logs(1)), check);
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(fixture.records("logs").await.len(), 2);
     client.clone().export(logs(1)).await.unwrap();
 }
 

@@ -1,0 +1,114 @@
+use super::store::Mood;
+use super::*;
+
+/// Waits until `condition` holds.
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+#[tokio::test]
+async fn a_crash_between_append_and_commit_doubles_nothing() {
+    let world = World::new().await;
+    world.store.set(Mood::Mute);
+    let first = world.start();
+    world.send_logs(logs("cart", &["one", "two"])).await;
+    until("the first indexer writes", || world.store.mute_writes() == 1).await;
+    first.kill().await;
+    assert_eq!(world.lines().await, ["two", "one"], "it was written before the crash");
+
+    world.store.set(Mood::Well);
+    let second = world.start();
+    world.send_logs(logs("cart", &["three"])).await;
+    world.until_caught_up().await;
+    let mut lines = world.lines().await;
+    lines.sort();
+    assert_eq!(lines, ["one", "three", "two"]);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn poison_goes_to_the_dead_letters_and_its_partition_goes_on() {
+    let world = World::new().await;
+    let running = world.start();
+    world.publish("logs", "\0cart\0", "no protobuf").await;
+    // A Collector that writes to the bus itself may send what the gateway would have rejected.
+    let mixed = logs("cart", &["after the poison"]);
+    let mut mixed: ExportLogsServiceRequest = serde_json::from_value(mixed).unwrap();
+    let records = &mut mixed.resource_logs[0].scope_logs[0].log_records;
+    records.push(Default::default());
+    world.publish("logs", "\0cart\0", prost::Message::encode_to_vec(&mixed)).await;
+    world.until_caught_up().await;
+
+    assert_eq!(world.lines().await, ["after the poison"]);
+    let dead = world.dead_letters("logs").await;
+    let header = |index: usize, name: &str| dead[index].record.header(name).map(str::to_owned);
+    assert_eq!(dead.len(), 2);
+    assert_eq!(&dead[0].record.value[..], b"no protobuf");
+    assert!(header(0, "llmsre-reason").unwrap().starts_with("failed to decode an export request"));
+    assert_eq!(header(0, "llmsre-source-topic").as_deref(), Some("logs"));
+    assert_eq!(header(0, "llmsre-source-offset").as_deref(), Some("0"));
+    assert_eq!(header(0, "llmsre-source-partition"), header(1, "llmsre-source-partition"));
+    assert_eq!(header(1, "llmsre-reason").as_deref(), Some("time is missing"));
+    assert_eq!(header(1, "llmsre-source-offset").as_deref(), Some("1"));
+    let part: ExportLogsServiceRequest = prost::Message::decode(&dead[1].record.value[..]).unwrap();
+    assert_eq!(part.resource_logs[0].scope_logs[0].log_records.len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_for_ever_costs_only_itself() {
+    let world = World::new().await;
+    world.store.set(Mood::Picky);
+    for (service, line) in [("cart", "one"), ("refused", "two"), ("web", "three")] {
+        world.send_logs(logs(service, &[line])).await;
+    }
+    let running = world.start();
+    world.until_caught_up().await;
+    let mut lines = world.lines().await;
+    lines.sort();
+    assert_eq!(lines, ["one", "three"]);
+    let dead = world.dead_letters("logs").await;
+    assert_eq!(dead.iter().map(|dead| dead.record.key.clone().unwrap()).collect::<Vec<_>>(), ["shop\0refused\0"]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_nothing_is_committed_and_nothing_lost() {
+    let world = World::new().await;
+    world.store.set(Mood::Away);
+    let running = world.start();
+    for index in 0..20 {
+        world.send_logs(logs(&format!("service-{index}"), &["a line"])).await;
+    }
+    until("the store was asked several times", || world.store.failures() >= 5).await;
+    for progress in world.bus.committed(llm_sre_indexer::GROUP, "logs").await.unwrap() {
+        assert_eq!(progress.next_offset, 0, "{progress:?} was committed without its effect");
+    }
+    world.store.set(Mood::Well);
+    world.until_caught_up().await;
+    assert_eq!(world.lines().await.len(), 20);
+    assert!(world.dead_letters("logs").await.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_old_is_removed() {
+    let world = World::new().await;
+    let running = world.start();
+    world.send_logs(logs("cart", &["old"])).await;
+    world.until_caught_up().await;
+    assert_eq!(world.lines().await, ["old"]);
+    world.clock.advance(Options::default().keep_for + Duration::from_secs(60));
+    let pruned = async {
+        while !world.lines().await.is_empty() {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), pruned).await.unwrap();
+    running.stop().await;
+}

@@ -1,0 +1,113 @@
+//! The store's twin in memory, with moods: away, refusing a service's records, or stopping right after a write.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use llm_sre_domain::telemetry::Change;
+use llm_sre_domain::{ServiceId, Timestamp};
+use llm_sre_ports::memory::MemoryTelemetry;
+use llm_sre_ports::telemetry::*;
+use tokio::sync::watch;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mood {
+    Well,
+    Away,
+    /// Refuses batches with records of the service `refused`.
+    Picky,
+    /// Writes, and never says so.
+    Mute,
+}
+
+pub(crate) struct MoodyStore {
+    inner: MemoryTelemetry,
+    mood: watch::Sender<Mood>,
+    failures: AtomicUsize,
+    mute_writes: AtomicUsize,
+}
+
+impl Default for MoodyStore {
+    fn default() -> Self {
+        let mood = watch::Sender::new(Mood::Well);
+        Self {
+            inner: MemoryTelemetry::default(),
+            mood,
+            failures: AtomicUsize::new(0),
+            mute_writes: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl MoodyStore {
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+
+    /// How many appends failed because it was away.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    /// How many appends were written without an answer.
+    pub(crate) fn mute_writes(&self) -> usize {
+        self.mute_writes.load(Ordering::SeqCst)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if *self.mood.borrow() == Mood::Away { Err(Error::Unavailable("it is away".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl TelemetryStore for MoodyStore {
+    async fn append(&self, batch: Batch) -> Result<(), Error> {
+        let mood = *self.mood.borrow();
+        match mood {
+            Mood::Well => self.inner.append(batch).await,
+            Mood::Away => {
+                self.failures.fetch_add(1, Ordering::SeqCst);
+                self.check()
+            }
+            Mood::Picky => {
+                if batch.logs.iter().any(|(_, record)| &*record.service.name == "refused") {
+                    return Err(Error::InvalidArgument { what: "batch", reason: "it is from `refused`".to_owned() });
+                }
+                self.inner.append(batch).await
+            }
+            Mood::Mute => {
+                self.inner.append(batch).await?;
+                self.mute_writes.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn series(&self, query: SeriesQuery) -> Result<SeriesPage, Error> {
+        self.check()?;
+        self.inner.series(query).await
+    }
+
+    async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
+        self.check()?;
+        self.inner.search_logs(query).await
+    }
+
+    async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {
+        self.check()?;
+        self.inner.changes(range, service, limit).await
+    }
+
+    async fn calls(&self, range: Range, limit: usize) -> Result<Vec<CallSum>, Error> {
+        self.check()?;
+        self.inner.calls(range, limit).await
+    }
+
+    async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize) -> Result<Vec<SeenService>, Error> {
+        self.check()?;
+        self.inner.services(range, after, limit).await
+    }
+
+    async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error> {
+        self.inner.prune(before, bytes_max).await
+    }
+}
