@@ -1,1 +1,61 @@
-fn main() {}
+//! The one binary of LLM-SRE.
+
+mod cli;
+mod client;
+mod config;
+mod output;
+mod times;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+use crate::client::Asking;
+use crate::config::Config;
+
+/// What a wrong flag, key or file exits with; clap does the same.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match config::load(&cli.overrides()) {
+        Ok(config) => config,
+        Err(error) => return fail(&error.into(), USAGE),
+    };
+    match start(cli, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<config::Error>() => fail(&error, USAGE),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let command = cli.command.unwrap_or_else(|| Command::Demo(cli::Demo::default()));
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "llm-sre", &mut io::stdout());
+            Ok(())
+        }
+        Command::Config(cli::Config::Dump) => Ok(output::line(config.to_toml()?.trim_end())?),
+        Command::Incidents(arguments) => runtime.block_on(client::run(Asking::Incidents(arguments), &config)),
+        Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
+        Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
+        Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
+        Command::Demo(_) | Command::Run(_) | Command::Replay(_) => anyhow::bail!("is not wired"),
+    }
+}
+
+/// Prints an error with its sources as one line.
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("llm-sre: {error:#}");
+    ExitCode::from(code)
+}
+
+/// Whether the error is only that nobody reads on, as in `llm-sre incidents list | head`.
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

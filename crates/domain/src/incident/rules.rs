@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The times of an incident's life, in seconds of the product's clock. What happens at each deadline:
 ///
@@ -15,7 +15,7 @@ use serde::Deserialize;
 /// | VERIFYING | `verifying_s` | as INCONCLUSIVE: ROLLING_BACK |
 /// | ROLLING_BACK | `rolling_back_s` | ESCALATED |
 /// | ESCALATED | `reminder_s` | a reminder, unless somebody acknowledged it; then it waits again |
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// How long an incident may be open before somebody begins to explain it. Five minutes: a killed process is

@@ -1,0 +1,199 @@
+//! `llm-sre incidents`
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use llm_sre_proto::incident::v1::{
+    AcknowledgeIncidentRequest, GetIncidentRequest, Incident, ListIncidentsRequest, ReportIncidentRequest,
+    ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
+};
+
+use super::{Services, incident_name, parse_service, service_text};
+use crate::cli::{Incidents, IncidentsCommand, Output};
+use crate::config::Config;
+use crate::output;
+
+/// How many are asked for at a time.
+const PAGE: usize = 200;
+
+pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result<()> {
+    let services = Services::new(&arguments.client, config)?;
+    let output = arguments.client.output;
+    let mut client = services.incidents();
+    let answer = match arguments.command {
+        IncidentsCommand::List { state, service, limit } => {
+            return list(&services, output, state, service, limit).await;
+        }
+        IncidentsCommand::Watch { incident } => return watch(&services, output, incident.as_deref()).await,
+        IncidentsCommand::Get { incident } => {
+            client.get_incident(GetIncidentRequest { name: incident_name(&incident) }).await?
+        }
+        IncidentsCommand::Ack { incident, mutation } => {
+            let request = AcknowledgeIncidentRequest {
+                name: incident_name(&incident),
+                request_id: mutation.request_id(),
+                note: mutation.note,
+                validate_only: mutation.validate_only,
+                ..AcknowledgeIncidentRequest::default()
+            };
+            client.acknowledge_incident(request).await?
+        }
+        IncidentsCommand::Resolve { incident, false_positive, mutation } => {
+            let reason = if false_positive { ResolutionReason::FalsePositive } else { ResolutionReason::Manual };
+            let request = ResolveIncidentRequest {
+                name: incident_name(&incident),
+                reason: reason.into(),
+                request_id: mutation.request_id(),
+                note: mutation.note,
+                validate_only: mutation.validate_only,
+                ..ResolveIncidentRequest::default()
+            };
+            client.resolve_incident(request).await?
+        }
+        IncidentsCommand::Report { service, title, onset, mutation } => {
+            let request = ReportIncidentRequest {
+                service: Some(parse_service(&service)),
+                title,
+                onset_time: onset.as_deref().map(parse_time).transpose()?,
+                request_id: mutation.request_id(),
+                validate_only: mutation.validate_only,
+            };
+            client.report_incident(request).await?
+        }
+    };
+    let incident = answer.into_inner();
+    match output {
+        Output::Json => output::json(&incident)?,
+        Output::Table => show(&incident)?,
+    }
+    Ok(())
+}
+
+fn parse_time(text: &str) -> anyhow::Result<pbjson_types::Timestamp> {
+    let time = crate::times::parse(text).with_context(|| format!("--onset {text}"))?;
+    Ok(llm_sre_proto::convert::common::to_proto_time(time))
+}
+
+async fn list(
+    services: &Services,
+    output: Output,
+    states: Vec<String>,
+    service_name: String,
+    limit: usize,
+) -> anyhow::Result<()> {
+    let state = |name: &String| State::from_str_name(&format!("STATE_{}", name.to_uppercase())).map(i32::from);
+    let mut request =
+        ListIncidentsRequest { states: states.iter().filter_map(state).collect(), service_name, ..Default::default() };
+    let mut found = Vec::new();
+    loop {
+        request.page_size = i32::try_from((limit - found.len()).min(PAGE)).unwrap_or(i32::MAX);
+        if request.page_size == 0 {
+            break;
+        }
+        let page = services.incidents().list_incidents(request.clone()).await?.into_inner();
+        found.extend(page.incidents);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() || found.len() >= limit {
+            break;
+        }
+    }
+    if output == Output::Json {
+        return Ok(found.iter().try_for_each(output::json)?);
+    }
+    let row = |incident: &Incident| {
+        vec![
+            incident.name.trim_start_matches("incidents/").to_owned(),
+            state_text(incident),
+            severity_text(incident),
+            service_text(incident.service.as_ref()),
+            output::time(incident.onset_time.as_ref()),
+            incident.title.clone(),
+        ]
+    };
+    output::table(&["incident", "state", "severity", "service", "onset", "title"], found.iter().map(row))?;
+    Ok(())
+}
+
+async fn watch(services: &Services, output: Output, incident: Option<&str>) -> anyhow::Result<()> {
+    let name = incident.map(incident_name).unwrap_or_default();
+    let mut stream = services.incidents().watch_incidents(WatchIncidentsRequest { name }).await?.into_inner();
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some(answer) = stream.message().await? {
+        let Some(incident) = answer.incident else { continue };
+        if output == Output::Json {
+            output::json(&incident)?;
+            continue;
+        }
+        let told = told.entry(incident.name.clone()).or_default();
+        for entry in incident.timeline.iter().skip(*told) {
+            let time = output::time(entry.time.as_ref());
+            let state = output::short(entry.state().as_str_name(), "STATE_");
+            output::line(format!("{time}  {}  {state:<17}  {}", short_id(&incident.name), entry.message))?;
+        }
+        *told = incident.timeline.len();
+    }
+    Ok(())
+}
+
+/// The first part of an incident's id, enough for people to tell incidents apart.
+pub(crate) fn short_id(name: &str) -> &str {
+    name.trim_start_matches("incidents/").split('-').next().unwrap_or(name)
+}
+
+pub(crate) fn state_text(incident: &Incident) -> String {
+    output::short(incident.state().as_str_name(), "STATE_")
+}
+
+pub(crate) fn severity_text(incident: &Incident) -> String {
+    output::short(incident.severity().as_str_name(), "SEVERITY_")
+}
+
+fn show(incident: &Incident) -> anyhow::Result<()> {
+    let resolution = incident.resolution.as_ref().map(|resolution| {
+        let reason = output::short(resolution.reason().as_str_name(), "RESOLUTION_REASON_");
+        format!("{reason} by {} {}", resolution.actor, resolution.note).trim_end().to_owned()
+    });
+    let escalation = match incident.escalation_reason {
+        0 => String::new(),
+        _ => output::short(incident.escalation_reason().as_str_name(), "ESCALATION_REASON_"),
+    };
+    let impacts: Vec<String> = incident.impacts.iter().map(|impact| service_text(impact.service.as_ref())).collect();
+    let acknowledged = incident.acknowledgement.as_ref().map(|by| format!("{} {}", by.actor, by.note));
+    output::fields(&[
+        ("incident", incident.name.clone()),
+        ("title", incident.title.clone()),
+        ("state", state_text(incident)),
+        ("severity", severity_text(incident)),
+        ("service", service_text(incident.service.as_ref())),
+        ("impact", impacts.join(", ")),
+        ("onset", output::time(incident.onset_time.as_ref())),
+        ("detected", output::time(incident.detect_time.as_ref())),
+        ("ended", output::time(incident.end_time.as_ref())),
+        ("resolution", resolution.unwrap_or_default()),
+        ("escalated", escalation),
+        ("duplicate of", incident.duplicate_of.clone()),
+        ("acknowledged", acknowledged.unwrap_or_default()),
+        ("diagnosis", incident.diagnosis.clone()),
+        ("action", incident.action.clone()),
+    ])?;
+    let anomaly = |anomaly: &llm_sre_proto::incident::v1::Anomaly| {
+        vec![
+            output::time(anomaly.onset_time.as_ref()),
+            service_text(anomaly.service.as_ref()),
+            format!("{} {}", anomaly.metric, anomaly.dimension).trim_end().to_owned(),
+            format!("{:.4}", anomaly.expected),
+            format!("{:.4} {}", anomaly.observed, anomaly.unit).trim_end().to_owned(),
+            format!("{:.1}", anomaly.score),
+        ]
+    };
+    output::line("")?;
+    let header = ["onset", "service", "signal", "expected", "observed", "score"];
+    output::table(&header, incident.anomalies.iter().map(anomaly))?;
+    output::line("")?;
+    let entry = |entry: &llm_sre_proto::incident::v1::TimelineEntry| {
+        let state = output::short(entry.state().as_str_name(), "STATE_");
+        vec![output::time(entry.time.as_ref()), entry.actor.clone(), state, entry.message.clone()]
+    };
+    output::table(&["time", "actor", "state", "what happened"], incident.timeline.iter().map(entry))?;
+    Ok(())
+}

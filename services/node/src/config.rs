@@ -1,0 +1,270 @@
+//! The configuration of a process: flags over environment over file over defaults.
+//!
+//! A mistake is an error that names where it stands, the key and the reason; nothing falls back to a default.
+
+mod load;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use llm_sre_domain::incident::Rules;
+use llm_sre_domain::remedy::{Policy, ServicePattern};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{Overrides, load};
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A file that cannot be read.
+    #[error("failed to read {}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A key that is unknown, of the wrong type or out of its range.
+    #[error("{place}: {key}: {reason}")]
+    Key {
+        /// The file, environment variable or flag.
+        place: String,
+        /// The key, with dots.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// How fast the product's clock goes. Only the demo may set anything but 1.
+    pub(crate) clock: Clock,
+    /// Where everything is kept.
+    pub(crate) store: Store,
+    /// Where this process listens.
+    pub(crate) listen: Listen,
+    /// Where services are that do not run in this process, as `http://host:port`.
+    pub(crate) peers: Peers,
+    /// Whose actions go where; the first that matches counts.
+    pub(crate) targets: Vec<Target>,
+    /// Export of the product's own traces.
+    pub(crate) traces: Traces,
+    /// The product's log.
+    pub(crate) log: Log,
+    /// What the product may do by itself.
+    pub(crate) policy: PolicyFile,
+    /// How long incidents wait for what.
+    pub(crate) incidents: Rules,
+    /// What is known about services; the first that matches counts.
+    pub(crate) services: Vec<ServiceEntry>,
+}
+
+/// The product's clock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Clock {
+    /// Seconds of the product in one of real time.
+    pub(crate) speed: f64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { speed: 1.0 }
+    }
+}
+
+/// The embedded store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Store {
+    /// The SQLite file; processes on one machine may share it.
+    pub(crate) path: PathBuf,
+    /// How long telemetry is kept, in hours.
+    pub(crate) keep_hours: u64,
+    /// About how much telemetry is kept, in MiB.
+    pub(crate) keep_mib: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048 }
+    }
+}
+
+impl Store {
+    pub(crate) fn keep_for(&self) -> Duration {
+        Duration::from_secs(self.keep_hours.saturating_mul(3_600))
+    }
+
+    pub(crate) fn keep_bytes(&self) -> u64 {
+        self.keep_mib.saturating_mul(1024 * 1024)
+    }
+}
+
+/// Addresses to listen on. Port 0 takes a free one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    /// gRPC of the control services.
+    pub(crate) control: SocketAddr,
+    /// OTLP over gRPC.
+    pub(crate) otlp_grpc: SocketAddr,
+    /// OTLP over HTTP.
+    pub(crate) otlp_http: SocketAddr,
+    /// Whether addresses other than loopback are allowed. There is no sign-in: whoever reaches the port may act.
+    pub(crate) allow_remote: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { control: loopback(50_051), otlp_grpc: loopback(4_317), otlp_http: loopback(4_318), allow_remote: false }
+    }
+}
+
+/// Services in other processes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Peers {
+    /// The owner of incidents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detector: Option<String>,
+    /// The owner of diagnoses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) diagnosis: Option<String>,
+    /// The owner of actions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remediation: Option<String>,
+}
+
+/// Where actions on some services go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Target {
+    /// `[namespace/]name@environment`, `*` for any run of characters.
+    #[serde(serialize_with = "as_text")]
+    pub(crate) service: ServicePattern,
+    /// `http://host:port` of an `llmsre.action.v1.ActionService`.
+    pub(crate) endpoint: String,
+}
+
+/// Export of the product's own traces.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Traces {
+    /// `http://host:port` of an OTLP/gRPC receiver; nothing is exported without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+/// The product's log, on stderr.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// Directives as in `info,llm_sre=debug`.
+    pub(crate) filter: String,
+    /// One JSON object a line instead of text.
+    pub(crate) json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), json: false }
+    }
+}
+
+/// The policy of remediation.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PolicyFile {
+    /// The file, beside the configuration's where it is relative. Without one nothing is enrolled and plans are
+    /// suggestions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What is known about some services.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceEntry {
+    /// `[namespace/]name@environment`, `*` for any run of characters.
+    #[serde(serialize_with = "as_text")]
+    pub(crate) service: ServicePattern,
+    /// The share of requests that must succeed, above 0 and below 1.
+    #[serde(default = "availability")]
+    pub(crate) availability: f64,
+    /// How long a request may take, in milliseconds; latency has no objective without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_threshold_ms: Option<f64>,
+    /// The period that the objectives are for, in days.
+    #[serde(default = "period_days")]
+    pub(crate) period_days: u32,
+    /// Whom to ask.
+    #[serde(default)]
+    pub(crate) owner: String,
+    /// How much depends on it, in the words of its owners.
+    #[serde(default)]
+    pub(crate) criticality: String,
+    /// Where its runbook is.
+    #[serde(default)]
+    pub(crate) runbook: String,
+    /// Whether users meet it.
+    #[serde(default)]
+    pub(crate) user_facing: bool,
+}
+
+fn availability() -> f64 {
+    0.999
+}
+
+fn period_days() -> u32 {
+    30
+}
+
+fn as_text<S: serde::Serializer>(pattern: &ServicePattern, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(pattern.as_str())
+}
+
+impl Config {
+    /// The configuration as TOML, every key said.
+    pub(crate) fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Reads the policy file; without one, the policy that enrols nobody.
+    pub(crate) fn policy(&self) -> Result<Policy, Error> {
+        self.policy.file.as_deref().map_or_else(|| Ok(Policy::default()), read_toml)
+    }
+}
+
+/// Reads a TOML file, naming file, key and reason of a mistake.
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Error> {
+    let text = std::fs::read_to_string(file).map_err(|source| Error::Read { file: file.to_owned(), source })?;
+    parse_toml(&text, &file.display().to_string())
+}
+
+fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, place: &str) -> Result<T, Error> {
+    let key_error = |key: String, reason: &str| Error::Key {
+        place: place.to_owned(),
+        key,
+        reason: reason.trim().replace('\n', "; "),
+    };
+    let deserializer = toml::Deserializer::parse(text)
+        .map_err(|error| key_error(line_of(text, error.span().map(|span| span.start)), error.message()))?;
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| key_error(error.path().to_string(), error.inner().message()))
+}
+
+/// Where a text that is no TOML stops being it: such a place has no key yet.
+fn line_of(text: &str, offset: Option<usize>) -> String {
+    let before = text.get(..offset.unwrap_or(0)).unwrap_or(text);
+    format!("line {}", before.matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Where the configuration comes from, and what must hold across its keys.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{Config, Error, read_toml};
+
+/// Environment variables that are read, and the keys that they set.
+const VARIABLES: [(&str, &str); 7] = [
+    ("LLM_SRE_STORE", "store.path"),
+    ("LLM_SRE_LISTEN", "listen.control"),
+    ("LLM_SRE_OTLP_GRPC", "listen.otlp_grpc"),
+    ("LLM_SRE_OTLP_HTTP", "listen.otlp_http"),
+    ("LLM_SRE_TRACES_ENDPOINT", "traces.otlp_endpoint"),
+    ("LLM_SRE_LOG", "log.filter"),
+    ("LLM_SRE_POLICY", "policy.file"),
+];
+
+/// The variable that names the configuration file where no flag does.
+const FILE_VARIABLE: &str = "LLM_SRE_CONFIG";
+
+/// What flags say, as texts of keys.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// The file that `--config` names.
+    pub(crate) file: Option<PathBuf>,
+    /// Flag, key and value.
+    pub(crate) values: Vec<(&'static str, &'static str, String)>,
+}
+
+impl Overrides {
+    /// Adds what a flag says, where it was given.
+    pub(crate) fn set(&mut self, flag: &'static str, key: &'static str, value: Option<impl ToString>) {
+        self.values.extend(value.map(|value| (flag, key, value.to_string())));
+    }
+}
+
+/// The effective configuration of this process.
+pub(crate) fn load(flags: &Overrides) -> Result<Config, Error> {
+    // What is no text is not overlooked: its replacement characters fail where the value is parsed.
+    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    load_with(flags, &variable)
+}
+
+pub(super) fn load_with(flags: &Overrides, variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, Error> {
+    let file = flags.file.clone().or_else(|| variable(FILE_VARIABLE).map(PathBuf::from));
+    let mut config = match &file {
+        Some(file) => beside(read_toml(file)?, file),
+        None => Config::default(),
+    };
+    let mut places = Places { file, set: Vec::new() };
+    for (name, key) in VARIABLES {
+        if let Some(value) = variable(name) {
+            set(&mut config, name, key, &value)?;
+            places.set.push((key, name));
+        }
+    }
+    for (flag, key, value) in &flags.values {
+        set(&mut config, flag, key, value)?;
+        places.set.push((key, flag));
+    }
+    check(&config, &places)?;
+    Ok(config)
+}
+
+/// Paths in a file are meant beside it, wherever the process was started.
+fn beside(mut config: Config, file: &Path) -> Config {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    config.store.path = folder.join(&config.store.path);
+    config.policy.file = config.policy.file.map(|policy| folder.join(policy));
+    config
+}
+
+fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), Error> {
+    let bad = |reason: String| Error::Key { place: place.to_owned(), key: key.to_owned(), reason };
+    let address = |value: &str| SocketAddr::from_str(value).map_err(|error| bad(format!("'{value}': {error}")));
+    match key {
+        "store.path" => config.store.path = PathBuf::from(value),
+        "listen.control" => config.listen.control = address(value)?,
+        "listen.otlp_grpc" => config.listen.otlp_grpc = address(value)?,
+        "listen.otlp_http" => config.listen.otlp_http = address(value)?,
+        "traces.otlp_endpoint" => config.traces.otlp_endpoint = Some(value.to_owned()),
+        "log.filter" => config.log.filter = value.to_owned(),
+        "policy.file" => config.policy.file = Some(PathBuf::from(value)),
+        "clock.speed" => config.clock.speed = value.parse().map_err(|error| bad(format!("'{value}': {error}")))?,
+        _ => return Err(bad("is not a key".to_owned())),
+    }
+    Ok(())
+}
+
+/// Who said what, for errors that only show across keys.
+struct Places {
+    file: Option<PathBuf>,
+    set: Vec<(&'static str, &'static str)>,
+}
+
+impl Places {
+    fn error(&self, key: &str, reason: impl Into<String>) -> Error {
+        let set = self.set.iter().rev().find(|(set, _)| *set == key).map(|(_, place)| (*place).to_owned());
+        let file = || self.file.as_ref().map_or("defaults".to_owned(), |file| file.display().to_string());
+        Error::Key { place: set.unwrap_or_else(file), key: key.to_owned(), reason: reason.into() }
+    }
+}
+
+fn check(config: &Config, places: &Places) -> Result<(), Error> {
+    let listen = &config.listen;
+    let addresses = [("control", listen.control), ("otlp_grpc", listen.otlp_grpc), ("otlp_http", listen.otlp_http)];
+    for (name, address) in addresses {
+        if !address.ip().is_loopback() && !listen.allow_remote {
+            let reason = format!("{address} is not loopback, and there is no sign-in; listen.allow_remote allows it");
+            return Err(places.error(&format!("listen.{name}"), reason));
+        }
+        if address.port() != 0 && addresses.iter().any(|(other, same)| *other != name && *same == address) {
+            return Err(places.error(&format!("listen.{name}"), format!("{address} is used twice")));
+        }
+    }
+    if !(config.clock.speed > 0.0 && config.clock.speed <= 1_000.0) {
+        return Err(places.error("clock.speed", format!("{} is not above 0 and at most 1000", config.clock.speed)));
+    }
+    if config.store.keep_hours == 0 || config.store.keep_mib == 0 {
+        let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
+        return Err(places.error(key, "is 0, so that nothing would be kept"));
+    }
+    check_endpoints(config, places)?;
+    check_services(config, places)
+}
+
+fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
+    let peers = &config.peers;
+    let named = [
+        ("peers.detector", &peers.detector),
+        ("peers.diagnosis", &peers.diagnosis),
+        ("peers.remediation", &peers.remediation),
+        ("traces.otlp_endpoint", &config.traces.otlp_endpoint),
+    ];
+    for (key, endpoint) in named {
+        if let Some(endpoint) = endpoint {
+            authority(endpoint).map_err(|reason| places.error(key, reason))?;
+        }
+    }
+    for (index, target) in config.targets.iter().enumerate() {
+        authority(&target.endpoint).map_err(|reason| places.error(&format!("targets[{index}].endpoint"), reason))?;
+    }
+    let Some(endpoint) = &config.traces.otlp_endpoint else { return Ok(()) };
+    let (host, port) = authority(endpoint).map_err(|reason| places.error("traces.otlp_endpoint", reason))?;
+    let is_here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(is_local);
+    let own = [config.listen.otlp_grpc.port(), config.listen.otlp_http.port()];
+    if is_here && own.contains(&port) {
+        let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
+        return Err(places.error("traces.otlp_endpoint", reason));
+    }
+    Ok(())
+}
+
+fn is_local(address: std::net::IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
+}
+
+/// Host and port of `http://host:port`.
+fn authority(endpoint: &str) -> Result<(String, u16), String> {
+    let bad = || format!("'{endpoint}' does not have the form http://host:port");
+    let uri: http::Uri = endpoint.parse().map_err(|_| bad())?;
+    match (uri.scheme_str(), uri.host(), uri.port_u16()) {
+        (Some("http"), Some(host), Some(port)) if matches!(uri.path(), "" | "/") => Ok((host.to_owned(), port)),
+        _ => Err(bad()),
+    }
+}
+
+fn check_services(config: &Config, places: &Places) -> Result<(), Error> {
+    for (index, entry) in config.services.iter().enumerate() {
+        let error = |key: &str, reason: String| Err(places.error(&format!("services[{index}].{key}"), reason));
+        if !(entry.availability > 0.0 && entry.availability < 1.0) {
+            return error("availability", format!("{} is not above 0 and below 1", entry.availability));
+        }
+        if entry.latency_threshold_ms.is_some_and(|threshold| !(threshold > 0.0 && threshold.is_finite())) {
+            return error("latency_threshold_ms", "is not above 0".to_owned());
+        }
+        if entry.period_days == 0 {
+            return error("period_days", "is 0".to_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::load::load_with;
+use super::*;
+
+/// Loads `text` as a file beside these flags and variables, and gives what went wrong as a person reads it.
+fn load_text(text: &str, variables: &[(&str, &str)], flags: Overrides) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("llm-sre.toml");
+    std::fs::write(&file, text).unwrap();
+    let variables: BTreeMap<String, String> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let flags = Overrides { file: Some(file.clone()), ..flags };
+    load_with(&flags, &|name| variables.get(name).cloned())
+        .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))
+}
+
+fn error(text: &str) -> String {
+    load_text(text, &[], Overrides::default()).unwrap_err()
+}
+
+#[test]
+fn mistakes_name_file_key_and_reason() {
+    for (text, expected) in [
+        ("[listen]\ncontrol = \"nowhere\"", "/llm-sre.toml: listen.control: invalid socket address"),
+        ("[listen]\nport = 1", "/llm-sre.toml: listen.port: unknown field `port`"),
+        ("[store]\nkeep_hours = \"long\"", "/llm-sre.toml: store.keep_hours: invalid type"),
+        ("[listen\n", "/llm-sre.toml: line 1: "),
+        ("[[services]]\nservice = \"a@b\"\navailability = 1.5", "services[0].availability: 1.5 is not"),
+        ("[[targets]]\nservice = \"a\"\nendpoint = \"http://h:1\"", "targets[0].service: service pattern `a`"),
+        ("[[targets]]\nservice = \"a@b\"\nendpoint = \"h\"", "targets[0].endpoint: 'h' does not have the form"),
+        ("[listen]\ncontrol = \"0.0.0.0:1\"", "listen.control: 0.0.0.0:1 is not loopback"),
+        ("[incidents]\nopen_s = -1", "incidents.open_s: invalid value"),
+        ("[clock]\nspeed = 0.0", "clock.speed: 0 is not above 0"),
+    ] {
+        let found = error(text);
+        assert!(found.contains(expected), "{text:?} gave {found:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn the_own_gateway_is_no_place_for_traces() {
+    for endpoint in ["http://127.0.0.1:4317", "http://localhost:4318/", "http://[::1]:4317"] {
+        let found = error(&format!("[traces]\notlp_endpoint = \"{endpoint}\""));
+        assert!(found.contains("traces.otlp_endpoint") && found.contains("own gateway"), "{found}");
+    }
+    let elsewhere = load_text("[traces]\notlp_endpoint = \"http://127.0.0.1:14317\"", &[], Overrides::default());
+    assert!(elsewhere.is_ok(), "{elsewhere:?}");
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file() {
+    let text = "[listen]\ncontrol = \"127.0.0.1:1\"\notlp_grpc = \"127.0.0.1:2\"\notlp_http = \"127.0.0.1:3\"";
+    let mut flags = Overrides::default();
+    flags.set("--listen", "listen.control", Some("127.0.0.1:21"));
+    let variables = [("LLM_SRE_LISTEN", "127.0.0.1:11"), ("LLM_SRE_OTLP_GRPC", "127.0.0.1:12")];
+    let listen = load_text(text, &variables, flags).unwrap().listen;
+    assert_eq!([listen.control.port(), listen.otlp_grpc.port(), listen.otlp_http.port()], [21, 12, 3]);
+
+    let mut flags = Overrides::default();
+    flags.set("--listen", "listen.control", Some("x"));
+    let found = load_text("", &[], flags).unwrap_err();
+    assert!(found.starts_with("--listen: listen.control: 'x'"), "{found}");
+    let found = load_text("", &[("LLM_SRE_LISTEN", "10.0.0.1:1")], Overrides::default()).unwrap_err();
+    assert!(found.starts_with("LLM_SRE_LISTEN: listen.control: 10.0.0.1:1 is not loopback"), "{found}");
+}
+
+#[test]
+fn what_is_dumped_can_be_loaded() {
+    let text = "[[services]]\nservice = \"shop/*@demo\"\nlatency_threshold_ms = 250.0\n[log]\nfilter = \"debug\"";
+    let config = load_text(text, &[], Overrides::default()).unwrap();
+    let dumped = config.to_toml().unwrap();
+    let again = load_text(&dumped, &[], Overrides::default()).unwrap();
+    assert_eq!(
+        again.to_toml().unwrap().replace(&again.store.path.display().to_string(), ""),
+        dumped.replace(&config.store.path.display().to_string(), "")
+    );
+    assert_eq!(again.log.filter, "debug");
+}
+
+#[test]
+fn a_policy_is_read_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.toml"), "autonomy = \"auto\"\nenroled = []").unwrap();
+    std::fs::write(folder.path().join("a.toml"), "[policy]\nfile = \"policy.toml\"").unwrap();
+    let flags = Overrides { file: Some(folder.path().join("a.toml")), ..Overrides::default() };
+    let config = load_with(&flags, &|_| None).unwrap();
+    assert_eq!(config.policy.file.as_deref().and_then(Path::file_name), Some("policy.toml".as_ref()));
+    let found = config.policy().unwrap_err().to_string();
+    assert!(found.contains("policy.toml: enroled: unknown field `enroled`"), "{found}");
+    assert_eq!(Config::default().policy().unwrap(), Policy::default());
+}
