@@ -73,7 +73,12 @@ impl World {
 
     fn indexer(&self) -> Indexer {
         let dependencies = Dependencies { bus: self.bus.clone(), store: self.store.clone(), clock: self.clock.clone() };
-        let options = Options { poll_wait: Duration::from_millis(20), ..Options::default() };
+        let options = Options {
+            poll_wait: Duration::from_millis(20),
+            min_backoff: Duration::from_millis(1),
+            max_backoff: Duration::from_millis(10),
+            ..Options::default()
+        };
         build(options, dependencies)
     }
 
