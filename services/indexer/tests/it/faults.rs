@@ -73,7 +73,7 @@ async fn what_the_store_refuses_for_ever_costs_only_itself() {
     lines.sort();
     assert_eq!(lines, ["one", "three"]);
     let dead = world.dead_letters("logs").await;
-    assert_eq!(dead.iter().map(|dead| dead.record.key.clone().unwrap()).collect::<Vec<_>>(), ["shop\0refused\0"]);
+    assert_eq!(dead.iter().map(|dead| dead.record.key.clone().unwrap()).collect::<Vec<_>>(), ["shop/refused"]);
     running.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! The indexer in process, with the gateway before it: OTLP in, `TelemetryService` out, on the twins in memory.
+//! The indexer in process: export requests on the bus in, `TelemetryService` out, on the twins in memory.
 
 mod faults;
 mod flow;
@@ -9,20 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
-use llm_sre_gateway::topic_specs;
 use llm_sre_indexer::{Dependencies, Error, Indexer, Options, build};
 use llm_sre_mesh::{Peer, peer};
-use llm_sre_ports::bus::{Delivered, EventBus, Progress, Record, TopicPartition};
+use llm_sre_ports::bus::{Delivered, EventBus, Progress, Record, TopicPartition, TopicSpec};
 use llm_sre_ports::clock::ManualClock;
 use llm_sre_ports::memory::MemoryBus;
+use llm_sre_proto::otlp::Export;
 use llm_sre_proto::telemetry::v1;
 use llm_sre_proto::telemetry::v1::telemetry_service_client::TelemetryServiceClient;
+use llm_sre_proto::topics;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use serde_json::{Value, json};
 use store::MoodyStore;
 use tokio::task::JoinHandle;
@@ -31,12 +29,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const PARTITIONS: u32 = 3;
 const NOW_SECS: i64 = 1_700_000_000;
 
-/// A world: bus, store, gateway, and any number of indexers that come and go.
+/// A world: bus, store, and any number of indexers that come and go.
 struct World {
     bus: Arc<MemoryBus>,
     store: Arc<MoodyStore>,
     clock: Arc<ManualClock>,
-    gateway: Peer,
 }
 
 /// An indexer that runs until it is stopped, or killed by dropping.
@@ -62,13 +59,13 @@ impl Running {
 impl World {
     async fn new() -> Self {
         let bus = Arc::new(MemoryBus::default());
-        for spec in topic_specs(PARTITIONS, Duration::from_secs(3600)) {
-            bus.create_topic(spec).await.unwrap();
+        for topic in topics::TELEMETRY {
+            for (name, partitions) in [(topic.to_owned(), PARTITIONS), (topics::dead_letters(topic), 1)] {
+                bus.create_topic(TopicSpec { name, partitions, retention: None }).await.unwrap();
+            }
         }
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(NOW_SECS)));
-        let dependencies = llm_sre_gateway::Dependencies { bus: bus.clone(), clock: clock.clone() };
-        let gateway = llm_sre_gateway::build(llm_sre_gateway::Options::default(), dependencies);
-        Self { bus, store: Arc::default(), clock, gateway: peer::local(gateway.routes()) }
+        Self { bus, store: Arc::default(), clock }
     }
 
     fn indexer(&self) -> Indexer {
@@ -96,21 +93,23 @@ impl World {
     }
 
     async fn send_metrics(&self, request: Value) {
-        let request: ExportMetricsServiceRequest = serde_json::from_value(request).unwrap();
-        let answer = MetricsServiceClient::new(self.gateway.clone()).export(request).await.unwrap();
-        assert_eq!(answer.into_inner().partial_success, None);
+        self.send::<ExportMetricsServiceRequest>(request).await;
     }
 
     async fn send_logs(&self, request: Value) {
-        let request: ExportLogsServiceRequest = serde_json::from_value(request).unwrap();
-        let answer = LogsServiceClient::new(self.gateway.clone()).export(request).await.unwrap();
-        assert_eq!(answer.into_inner().partial_success, None);
+        self.send::<ExportLogsServiceRequest>(request).await;
     }
 
     async fn send_traces(&self, request: Value) {
-        let request: ExportTraceServiceRequest = serde_json::from_value(request).unwrap();
-        let answer = TraceServiceClient::new(self.gateway.clone()).export(request).await.unwrap();
-        assert_eq!(answer.into_inner().partial_success, None);
+        self.send::<ExportTraceServiceRequest>(request).await;
+    }
+
+    /// Publishes a request by service, as the gateway does.
+    async fn send<E: Export + serde::de::DeserializeOwned>(&self, request: Value) {
+        let request: E = serde_json::from_value(request).unwrap();
+        for (service, part) in request.by_service() {
+            self.publish(E::TOPIC, &service.to_string(), part.encode_to_vec()).await;
+        }
     }
 
     /// Publishes as a Collector that writes to the bus itself.
@@ -123,7 +122,7 @@ impl World {
     /// Waits until the group committed everything that was published.
     async fn until_caught_up(&self) {
         let caught_up = async {
-            for topic in llm_sre_proto::topics::TELEMETRY {
+            for topic in topics::TELEMETRY {
                 for end in self.bus.end_offsets(topic).await.unwrap() {
                     while end.next_offset > 0 && !self.is_committed(&end).await {
                         tokio::task::yield_now().await;
