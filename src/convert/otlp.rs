@@ -6,6 +6,7 @@
 //! same for the same bytes.
 
 mod exponential;
+mod json;
 mod logs;
 mod metrics;
 mod request;
@@ -22,6 +23,7 @@ use llm_sre_domain::{ServiceId, Timestamp};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+pub use json::from_json;
 pub use logs::{check_logs, logs};
 pub use metrics::{check_metrics, metrics};
 pub use request::{Export, take_rejected};

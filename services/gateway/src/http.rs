@@ -12,6 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use llm_sre_mesh::status;
+use llm_sre_proto::otlp::from_json;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -63,7 +64,7 @@ impl Encoding {
     fn decode<S: Signal>(self, body: &Bytes) -> Result<S, Status> {
         let decoded = match self {
             Self::Protobuf => S::decode(body.clone()).map_err(|error| error.to_string()),
-            Self::Json => serde_json::from_slice(body).map_err(|error| error.to_string()),
+            Self::Json => from_json(body).map_err(|error| error.to_string()),
         };
         decoded.map_err(|problem| {
             status::error(Code::InvalidArgument, "UNDECODABLE", format!("failed to decode the request: {problem}"), &[])

@@ -134,6 +134,18 @@ fn logs_keep_text_time_and_trace() {
 }
 
 #[test]
+fn what_is_empty_may_be_left_out_of_json() {
+    let text = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","body":{"arrayValue":{}},
+        "attributes":[{"key":"a","value":{"kvlistValue":{}}},{"value":{"arrayValue":{"values":[{}]}}},
+                      {"key":"b","value":{"kvlistValue":{"values":[{"value":{"intValue":1}}]}}}]}]}]}]}"#;
+    let converted = logs(&from_json::<ExportLogsServiceRequest>(text.as_bytes()).unwrap());
+    let [record] = converted.items.as_slice() else { panic!("not one record: {converted:?}") };
+    let attributes: Vec<(&str, &str)> = record.attributes.iter().map(|(key, value)| (&**key, &**value)).collect();
+    assert_eq!((record.body.as_str(), attributes), ("[]", vec![("", "[null]"), ("a", "{}"), ("b", r#"{"":1}"#)]));
+    assert!(from_json::<ExportLogsServiceRequest>(b"{\"resourceLogs\":7}").is_err());
+}
+
+#[test]
 fn spans_keep_their_side_and_peer() {
     let trace_id = "0102030405060708090a0b0c0d0e0f10";
     let request: ExportTraceServiceRequest = parse(json!({"resourceSpans": [{"scopeSpans": [{"spans": [
