@@ -8,6 +8,7 @@
 
 pub mod anomaly;
 pub mod calls;
+pub mod change;
 pub mod correlate;
 pub mod detect;
 pub mod diagnose;
