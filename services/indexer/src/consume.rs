@@ -222,13 +222,13 @@ impl Member<'_> {
     async fn wait(&mut self) -> Result<(), Stopped> {
         let wait = self.backoff.next_wait();
         self.consumer.pause(&self.consumer.assignment());
-        let polling = async { tokio::time::timeout(wait, self.consumer.poll(1, 1, wait)).await };
-        let (polled, ()) = tokio::select! {
+        // Never cut short by a time-out, which could lose what a poll already took.
+        let polled = tokio::select! {
             () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
-            both = async { tokio::join!(polling, tokio::time::sleep(wait)) } => both,
+            (polled, ()) = async { tokio::join!(self.consumer.poll(1, 1, wait), tokio::time::sleep(wait)) } => polled,
         };
         // A partition that came meanwhile was not paused: what it brought is read again later.
-        if let Ok(Ok(batch)) = polled {
+        if let Ok(batch) = polled {
             for Delivered { topic, position, .. } in batch.records.into_iter().rev() {
                 let of = TopicPartition { topic, partition: position.partition };
                 let back = Progress { of, next_offset: position.offset };
