@@ -1,5 +1,7 @@
 //! The gateway in process: OTLP in over gRPC and HTTP, records on the bus out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests, which clippy.toml does not see as such.
+
 mod bus;
 mod over_grpc;
 mod over_http;

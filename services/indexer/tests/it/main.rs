@@ -1,5 +1,7 @@
 //! The indexer in process: export requests on the bus in, `TelemetryService` out, on the twins in memory.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests, which clippy.toml does not see as such.
+
 mod faults;
 mod flow;
 mod queries;
