@@ -68,7 +68,7 @@ pub(crate) struct Node {
 }
 
 /// `llm-sre demo`
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) node: Node,
@@ -76,8 +76,8 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) once: bool,
     /// How many seconds of the shop pass in one of yours.
-    #[arg(long, value_name = "FACTOR")]
-    pub(crate) speed: Option<f64>,
+    #[arg(long, value_name = "FACTOR", default_value_t = SPEED)]
+    pub(crate) speed: f64,
     /// What the shop and its faults are drawn from.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -353,6 +353,16 @@ fn fault_kinds() -> PossibleValuesParser {
     PossibleValuesParser::new(["bad_deploy", "connection_pool_exhaustion", "memory_leak", "traffic_peak"])
 }
 
+/// How fast the demo goes where nobody says: an incident of half an hour in half a minute.
+const SPEED: f64 = 60.0;
+
+impl Default for Demo {
+    fn default() -> Self {
+        let node = Node::default();
+        Self { node, once: false, speed: SPEED, seed: 0, fault: None, service: None, data: None }
+    }
+}
+
 impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
@@ -361,7 +371,6 @@ impl Cli {
         match &self.command {
             Some(Command::Demo(demo)) => {
                 demo.node.override_in(&mut overrides);
-                overrides.set("--speed", "clock.speed", demo.speed);
             }
             Some(Command::Run(run)) => {
                 run.node.override_in(&mut overrides);

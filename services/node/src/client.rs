@@ -16,10 +16,15 @@ use llm_sre_proto::simulator::v1::simulator_service_client::SimulatorServiceClie
 use llm_sre_proto::telemetry::v1::ServiceIdentity;
 use tonic::{Code, Status};
 
+pub(crate) use actions::what;
+pub(crate) use faults::{kind_of, kind_text};
+pub(crate) use incidents::{severity_text, short_id};
+
 use crate::cli::{self, Client, Mutation};
 use crate::config::{self, Config};
 
 /// The services behind one address.
+#[derive(Clone)]
 pub(crate) struct Services {
     peer: Peer,
 }
@@ -34,6 +39,11 @@ impl Services {
             reason: error.to_string(),
         };
         Ok(Self { peer: peer::remote(&address).map_err(bad)? })
+    }
+
+    /// Behind a peer.
+    pub(crate) fn over(peer: Peer) -> Self {
+        Self { peer }
     }
 
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {

@@ -42,7 +42,7 @@ pub(crate) enum Error {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// How fast the product's clock goes. Only the demo may set anything but 1.
+    /// The product's clock.
     pub(crate) clock: Clock,
     /// Where everything is kept.
     pub(crate) store: Store,
@@ -64,17 +64,20 @@ pub(crate) struct Config {
     pub(crate) services: Vec<ServiceEntry>,
 }
 
-/// The product's clock.
+/// The product's clock, which a demonstration of several processes may speed up. The processes must agree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Clock {
     /// Seconds of the product in one of real time.
     pub(crate) speed: f64,
+    /// From when on it goes so fast, in RFC 3339 or Unix seconds; required where `speed` is not 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<String>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { speed: 1.0 }
+        Self { speed: 1.0, epoch: None }
     }
 }
 
@@ -131,6 +134,9 @@ impl Default for Listen {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Peers {
+    /// OTLP over gRPC, for the simulated shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway: Option<String>,
     /// The owner of incidents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detector: Option<String>,

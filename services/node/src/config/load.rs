@@ -83,7 +83,6 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
         "traces.otlp_endpoint" => config.traces.otlp_endpoint = Some(value.to_owned()),
         "log.filter" => config.log.filter = value.to_owned(),
         "policy.file" => config.policy.file = Some(PathBuf::from(value)),
-        "clock.speed" => config.clock.speed = value.parse().map_err(|error| bad(format!("'{value}': {error}")))?,
         _ => return Err(bad("is not a key".to_owned())),
     }
     Ok(())
@@ -115,9 +114,7 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
             return Err(places.error(&format!("listen.{name}"), format!("{address} is used twice")));
         }
     }
-    if !(config.clock.speed > 0.0 && config.clock.speed <= 1_000.0) {
-        return Err(places.error("clock.speed", format!("{} is not above 0 and at most 1000", config.clock.speed)));
-    }
+    check_clock(config, places)?;
     if config.store.keep_hours == 0 || config.store.keep_mib == 0 {
         let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
         return Err(places.error(key, "is 0, so that nothing would be kept"));
@@ -126,9 +123,24 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     check_services(config, places)
 }
 
+fn check_clock(config: &Config, places: &Places) -> Result<(), Error> {
+    let clock = &config.clock;
+    if !(clock.speed > 0.0 && clock.speed <= 1_000.0) {
+        return Err(places.error("clock.speed", format!("{} is not above 0 and at most 1000", clock.speed)));
+    }
+    match clock.epoch.as_deref().map(crate::times::parse) {
+        Some(Err(error)) => Err(places.error("clock.epoch", format!("{error:#}"))),
+        None if clock.speed != 1.0 => {
+            Err(places.error("clock.epoch", "is required where clock.speed is not 1: processes must agree on the time"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     let peers = &config.peers;
     let named = [
+        ("peers.gateway", &peers.gateway),
         ("peers.detector", &peers.detector),
         ("peers.diagnosis", &peers.diagnosis),
         ("peers.remediation", &peers.remediation),

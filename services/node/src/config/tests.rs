@@ -33,6 +33,8 @@ fn mistakes_name_file_key_and_reason() {
         ("[listen]\ncontrol = \"0.0.0.0:1\"", "listen.control: 0.0.0.0:1 is not loopback"),
         ("[incidents]\nopen_s = -1", "incidents.open_s: invalid value"),
         ("[clock]\nspeed = 0.0", "clock.speed: 0 is not above 0"),
+        ("[clock]\nspeed = 60.0", "clock.epoch: is required where clock.speed is not 1"),
+        ("[clock]\nepoch = \"noon\"", "clock.epoch: 'noon' is no time"),
     ] {
         let found = error(text);
         assert!(found.contains(expected), "{text:?} gave {found:?}, not {expected:?}");
