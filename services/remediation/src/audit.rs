@@ -1,0 +1,130 @@
+//! The audit record in the store: append-only, one document an entry, each bound to the one before.
+
+use std::sync::Arc;
+
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::Actor;
+use llm_sre_domain::remedy::{AuditEntry, AuditRecord};
+use llm_sre_mesh::records::{Records, Write};
+use llm_sre_mesh::status;
+use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_proto::convert::action::incident_of;
+use llm_sre_proto::convert::common::{required_time, to_proto_time};
+use llm_sre_proto::convert::incident::{action_id, action_name};
+use llm_sre_proto::remediation::v1;
+use tonic::Status;
+
+use crate::kept::Step;
+
+/// How often an entry looks for its place while others append too.
+const ATTEMPTS_MAX: usize = 64;
+
+/// The audit record.
+#[derive(Clone)]
+pub(crate) struct Audit {
+    records: Records<v1::AuditRecord>,
+}
+
+impl Audit {
+    pub(crate) fn new(documents: Arc<dyn Documents>) -> Self {
+        Self { records: Records::new(documents, "audit") }
+    }
+
+    /// Appends a step of an action. A step that is there already is not appended again.
+    pub(crate) async fn append(&self, action: &str, step: &Step) -> Result<(), Status> {
+        let key = Filter::default().with("key", &step.key);
+        let entry = entry(action, step)?;
+        for _ in 0..ATTEMPTS_MAX {
+            if !self.records.list(key.clone(), None, 1).await?.0.is_empty() {
+                return Ok(());
+            }
+            let newest = self.records.list(Filter::default(), None, 1).await?.0.into_iter().next();
+            let last = newest.map(|stored| from_wire(&stored.message)).transpose()?;
+            let next = AuditRecord::next(last.as_ref(), entry.clone());
+            let attributes = [("key", step.key.clone()), ("action", action.to_owned())];
+            let attributes = attributes.map(|(key, value)| (key.to_owned(), value)).into();
+            match self.records.create(&id(next.sequence), &to_wire(&next), attributes).await? {
+                Write::Done(_) => return Ok(()),
+                // Another instance took the place: the entry follows that one instead.
+                Write::Conflict => {}
+            }
+        }
+        Err(status::etag_mismatch("the audit record"))
+    }
+
+    /// Entries from a place on, oldest first, at most `size`, and the place to go on from.
+    pub(crate) async fn list(
+        &self,
+        action: &str,
+        from: u64,
+        size: usize,
+    ) -> Result<(Vec<v1::AuditRecord>, Option<u64>), Status> {
+        let mut found = Vec::new();
+        let mut sequence = from;
+        while let Some(stored) = self.records.get(&id(sequence)).await? {
+            if action.is_empty() || stored.message.action == action {
+                if found.len() == size {
+                    return Ok((found, Some(sequence)));
+                }
+                found.push(stored.message);
+            }
+            sequence += 1;
+        }
+        Ok((found, None))
+    }
+}
+
+/// Of fixed width, so that the order of ids is the order of entries.
+fn id(sequence: u64) -> String {
+    format!("{sequence:020}")
+}
+
+fn entry(action: &str, step: &Step) -> Result<AuditEntry, Status> {
+    let wrong = |error: &dyn std::fmt::Display| status::internal(format!("audit of {action}: {error}"));
+    let id = action_id("action", action).map_err(|error| wrong(&error))?;
+    Ok(AuditEntry {
+        time: Timestamp::from_nanos(step.time_unix_nano),
+        actor: Actor::new(&step.actor).map_err(|error| wrong(&error))?,
+        incident: incident_of("action", action).map_err(|error| wrong(&error))?,
+        action: id.ok_or_else(|| wrong(&"it names no action"))?,
+        step: step.step.clone(),
+        detail: step.detail.clone(),
+    })
+}
+
+fn to_wire(record: &AuditRecord) -> v1::AuditRecord {
+    let AuditRecord { sequence, entry, previous, hash } = record;
+    v1::AuditRecord {
+        sequence: *sequence,
+        time: Some(to_proto_time(entry.time)),
+        actor: entry.actor.to_string(),
+        action: action_name(entry.incident, entry.action),
+        step: entry.step.clone(),
+        detail: entry.detail.clone(),
+        previous_hash: previous.to_string(),
+        hash: hash.to_string(),
+    }
+}
+
+/// An entry as the domain reads it, to verify the record or to append to it.
+///
+/// # Errors
+/// INTERNAL for an entry that this service did not write.
+pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
+    let wrong =
+        |error: &dyn std::fmt::Display| status::internal(format!("stored audit record {}: {error}", record.sequence));
+    let time = required_time("time", record.time.as_ref()).map_err(|error| wrong(&error))?;
+    let step = Step {
+        key: String::new(),
+        time_unix_nano: time.as_nanos(),
+        actor: record.actor.clone(),
+        step: record.step.clone(),
+        detail: record.detail.clone(),
+    };
+    Ok(AuditRecord {
+        sequence: record.sequence,
+        entry: entry(&record.action, &step)?,
+        previous: record.previous_hash.parse().map_err(|error| wrong(&error))?,
+        hash: record.hash.parse().map_err(|error| wrong(&error))?,
+    })
+}

@@ -1,0 +1,205 @@
+//! The stored actions: reading, guarded transitions, and telling what is owed.
+
+use llm_sre_domain::incident::Actor;
+use llm_sre_domain::remedy::{Action, ActionEffect, ActionEvent, ActionState, Illegal};
+use llm_sre_mesh::records::{Stored, Write};
+use llm_sre_mesh::{names, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::incident::v1 as incident;
+use llm_sre_proto::remediation::v1;
+use tonic::{Code, Status};
+
+use crate::Service;
+use crate::kept::Kept;
+
+/// How often a write is tried again because somebody else wrote first.
+const ATTEMPTS_MAX: usize = 16;
+/// Records a page when all are read.
+const PAGE: usize = 200;
+
+impl Service {
+    /// A record by the action's name.
+    pub(crate) async fn find(&self, name: &str) -> Result<Stored<Kept>, Status> {
+        let (incident, id) = names::parse_child("name", name, "actions")?;
+        let stored = self.actions.get(&id).await?.ok_or_else(|| status::not_found(name))?;
+        // Ids are unique among all incidents, so the name's other half has to be checked.
+        if stored.message.incident() == incident { Ok(stored) } else { Err(status::not_found(name)) }
+    }
+
+    /// Every record that matches.
+    pub(crate) async fn find_all(&self, filter: Filter) -> Result<Vec<Stored<Kept>>, Status> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.actions.list(filter.clone(), cursor, PAGE).await?;
+            found.extend(page);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Writes a change of a record. `None` where somebody else wrote first.
+    pub(crate) async fn write(&self, stored: &Stored<Kept>, kept: &Kept) -> Result<Option<Stored<Kept>>, Status> {
+        match self.actions.replace(stored, kept, kept.attributes()).await? {
+            Write::Done(_) => self.find(&kept.action.name).await.map(Some),
+            Write::Conflict => Ok(None),
+        }
+    }
+
+    /// Applies an event to a record as it was read and stores what the domain makes of it, with the reports, the audit
+    /// entry and the span that it owes. `edit` changes the record in the same write. Somebody else's write in between is
+    /// ABORTED: what was decided on the old record does not hold for the new one.
+    pub(crate) async fn apply(
+        &self,
+        stored: &Stored<Kept>,
+        event: ActionEvent,
+        actor: &Actor,
+        edit: impl FnOnce(&mut Kept) + Send,
+    ) -> Result<Stored<Kept>, Status> {
+        let now = self.clock.now();
+        let mut action = stored.message.domain()?;
+        let before = action.clone();
+        let effects = action.apply(event.clone(), now).map_err(|error| illegal(&error))?;
+        if action == before && effects.is_empty() {
+            return Ok(stored.clone());
+        }
+        let mut kept = stored.message.clone();
+        edit(&mut kept);
+        kept.take(&action);
+        let (step, detail) = step(&event, &action);
+        kept.owe_step(actor, step, detail, now);
+        // The other effects follow from the state that is stored now; the executor finds them there, after a kill too.
+        for effect in effects {
+            if let ActionEffect::Report(kind) = effect {
+                kept.owe_report(&kind, actor, "");
+            }
+        }
+        self.write(stored, &kept).await?.ok_or_else(|| status::etag_mismatch(&kept.action.name))
+    }
+
+    /// Tells what a record owes: first the audit record, then the log of stages, then the incident's owner. What could
+    /// not be told stays owed; only the audit record's failure is an error, since nothing may be done off the record.
+    pub(crate) async fn settle(&self, mut stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
+        for _ in 0..ATTEMPTS_MAX {
+            if !stored.message.owes() {
+                return Ok(stored);
+            }
+            let mut kept = stored.message.clone();
+            for step in std::mem::take(&mut kept.unaudited) {
+                self.audit.append(&kept.action.name, &step).await?;
+            }
+            for stage in std::mem::take(&mut kept.unstaged) {
+                if let Err(error) = self.stages.record(stage.clone()).await {
+                    tracing::warn!(%error, action = kept.action.name, "a stage waits for its log");
+                    kept.unstaged.push(stage);
+                }
+            }
+            let is_wanted = self.report_owed(&mut kept).await;
+            let is_same = kept.unreported == stored.message.unreported
+                && kept.unaudited == stored.message.unaudited
+                && kept.unstaged == stored.message.unstaged;
+            if is_same {
+                return Ok(stored);
+            }
+            let written = self.write(&stored, &kept).await?;
+            let has_written = written.is_some();
+            stored = match written {
+                Some(stored) => stored,
+                None => self.find(&kept.action.name).await?,
+            };
+            if !is_wanted {
+                stored = self.withdraw(stored, "its incident does not wait for it").await?;
+            } else if has_written {
+                return Ok(stored);
+            }
+        }
+        Err(status::etag_mismatch(&stored.message.action.name))
+    }
+
+    /// Reports in order until one cannot be delivered. `false` where the owner refused an offer, so that the action is
+    /// one that nobody waits for.
+    async fn report_owed(&self, kept: &mut Kept) -> bool {
+        let mut is_wanted = true;
+        while let Some(report) = kept.unreported.first().cloned() {
+            match self.incidents.record_event(report.clone()).await {
+                Ok(_) => {}
+                Err(error) if is_refusal(error.code()) => {
+                    tracing::warn!(%error, event = report.request_id, "the incident's owner refuses a report");
+                    let offers =
+                        [incident::IncidentEventKind::ActionProposed, incident::IncidentEventKind::ActionApproved];
+                    is_wanted &= !report.event.is_some_and(|event| offers.contains(&event.kind()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, event = report.request_id, "a report waits for the incident's owner");
+                    return is_wanted;
+                }
+            }
+            kept.unreported.remove(0);
+        }
+        is_wanted
+    }
+
+    /// Cancels an action that was not begun, in the product's name. A suggestion stands, as it cannot be carried out.
+    pub(crate) async fn withdraw(&self, stored: Stored<Kept>, why: &str) -> Result<Stored<Kept>, Status> {
+        let waits = [v1::ActionState::AwaitingApproval, v1::ActionState::Approved];
+        if !waits.contains(&stored.message.action.state()) {
+            return Ok(stored);
+        }
+        self.cancel(stored, why).await
+    }
+
+    /// Cancels an action in the product's name.
+    pub(crate) async fn cancel(&self, stored: Stored<Kept>, why: &str) -> Result<Stored<Kept>, Status> {
+        let event = ActionEvent::Cancelled { actor: Actor::product(), note: why.to_owned() };
+        self.apply(&stored, event, &Actor::product(), |_| ()).await
+    }
+}
+
+/// Whether the owner will say the same again. Anything else may pass.
+fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::OutOfRange)
+}
+
+/// An event that cannot happen, on the wire.
+pub(crate) fn illegal(error: &Illegal) -> Status {
+    let reason = match error {
+        Illegal::State { .. } | Illegal::NotAPerson { .. } => "ILLEGAL_TRANSITION",
+        Illegal::Digest { .. } => "DIGEST_MISMATCH",
+        Illegal::Expired { .. } => "APPROVAL_EXPIRED",
+    };
+    status::failed_precondition(reason, error.to_string())
+}
+
+/// A transition as the audit record names it.
+fn step(event: &ActionEvent, after: &Action) -> (&'static str, String) {
+    match event {
+        ActionEvent::Approved { note, digest, .. } => ("approved", said(&format!("digest {digest}"), note)),
+        ActionEvent::Rejected { note, .. } => ("rejected", note.clone()),
+        ActionEvent::Cancelled { note, .. } => ("cancelled", note.clone()),
+        ActionEvent::Blocked { blocks } => {
+            let details: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
+            ("blocked", details.join("; "))
+        }
+        ActionEvent::Started { fencing_token, .. } => (
+            "execute",
+            format!("{} on {}, fencing token {fencing_token}", after.plan.spec.kind, after.plan.spec.target),
+        ),
+        ActionEvent::Succeeded => ("executed", "the target says that it is done".to_owned()),
+        ActionEvent::Failed { reason } => ("failed", reason.clone()),
+        ActionEvent::OutcomeUnknown => ("unknown", after.outcome.clone()),
+        ActionEvent::Verified { verdict } => ("verified", format!("{verdict:?}")),
+        ActionEvent::RollbackOrdered { .. } => ("rollback ordered", after.outcome.clone()),
+        ActionEvent::Undone => ("undone", after.outcome.clone()),
+        ActionEvent::UndoFailed { reason } => ("undo failed", reason.clone()),
+        ActionEvent::DeadlinePassed => match after.state {
+            ActionState::Expired => ("expired", after.outcome.clone()),
+            ActionState::Unknown => ("unknown", after.outcome.clone()),
+            _ => ("deadline passed", after.outcome.clone()),
+        },
+    }
+}
+
+fn said(fact: &str, note: &str) -> String {
+    if note.is_empty() { fact.to_owned() } else { format!("{fact}: {note}") }
+}

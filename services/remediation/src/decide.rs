@@ -1,0 +1,94 @@
+//! What people decide about actions.
+
+use llm_sre_domain::incident::Actor;
+use llm_sre_domain::remedy::ActionEvent;
+use llm_sre_mesh::{TraceContext, names, status};
+use llm_sre_proto::remediation::v1;
+use tonic::Status;
+
+use crate::Service;
+use crate::book::illegal;
+use crate::propose::shown;
+
+/// Who decides, until there is sign-in.
+const PERSON: &str = "unauthenticated:local";
+/// The longest note, in characters.
+const NOTE_MAX: usize = 2_000;
+
+/// What is decided, apart from by whom.
+pub(crate) enum Verb {
+    /// Let it go ahead; the digest that was seen.
+    Approve(String),
+    /// Refuse it.
+    Reject,
+    /// Withdraw it.
+    Cancel,
+}
+
+/// One decision.
+pub(crate) struct Order {
+    pub(crate) name: String,
+    pub(crate) verb: Verb,
+    pub(crate) note: String,
+    pub(crate) request_id: String,
+    pub(crate) validate_only: bool,
+}
+
+impl Verb {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Approve(_) => "approve",
+            Self::Reject => "reject",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    fn event(&self, actor: &Actor, note: &str) -> Result<ActionEvent, Status> {
+        let (actor, note) = (actor.clone(), note.to_owned());
+        Ok(match self {
+            Self::Approve(digest) => {
+                let not_seen = |_| status::invalid_argument("digest", "is the 64 hexadecimal digits that were seen");
+                ActionEvent::Approved { actor, note, digest: digest.parse().map_err(not_seen)? }
+            }
+            Self::Reject => ActionEvent::Rejected { actor, note },
+            Self::Cancel => ActionEvent::Cancelled { actor, note },
+        })
+    }
+}
+
+impl Service {
+    /// Carries a decision out. The same request twice is one decision.
+    pub(crate) async fn decide(&self, order: Order) -> Result<v1::Action, Status> {
+        names::check_request_id(&order.request_id)?;
+        if order.note.chars().count() > NOTE_MAX {
+            return Err(status::invalid_argument("note", format!("is at most {NOTE_MAX} characters")));
+        }
+        let actor = Actor::new(PERSON).map_err(|error| status::internal(error.to_string()))?;
+        let event = order.verb.event(&actor, &order.note)?;
+        let stored = self.find(&order.name).await?;
+        let verb = order.verb.name();
+        if let Some(before) = stored.message.requests.get(&order.request_id) {
+            if before != verb {
+                let problem = format!("was used to {before} this action");
+                return Err(status::invalid_argument("request_id", problem));
+            }
+            return self.settle(stored).await.map(shown);
+        }
+        if order.validate_only {
+            let mut action = stored.message.domain()?;
+            action.apply(event, self.clock.now()).map_err(|error| illegal(&error))?;
+            let recovery = stored.message.action.recovery.clone();
+            return Ok(v1::Action { recovery, etag: stored.etag(), ..(&action).into() });
+        }
+        let context = TraceContext::of_stage(stored.message.incident(), &stored.message.present_stage());
+        let applied = self.apply(&stored, event, &actor, |kept| {
+            if !order.request_id.is_empty() {
+                kept.requests.insert(order.request_id.clone(), verb.to_owned());
+            }
+        });
+        let applied = applied.await?;
+        let settled = context.scope(self.settle(applied)).await;
+        self.changed.notify_one();
+        settled.map(shown)
+    }
+}

@@ -1,0 +1,314 @@
+//! Carrying actions out: from what may be done to what was done.
+//!
+//! Every pass reads a record, does at most what its state asks for, and stores what came of it. A pass may be cut off
+//! anywhere: the next one finds the state that was stored and asks the target before it calls it again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::Actor;
+use llm_sre_domain::remedy::{Action, ActionEvent, Block, BlockReason, Clearance, TargetState, check_start};
+use llm_sre_mesh::records::Stored;
+use llm_sre_mesh::{TraceContext, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_ports::leases::Lease;
+use llm_sre_proto::incident::v1 as incident;
+use llm_sre_proto::remediation::v1;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::Service;
+use crate::kept::Kept;
+use crate::target::Outcome;
+
+/// How often the store is asked for what is pending, in real time.
+const POLL: Duration = Duration::from_secs(1);
+/// The same while an action is under way.
+const POLL_UNDER_WAY: Duration = Duration::from_millis(250);
+/// How long the right to act on a target is held: longer than a pass with every call at its time-out.
+const TARGET_TTL: Duration = Duration::from_secs(120);
+/// How long a blocked plan waits until it is made again, by the product's clock.
+const REPLAN_AFTER: Duration = Duration::from_secs(10);
+/// After so many passes without an answer in a row, a target cannot say what became of a call.
+const SILENT_MAX: u32 = 3;
+
+/// What this process remembers between passes. Losing it costs patience, never an effect.
+#[derive(Default)]
+pub(crate) struct Memory {
+    silent: Mutex<BTreeMap<String, u32>>,
+    asked: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+impl Memory {
+    /// Counts a pass without an answer; whether the target had its chances.
+    pub(crate) fn is_silent(&self, action: &str) -> bool {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = silent.entry(action.to_owned()).or_default();
+        *count += 1;
+        *count >= SILENT_MAX
+    }
+
+    /// The target answered, or does not matter any more.
+    pub(crate) fn answered(&self, action: &str) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(action);
+    }
+
+    /// Whether `every` has passed since this said so last.
+    pub(crate) fn is_due(&self, action: &str, now: Timestamp, every: Duration) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = asked.get(action).is_none_or(|last| now.since(*last) >= every);
+        if is_due {
+            asked.insert(action.to_owned(), now);
+        }
+        is_due
+    }
+
+    fn forget(&self, action: &str) {
+        self.answered(action);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(action);
+    }
+}
+
+impl Service {
+    /// Executes, verifies and reports, until `shutdown`. A pass that began is finished.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        loop {
+            let wait = match self.pass().await {
+                Ok(true) => POLL_UNDER_WAY,
+                Ok(false) => POLL,
+                Err(error) => {
+                    tracing::warn!(%error, "failed to look for pending actions");
+                    POLL
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Looks once at every pending action, those of different targets at the same time. Says whether one is under way.
+    pub(crate) async fn pass(&self) -> Result<bool, Status> {
+        let pending = self.find_all(Filter::default().with("pending", "yes")).await?;
+        let mut by_target: BTreeMap<_, Vec<Stored<Kept>>> = BTreeMap::new();
+        // The store lists the newest first; the oldest has waited longest.
+        for stored in pending.into_iter().rev() {
+            by_target.entry(stored.message.target()).or_default().push(stored);
+        }
+        let targets = by_target.into_values().map(|group| async move {
+            let mut is_under_way = false;
+            for stored in group {
+                let name = stored.message.action.name.clone();
+                is_under_way |= is_under_way_now(stored.message.action.state());
+                let stage = TraceContext::of_stage(stored.message.incident(), &stored.message.present_stage());
+                if let Err(error) = stage.scope(Box::pin(self.advance(stored))).await {
+                    tracing::warn!(%error, action = name, "this action waits for the next pass");
+                }
+            }
+            is_under_way
+        });
+        Ok(futures::future::join_all(targets).await.into_iter().any(|is_under_way| is_under_way))
+    }
+
+    async fn advance(&self, stored: Stored<Kept>) -> Result<(), Status> {
+        use v1::ActionState as State;
+        let stored = self.settle(stored).await?;
+        let stored = match stored.message.action.state() {
+            State::Suggested | State::AwaitingApproval => self.wait(stored).await?,
+            State::Approved => Box::pin(self.begin(stored)).await?,
+            State::Executing | State::RollingBack => Box::pin(self.with_target(stored, None)).await?,
+            State::Verifying => Box::pin(self.verify(stored)).await?,
+            State::Blocked if stored.message.replan => return Box::pin(self.replan(stored)).await,
+            _ => stored,
+        };
+        let stored = self.settle(stored).await?;
+        if stored.message.action.end_time.is_some() {
+            self.memory.forget(&stored.message.action.name);
+        }
+        Ok(())
+    }
+
+    /// Takes note of a deadline that passed, and of an incident that ended.
+    async fn wait(&self, stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
+        let stored = self.apply(&stored, ActionEvent::DeadlinePassed, &Actor::product(), |_| ()).await?;
+        if stored.message.action.end_time.is_some() || !self.is_over(&stored).await? {
+            return Ok(stored);
+        }
+        self.cancel(stored, "its incident ended").await
+    }
+
+    async fn is_over(&self, stored: &Stored<Kept>) -> Result<bool, Status> {
+        let incident = self.incident(&stored.message.incident_name()).await?;
+        Ok(matches!(incident.state(), incident::State::Resolved | incident::State::Duplicate))
+    }
+
+    /// Plans again for an incident whose plan only time blocked.
+    async fn replan(&self, stored: Stored<Kept>) -> Result<(), Status> {
+        let name = stored.message.action.name.clone();
+        if !self.memory.is_due(&name, self.clock.now(), REPLAN_AFTER) {
+            return Ok(());
+        }
+        let parent = stored.message.incident_name();
+        let incident = self.incident(&parent).await?;
+        if incident.state() == incident::State::Diagnosing {
+            let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
+            match self.propose(request).await {
+                // The same plan is blocked by the same passing rules.
+                Ok(action) if action.name == name => return Ok(()),
+                Ok(_) => {}
+                Err(error) if status::reason(&error).as_deref() == Some("NOTHING_TO_DO") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let stored = self.find(&name).await?;
+        let mut kept = stored.message.clone();
+        kept.replan = false;
+        self.write(&stored, &kept).await.map(|_| ())
+    }
+
+    /// Starts an action that may start.
+    async fn begin(&self, stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
+        let stored = self.wait(stored).await?;
+        // The owner has to know of the offer before anything is done for it.
+        if stored.message.action.state() != v1::ActionState::Approved || !stored.message.unreported.is_empty() {
+            return Ok(stored);
+        }
+        let Some(lease) = self.lease(&stored).await? else { return Ok(stored) };
+        let started = self.start(stored, &lease).await;
+        let done = match started {
+            Ok(stored) if stored.message.action.state() == v1::ActionState::Executing => {
+                // On the record before the target is called.
+                match self.settle(stored).await {
+                    Ok(stored) => Box::pin(self.with_target(stored, Some(lease.clone()))).await,
+                    Err(error) => Err(error),
+                }
+            }
+            other => other,
+        };
+        self.release(lease).await;
+        done
+    }
+
+    /// Asks every rule again, and stores the intent.
+    async fn start(&self, stored: Stored<Kept>, lease: &Lease) -> Result<Stored<Kept>, Status> {
+        let action = stored.message.domain()?;
+        let name = &stored.message.action.name;
+        let _one_at_a_time = self.gate.lock().await;
+        let gate = self.gate_lease().await?;
+        let checked = self.check(&stored, &action).await;
+        let stored = match checked {
+            Ok(Some(Ok(clearance))) => {
+                self.memory.answered(name);
+                let event = ActionEvent::Started { clearance, fencing_token: lease.token };
+                self.apply(&stored, event, &Actor::product(), |_| ()).await
+            }
+            Ok(Some(Err(blocks))) if blocks.iter().all(|block| block.reason.is_passing()) => Ok(stored),
+            Ok(Some(Err(blocks))) => {
+                let event = ActionEvent::Blocked { blocks };
+                self.apply(&stored, event, &Actor::product(), |_| ()).await
+            }
+            Ok(None) => Ok(stored),
+            Err(error) => Err(error),
+        };
+        self.release(gate).await;
+        stored
+    }
+
+    /// The gate's word; `None` where the target may answer later. What policy forbids costs the target no call.
+    async fn check(
+        &self,
+        stored: &Stored<Kept>,
+        action: &Action,
+    ) -> Result<Option<Result<Clearance, Vec<Block>>>, Status> {
+        let known = self.known_before(stored.message.incident(), action).await?;
+        let unasked = TargetState::Refused { reason: String::new() };
+        if let Err(mut blocks) = check_start(action, self.around(&known), &unasked) {
+            let of_target = [BlockReason::Refused, BlockReason::Precondition, BlockReason::DigestMismatch];
+            blocks.retain(|block| !of_target.contains(&block.reason));
+            if !blocks.is_empty() {
+                return Ok(Some(Err(blocks)));
+            }
+        }
+        let target = match self.targets.validate(&action.plan.spec).await {
+            Ok(target) => target,
+            Err(reason) if self.memory.is_silent(&stored.message.action.name) => TargetState::Refused { reason },
+            Err(_) => return Ok(None),
+        };
+        Ok(Some(check_start(action, self.around(&known), &target)))
+    }
+
+    /// Calls the target, or asks it what became of a call. `began` is the lease of the pass that stored the intent:
+    /// only that pass knows that the target was not called yet.
+    async fn with_target(&self, stored: Stored<Kept>, began: Option<Lease>) -> Result<Stored<Kept>, Status> {
+        if let Some(lease) = began {
+            return self.execute(stored, &lease, true).await;
+        }
+        let Some(lease) = self.lease(&stored).await? else { return Ok(stored) };
+        // Another instance may have gone on with it before it gave the lease back.
+        let stored = self.find(&stored.message.action.name).await?;
+        let done = match stored.message.action.state() {
+            v1::ActionState::Executing => self.execute(stored, &lease, false).await,
+            v1::ActionState::RollingBack => self.roll_back(stored, &lease).await,
+            _ => Ok(stored),
+        };
+        self.release(lease).await;
+        done
+    }
+
+    async fn execute(&self, stored: Stored<Kept>, lease: &Lease, is_first: bool) -> Result<Stored<Kept>, Status> {
+        let spec = stored.message.domain()?.plan.spec;
+        let name = stored.message.action.name.clone();
+        let before = if is_first { Outcome::NeverSeen } else { self.targets.state(&spec.target, &name).await };
+        let outcome = match before {
+            Outcome::NeverSeen => {
+                self.hold(lease).await?;
+                let said = self.targets.execute(&spec, &name, lease.token).await;
+                // A reply that was lost says nothing; the target does.
+                match said {
+                    Outcome::Silent(_) => match self.targets.state(&spec.target, &name).await {
+                        Outcome::NeverSeen => Outcome::Failed("the call never reached the target".to_owned()),
+                        other => other,
+                    },
+                    Outcome::NeverSeen => Outcome::Failed("the target does not know its own answer".to_owned()),
+                    other => other,
+                }
+            }
+            other => other,
+        };
+        let event = match outcome {
+            Outcome::Done => ActionEvent::Succeeded,
+            Outcome::Failed(reason) => ActionEvent::Failed { reason },
+            Outcome::Silent(_) if self.memory.is_silent(&name) => ActionEvent::OutcomeUnknown,
+            Outcome::Silent(_) => ActionEvent::DeadlinePassed,
+            Outcome::Running | Outcome::NeverSeen => {
+                self.memory.answered(&name);
+                ActionEvent::DeadlinePassed
+            }
+        };
+        self.apply(&stored, event, &Actor::product(), |_| ()).await
+    }
+
+    /// The right to act on the action's target; `None` where another instance has it.
+    async fn lease(&self, stored: &Stored<Kept>) -> Result<Option<Lease>, Status> {
+        let name = format!("target/{}", stored.message.target());
+        self.leases.acquire(&name, &self.holder, TARGET_TTL).await.map_err(|error| lost(&error))
+    }
+
+    /// Makes sure that the right is still there, right before a call with effect.
+    pub(crate) async fn hold(&self, lease: &Lease) -> Result<(), Status> {
+        self.leases.renew(lease, TARGET_TTL).await.map_err(|error| lost(&error))
+    }
+}
+
+fn lost(error: &llm_sre_ports::leases::Error) -> Status {
+    status::unavailable("the right to act", error, POLL)
+}
+
+fn is_under_way_now(state: v1::ActionState) -> bool {
+    use v1::ActionState as State;
+    matches!(state, State::Approved | State::Executing | State::Verifying | State::RollingBack)
+}

@@ -1,0 +1,126 @@
+//! The targets that actions are done to, and what their answers mean.
+
+use std::time::Duration;
+
+use llm_sre_domain::ServiceId;
+use llm_sre_domain::remedy::{ServicePattern, Spec, TargetState};
+use llm_sre_mesh::Peer;
+use llm_sre_mesh::clients::Target;
+use llm_sre_proto::action::v1;
+use tonic::{Code, Status};
+
+/// How long a target may take to answer one call, in real time.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which peer carries out actions on which services; the first that matches.
+#[derive(Clone)]
+pub(crate) struct Targets(Vec<(ServicePattern, Target)>);
+
+/// What a target says became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It knows of no such call.
+    NeverSeen,
+    /// Under way.
+    Running,
+    /// Done.
+    Done,
+    /// Not done, without effect.
+    Failed(String),
+    /// It does not answer, or says nothing that is understood.
+    Silent(String),
+}
+
+impl Targets {
+    pub(crate) fn new(targets: Vec<(ServicePattern, Peer)>) -> Self {
+        Self(targets.into_iter().map(|(pattern, peer)| (pattern, Target::new(peer))).collect())
+    }
+
+    fn of(&self, service: &ServiceId) -> Option<&Target> {
+        self.0.iter().find(|(pattern, _)| pattern.matches(service)).map(|(_, target)| target)
+    }
+
+    /// What the target says about an action. `Err` where it does not answer at all.
+    pub(crate) async fn validate(&self, spec: &Spec) -> Result<TargetState, String> {
+        let Some(target) = self.of(&spec.target) else {
+            return Ok(TargetState::Refused { reason: nobody(&spec.target) });
+        };
+        match timely(target.validate(v1::ValidateRequest { spec: Some(spec.into()) })).await {
+            Ok(answer) => Ok(TargetState::Ready { facts: answer.target_state, can_undo: answer.reversible }),
+            Err(error) if is_answer(error.code()) => Ok(TargetState::Refused { reason: words(&error) }),
+            Err(error) => Err(words(&error)),
+        }
+    }
+
+    /// Starts an action.
+    pub(crate) async fn execute(&self, spec: &Spec, request_id: &str, fencing_token: u64) -> Outcome {
+        let Some(target) = self.of(&spec.target) else { return Outcome::Failed(nobody(&spec.target)) };
+        let request = v1::ExecuteRequest { request_id: request_id.to_owned(), fencing_token, spec: Some(spec.into()) };
+        outcome(timely(target.execute(request)).await.map(|answer| answer.execution))
+    }
+
+    /// Takes an action back.
+    pub(crate) async fn undo(&self, spec: &Spec, request_id: &str, execute_id: &str, fencing_token: u64) -> Outcome {
+        let Some(target) = self.of(&spec.target) else { return Outcome::Failed(nobody(&spec.target)) };
+        let request = v1::UndoRequest {
+            request_id: request_id.to_owned(),
+            execute_request_id: execute_id.to_owned(),
+            fencing_token,
+        };
+        outcome(timely(target.undo(request)).await.map(|answer| answer.execution))
+    }
+
+    /// What became of a call. A target that refuses the question has not said what became of the call either.
+    pub(crate) async fn state(&self, service: &ServiceId, request_id: &str) -> Outcome {
+        let Some(target) = self.of(service) else { return Outcome::Silent(nobody(service)) };
+        let request = v1::GetStateRequest { request_id: request_id.to_owned() };
+        match timely(target.get_state(request)).await {
+            Ok(answer) => outcome(Ok(answer.execution)),
+            Err(error) => Outcome::Silent(words(&error)),
+        }
+    }
+}
+
+async fn timely<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
+    }
+}
+
+fn outcome(answer: Result<Option<v1::Execution>, Status>) -> Outcome {
+    let execution = match answer {
+        Ok(execution) => execution.unwrap_or_default(),
+        Err(error) if is_answer(error.code()) => return Outcome::Failed(words(&error)),
+        Err(error) => return Outcome::Silent(words(&error)),
+    };
+    match execution.state() {
+        v1::ExecutionState::NeverSeen => Outcome::NeverSeen,
+        v1::ExecutionState::Running => Outcome::Running,
+        v1::ExecutionState::Succeeded => Outcome::Done,
+        v1::ExecutionState::Failed => Outcome::Failed(execution.message),
+        v1::ExecutionState::Unspecified => Outcome::Silent("its answer states nothing".to_owned()),
+    }
+}
+
+/// Whether the target itself refused the call, so that it had no effect. All other codes can come after an effect.
+fn is_answer(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+    )
+}
+
+fn nobody(service: &ServiceId) -> String {
+    format!("no action target is configured for {service}")
+}
+
+fn words(error: &Status) -> String {
+    format!("{:?}: {}", error.code(), error.message())
+}
