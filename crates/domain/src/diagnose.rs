@@ -1,10 +1,14 @@
 //! From evidence to ranked hypotheses.
 
+mod rank;
+
 use std::sync::Arc;
 
 use crate::ServiceId;
 use crate::evidence::EvidenceId;
 use crate::telemetry::Origin;
+
+pub use rank::rank;
 
 /// Kinds of cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,277 @@
+//! The ranking: which service, by strength and place in the call graph; which cause, by what its evidence shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Argument, CauseKind, Hypothesis};
+use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
+use crate::telemetry::{Change, ChangeKind};
+use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
+
+/// How long after a change its harm shows, unless it leaks.
+const CHANGE_WINDOW: Duration = Duration::from_secs(900);
+/// What remains of a symptom's weight where a service that is called shows one too: effects travel to callers.
+const EXPLAINED: f64 = 0.3;
+/// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
+const TRAFFIC: f64 = 0.2;
+/// The most that evidence of one kind alone can support.
+const SINGLE_KIND_MAX: f64 = 0.6;
+
+/// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
+/// count little where a callee shows them as well; a resource that saturates is nobody else's effect. Each hypothesis
+/// cites the facts that it argues from.
+pub fn rank(evidence: &Evidence) -> Argument {
+    let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();
+    for fact in &evidence.facts {
+        facts.entry(service(fact)).or_default().push(fact);
+    }
+    let suffering: BTreeSet<&ServiceId> =
+        anomalies(&evidence.facts).filter(|(_, a)| is_symptom(a)).map(|(_, a)| &a.service).collect();
+    let mut weighed: Vec<(f64, Hypothesis)> = facts
+        .iter()
+        .filter_map(|(service, facts)| {
+            let explained = evidence.topology.callees(service).any(|callee| suffering.contains(callee));
+            let weight = anomalies(facts.iter().copied()).map(|(_, a)| weight(a, explained)).fold(0.0, f64::max);
+            (weight > 0.0).then(|| (weight, hypothesis(service, facts)))
+        })
+        .collect();
+    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.service.cmp(&b.1.service)));
+    if weighed.is_empty() {
+        let unresolved = Some("no service shows an anomaly".to_owned());
+        return Argument { hypotheses: Vec::new(), unresolved };
+    }
+    let total: f64 = weighed.iter().map(|(weight, _)| weight).sum();
+    let number = |(index, (weight, mut hypothesis)): (usize, (f64, Hypothesis))| {
+        hypothesis.id = format!("h{}", index + 1);
+        hypothesis.confidence *= (weight / total).sqrt();
+        hypothesis
+    };
+    Argument { hypotheses: weighed.into_iter().enumerate().map(number).collect(), unresolved: None }
+}
+
+fn anomalies<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> impl Iterator<Item = (&'a EvidenceId, &'a Anomaly)> {
+    facts.into_iter().filter_map(|fact| match &fact.observation {
+        Observation::Anomaly(anomaly) => Some((&fact.id, anomaly)),
+        _ => None,
+    })
+}
+
+fn service(fact: &Fact) -> &ServiceId {
+    match &fact.observation {
+        Observation::Anomaly(anomaly) => &anomaly.service,
+        Observation::LogTemplate(template) => &template.service,
+        Observation::Change(change) => &change.service,
+    }
+}
+
+/// Whether a signal is one that travels from a service to its callers.
+fn is_symptom(anomaly: &Anomaly) -> bool {
+    matches!(anomaly.signal, Signal::Latency | Signal::Errors | Signal::BudgetBurn)
+}
+
+fn weight(anomaly: &Anomaly, explained: bool) -> f64 {
+    let strength = anomaly.score.max(0.0).ln_1p();
+    match anomaly.signal {
+        Signal::Traffic => TRAFFIC * strength,
+        _ if explained && is_symptom(anomaly) => EXPLAINED * strength,
+        _ => strength,
+    }
+}
+
+fn hypothesis(service: &ServiceId, facts: &[&Fact]) -> Hypothesis {
+    let own: Vec<(&EvidenceId, &Anomaly)> = anomalies(facts.iter().copied()).collect();
+    let strongest = own.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score)).map(|(_, anomaly)| *anomaly);
+    let onset = own.iter().map(|(_, anomaly)| anomaly.onset).min().unwrap_or_default();
+    let (cause, telling) = cause(&own, facts, onset);
+    let metric = telling.or(strongest).map(|anomaly| anomaly.metric.clone()).unwrap_or_default();
+    let (claim, immediate_fix, long_term_fix) = words(cause);
+    Hypothesis {
+        id: String::new(),
+        service: service.clone(),
+        origin: telling.or(strongest).map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
+        statement: format!("{service}: {claim}"),
+        metric,
+        cause,
+        immediate_fix: immediate_fix.to_owned(),
+        long_term_fix: long_term_fix.to_owned(),
+        confidence: if cause == CauseKind::ServiceDegradation { SINGLE_KIND_MAX } else { 0.95 },
+        supports: facts.iter().map(|fact| fact.id.clone()).collect(),
+        contradicts: Vec::new(),
+    }
+}
+
+/// The cause that the signals of one service speak for, and the anomaly that tells it.
+fn cause<'a>(
+    own: &[(&EvidenceId, &'a Anomaly)],
+    facts: &[&Fact],
+    onset: Timestamp,
+) -> (CauseKind, Option<&'a Anomaly>) {
+    let rising = |part: &str| {
+        own.iter().map(|(_, anomaly)| *anomaly).find(|anomaly| {
+            anomaly.direction == Direction::Up && anomaly.signal == Signal::Saturation && anomaly.metric.contains(part)
+        })
+    };
+    let changed = |kinds: &[ChangeKind]| {
+        facts.iter().any(|fact| match &fact.observation {
+            Observation::Change(change) => kinds.contains(&change.kind) && is_shortly_before(change, onset),
+            _ => false,
+        })
+    };
+    if let Some(pool) = rising("db.client.connection") {
+        return (CauseKind::ConnectionPoolExhaustion, Some(pool));
+    }
+    if changed(&[ChangeKind::Deployment]) && own.iter().any(|(_, anomaly)| is_symptom(anomaly)) {
+        return (CauseKind::BadDeployment, None);
+    }
+    if changed(&[ChangeKind::Configuration, ChangeKind::FeatureFlag]) {
+        return (CauseKind::BadConfiguration, None);
+    }
+    if let Some(memory) = rising("memory") {
+        return (CauseKind::MemoryLeak, Some(memory));
+    }
+    if let Some(cpu) = rising("cpu") {
+        return (CauseKind::CpuSaturation, Some(cpu));
+    }
+    if let Some(resource) = rising("") {
+        return (CauseKind::ResourceSaturation, Some(resource));
+    }
+    if own.iter().all(|(_, anomaly)| anomaly.signal == Signal::Traffic) {
+        return (CauseKind::TrafficSurge, None);
+    }
+    (CauseKind::ServiceDegradation, None)
+}
+
+fn is_shortly_before(change: &Change, onset: Timestamp) -> bool {
+    // A detector may date the onset a little early; what came within a minute after it still counts as before.
+    change.time <= onset + Duration::from_secs(60) && onset.since(change.time) <= CHANGE_WINDOW
+}
+
+/// The claim, what to do now, and what to change for good.
+fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
+    match cause {
+        CauseKind::BadDeployment => (
+            "signals left their ranges shortly after a deployment",
+            "Roll the deployment back.",
+            "Release to a few instances first and compare them with the rest before going on.",
+        ),
+        CauseKind::ConnectionPoolExhaustion => (
+            "the connection pool is exhausted",
+            "Let the pool hold more connections.",
+            "Find what keeps connections for long, and bound how long one may be held.",
+        ),
+        CauseKind::MemoryLeak => (
+            "memory grows beyond its range",
+            "Start the affected instances again.",
+            "Compare heap profiles over time to find what is kept, and alert on growth before the limit.",
+        ),
+        CauseKind::CpuSaturation => (
+            "the CPU is busier than usual",
+            "Add instances or take load away.",
+            "Profile the busiest code, and size the service for its peak.",
+        ),
+        CauseKind::ResourceSaturation => (
+            "a resource is fuller than usual",
+            "Free the resource or add to it.",
+            "Bound what can fill it, and alert before it is full.",
+        ),
+        CauseKind::TrafficSurge => (
+            "traffic differs from what is usual",
+            "Find where the load comes from, and add instances if it lasts.",
+            "Scale by load, and limit what one client may ask for.",
+        ),
+        CauseKind::BadConfiguration => (
+            "signals left their ranges shortly after a setting was changed",
+            "Set it back.",
+            "Roll settings out in steps, as versions are.",
+        ),
+        CauseKind::ServiceDegradation => (
+            "the service is worse than usual, and the evidence does not say why",
+            "Look at the cited signals and logs.",
+            "Add the metrics that would have told the cause.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::AnomalyId;
+    use crate::telemetry::Origin;
+
+    fn fact(service: &str, signal: Signal, metric: &str, score: f64) -> Fact {
+        let time = Timestamp::from_secs(1_000);
+        let id = format!("{service}-{metric}");
+        Fact {
+            id: EvidenceId(id.clone()),
+            observation: Observation::Anomaly(Anomaly {
+                id: AnomalyId(id.as_str().into()),
+                service: ServiceId::named(service),
+                origin: Origin::default(),
+                signal,
+                metric: metric.into(),
+                dimension: "".into(),
+                unit: "".into(),
+                onset: time,
+                detected_at: time,
+                last_seen: time,
+                direction: Direction::Up,
+                score,
+                expected: 1.0,
+                observed: 9.0,
+                exemplar: String::new(),
+            }),
+        }
+    }
+
+    fn deployment(service: &str, secs: i64) -> Fact {
+        Fact {
+            id: EvidenceId(format!("change-{service}")),
+            observation: Observation::Change(Change {
+                service: ServiceId::named(service),
+                time: Timestamp::from_secs(secs),
+                kind: ChangeKind::Deployment,
+                subject: service.to_owned(),
+                before: "1".to_owned(),
+                after: "2".to_owned(),
+                description: String::new(),
+            }),
+        }
+    }
+
+    fn argue(facts: Vec<Fact>, calls: &[(&str, &str)]) -> Argument {
+        let mut evidence = Evidence { facts, ..Evidence::default() };
+        for (client, server) in calls {
+            let (client, server) = (ServiceId::named(client), ServiceId::named(server));
+            evidence.topology.observe(&client, &server, Timestamp::from_secs(1));
+        }
+        rank(&evidence)
+    }
+
+    #[test]
+    fn what_a_callee_explains_ranks_below_the_callee() {
+        let facts = vec![fact("shop", Signal::Latency, "d", 40.0), fact("base", Signal::Latency, "d", 20.0)];
+        let argument = argue(facts, &[("shop", "base")]);
+        assert_eq!(argument.hypotheses[0].service, ServiceId::named("base"));
+        assert_eq!(argument.hypotheses[1].id, "h2");
+        assert!(argument.hypotheses.iter().all(|h| !h.supports.is_empty() && h.confidence <= 0.95));
+    }
+
+    #[test]
+    fn causes_follow_from_what_is_shown() {
+        let check = |facts: Vec<Fact>, cause: CauseKind| assert_eq!(argue(facts, &[]).hypotheses[0].cause, cause);
+        let slow = || fact("a", Signal::Latency, "d", 20.0);
+        check(vec![slow()], CauseKind::ServiceDegradation);
+        check(vec![slow(), deployment("a", 900)], CauseKind::BadDeployment);
+        check(vec![slow(), deployment("a", -9_000)], CauseKind::ServiceDegradation);
+        check(vec![slow(), fact("a", Signal::Saturation, "jvm.memory.used", 9.0)], CauseKind::MemoryLeak);
+        let pending = fact("a", Signal::Saturation, "db.client.connection.pending_requests", 9.0);
+        check(vec![slow(), pending, deployment("a", 900)], CauseKind::ConnectionPoolExhaustion);
+        check(vec![fact("a", Signal::Traffic, "r", 9.0)], CauseKind::TrafficSurge);
+    }
+
+    #[test]
+    fn no_anomaly_is_no_hypothesis() {
+        let argument = argue(vec![deployment("a", 900)], &[]);
+        assert!(argument.hypotheses.is_empty() && argument.unresolved.is_some());
+    }
+}
