@@ -6,7 +6,6 @@ mod load;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::{Policy, ServicePattern};
@@ -96,16 +95,6 @@ pub(crate) struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048 }
-    }
-}
-
-impl Store {
-    pub(crate) fn keep_for(&self) -> Duration {
-        Duration::from_secs(self.keep_hours.saturating_mul(3_600))
-    }
-
-    pub(crate) fn keep_bytes(&self) -> u64 {
-        self.keep_mib.saturating_mul(1024 * 1024)
     }
 }
 

@@ -87,7 +87,7 @@ impl Service {
             }
         });
         let applied = applied.await?;
-        let settled = context.scope(self.settle(applied)).await;
+        let settled = Box::pin(context.scope(self.settle(applied))).await;
         self.changed.notify_one();
         settled.map(shown)
     }

@@ -156,7 +156,7 @@ impl Service {
         let incident = self.incident(&parent).await?;
         if incident.state() == incident::State::Diagnosing {
             let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
-            match self.propose(request).await {
+            match Box::pin(self.propose(request)).await {
                 // The same plan is blocked by the same passing rules.
                 Ok(action) if action.name == name => return Ok(()),
                 Ok(_) => {}

@@ -57,7 +57,7 @@ impl Service {
         let sources = self.sources(&request).await?;
         let _one_at_a_time = self.gate.lock().await;
         let lease = self.gate_lease().await?;
-        let result = context_scope(context, self.plan_and_store(parent, &sources, &request, started)).await;
+        let result = Box::pin(context_scope(context, self.plan_and_store(parent, &sources, &request, started))).await;
         self.release(lease).await;
         self.changed.notify_one();
         result
@@ -100,7 +100,7 @@ impl Service {
         self.remember(parent, &request.request_id, &name).await?;
         let stored = self.find(&name).await?;
         let scope = TraceContext::of_stage(parent, &kept.stage_key("propose"));
-        scope.scope(self.settle(stored)).await.map(shown)
+        Box::pin(scope.scope(self.settle(stored))).await.map(shown)
     }
 
     /// The plan named an action that is stored: what it says now is owed again.
