@@ -45,7 +45,11 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
-        Command::Demo(_) | Command::Run(_) | Command::Replay(_) => anyhow::bail!("is not wired"),
+        Command::Demo(_) | Command::Run(_) | Command::Replay(_) => {
+            // A bad policy is a bad configuration, whichever services would run.
+            config.policy()?;
+            anyhow::bail!("this build has no detector, simulator or embedded store, so it cannot run services")
+        }
     }
 }
 
