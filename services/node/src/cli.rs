@@ -209,7 +209,7 @@ pub(crate) enum IncidentsCommand {
     },
     /// Report one that was not detected.
     Report {
-        /// The service, as [namespace/]name[@environment].
+        /// The service, as `[namespace/]name[@environment]`.
         service: String,
         /// What is wrong, in one line.
         title: String,
