@@ -1,0 +1,187 @@
+//! The services around: an owner of one incident that keeps the domain's rules, its diagnosis, and a target.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use llm_sre_domain::incident::{Event, Incident, Rules};
+use llm_sre_mesh::status;
+use llm_sre_ports::clock::{Clock, ManualClock};
+use llm_sre_proto::action::v1 as action;
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::diagnosis::v1 as diagnosis;
+use llm_sre_proto::incident::v1 as incident;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+type Answer<T> = Result<Response<T>, Status>;
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn unasked<T>() -> Answer<T> {
+    Err(Status::unimplemented("nobody asks for that here"))
+}
+
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub(crate) incident: Arc<Mutex<Incident>>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) recovered: Arc<Mutex<bool>>,
+}
+
+#[tonic::async_trait]
+impl incident::incident_service_server::IncidentService for Owner {
+    type WatchIncidentsStream = Answers<incident::WatchIncidentsResponse>;
+
+    async fn get_incident(&self, _: Request<incident::GetIncidentRequest>) -> Answer<incident::Incident> {
+        Ok(Response::new((&*self.incident.lock().unwrap()).into()))
+    }
+    async fn record_event(&self, request: Request<incident::RecordEventRequest>) -> Answer<incident::Incident> {
+        let request = request.into_inner();
+        assert!(request.request_id.len() <= 128, "{} is longer than the contract allows", request.request_id);
+        let event = Event::try_from(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let mut incident = self.incident.lock().unwrap();
+        let applied = incident.apply(event, &Rules::default(), self.clock.now());
+        applied.map_err(|error| status::failed_precondition("ILLEGAL_TRANSITION", error.to_string()))?;
+        Ok(Response::new((&*incident).into()))
+    }
+    async fn check_recovery(
+        &self,
+        _: Request<incident::CheckRecoveryRequest>,
+    ) -> Answer<incident::CheckRecoveryResponse> {
+        let verdict = match *self.recovered.lock().unwrap() {
+            true => incident::RecoveryVerdict::Recovered,
+            false => incident::RecoveryVerdict::NotRecovered,
+        };
+        Ok(Response::new(incident::CheckRecoveryResponse {
+            verdict: verdict.into(),
+            measured_time: Some(to_proto_time(self.clock.now())),
+            ..Default::default()
+        }))
+    }
+    async fn list_incidents(
+        &self,
+        _: Request<incident::ListIncidentsRequest>,
+    ) -> Answer<incident::ListIncidentsResponse> {
+        unasked()
+    }
+    async fn watch_incidents(
+        &self,
+        _: Request<incident::WatchIncidentsRequest>,
+    ) -> Answer<Answers<incident::WatchIncidentsResponse>> {
+        unasked()
+    }
+    async fn acknowledge_incident(
+        &self,
+        _: Request<incident::AcknowledgeIncidentRequest>,
+    ) -> Answer<incident::Incident> {
+        unasked()
+    }
+    async fn resolve_incident(&self, _: Request<incident::ResolveIncidentRequest>) -> Answer<incident::Incident> {
+        unasked()
+    }
+    async fn report_incident(&self, _: Request<incident::ReportIncidentRequest>) -> Answer<incident::Incident> {
+        unasked()
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Explained(pub(crate) diagnosis::Diagnosis);
+
+#[tonic::async_trait]
+impl diagnosis::diagnosis_service_server::DiagnosisService for Explained {
+    type WatchDiagnosisStream = Answers<diagnosis::WatchDiagnosisResponse>;
+
+    async fn get_diagnosis(&self, _: Request<diagnosis::GetDiagnosisRequest>) -> Answer<diagnosis::Diagnosis> {
+        Ok(Response::new(self.0.clone()))
+    }
+    async fn diagnose_incident(&self, _: Request<diagnosis::DiagnoseIncidentRequest>) -> Answer<diagnosis::Diagnosis> {
+        unasked()
+    }
+    async fn list_diagnoses(
+        &self,
+        _: Request<diagnosis::ListDiagnosesRequest>,
+    ) -> Answer<diagnosis::ListDiagnosesResponse> {
+        unasked()
+    }
+    async fn watch_diagnosis(
+        &self,
+        _: Request<diagnosis::WatchDiagnosisRequest>,
+    ) -> Answer<Answers<diagnosis::WatchDiagnosisResponse>> {
+        unasked()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Mood {
+    #[default]
+    Well,
+    /// Does it, and its reply is lost.
+    LosesReply,
+    /// Does it, and is never heard of again.
+    GoesAway,
+    Away,
+}
+
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) mood: Mood,
+    pub(crate) calls: Vec<String>,
+    pub(crate) done: Vec<String>,
+}
+
+/// A target that remembers what it did, by request id.
+#[derive(Clone, Default)]
+pub(crate) struct Shop(pub(crate) Arc<Mutex<Record>>);
+
+impl Shop {
+    fn act(&self, call: &str, id: String) -> Result<action::Execution, Status> {
+        let mut record = self.0.lock().unwrap();
+        record.calls.push(call.to_owned());
+        if record.mood == Mood::Away {
+            return Err(Status::unavailable("away"));
+        }
+        if !record.done.contains(&id) {
+            record.done.push(id.clone());
+        }
+        match record.mood {
+            Mood::GoesAway => record.mood = Mood::Away,
+            Mood::LosesReply => {}
+            _ => return Ok(succeeded(id)),
+        }
+        Err(Status::unavailable("the reply is lost"))
+    }
+}
+
+fn succeeded(request_id: String) -> action::Execution {
+    action::Execution { request_id, state: action::ExecutionState::Succeeded.into(), ..Default::default() }
+}
+
+#[tonic::async_trait]
+impl action::action_service_server::ActionService for Shop {
+    async fn validate(&self, _: Request<action::ValidateRequest>) -> Answer<action::ValidateResponse> {
+        let mut record = self.0.lock().unwrap();
+        record.calls.push("validate".to_owned());
+        if record.mood == Mood::Away {
+            return Err(Status::unavailable("away"));
+        }
+        let target_state = [("previous_version", "1.4.1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        Ok(Response::new(action::ValidateResponse { target_state, reversible: true }))
+    }
+    async fn execute(&self, request: Request<action::ExecuteRequest>) -> Answer<action::ExecuteResponse> {
+        let execution = Some(self.act("execute", request.into_inner().request_id)?);
+        Ok(Response::new(action::ExecuteResponse { execution }))
+    }
+    async fn undo(&self, request: Request<action::UndoRequest>) -> Answer<action::UndoResponse> {
+        let execution = Some(self.act("undo", request.into_inner().request_id)?);
+        Ok(Response::new(action::UndoResponse { execution }))
+    }
+    async fn get_state(&self, request: Request<action::GetStateRequest>) -> Answer<action::GetStateResponse> {
+        let record = self.0.lock().unwrap();
+        if record.mood == Mood::Away {
+            return Err(Status::unavailable("away"));
+        }
+        let id = request.into_inner().request_id;
+        let never = action::Execution { state: action::ExecutionState::NeverSeen.into(), ..Default::default() };
+        let execution = Some(if record.done.contains(&id) { succeeded(id) } else { never });
+        Ok(Response::new(action::GetStateResponse { execution }))
+    }
+}

@@ -1,0 +1,148 @@
+//! Documents, leases and telemetry in memory, as far as this service asks for them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use llm_sre_domain::telemetry::Change;
+use llm_sre_domain::{ServiceId, Timestamp};
+use llm_sre_ports::documents::{self, Document, Documents, Filter, NewDocument, Page, Precondition};
+use llm_sre_ports::leases::{self, Lease, Leases};
+use llm_sre_ports::telemetry::{self, *};
+
+/// Documents in the order in which they were created.
+#[derive(Default)]
+pub(crate) struct Store(Mutex<Vec<(String, Document)>>);
+
+#[async_trait]
+impl Documents for Store {
+    async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, documents::Error> {
+        let all = self.0.lock().unwrap();
+        Ok(all.iter().find(|(of, document)| of == collection && document.id == id).map(|(_, found)| found.clone()))
+    }
+
+    async fn put(&self, new: NewDocument, precondition: Precondition) -> Result<u64, documents::Error> {
+        let mut all = self.0.lock().unwrap();
+        let place = all.iter().position(|(of, document)| *of == new.collection && document.id == new.id);
+        let version = place.map_or(0, |place| all[place].1.version);
+        let holds = match precondition {
+            Precondition::Absent => place.is_none(),
+            Precondition::Version(expected) => place.is_some() && version == expected,
+        };
+        if !holds {
+            return Err(documents::Error::Conflict { collection: new.collection, id: new.id });
+        }
+        let NewDocument { collection, id, body, attributes, schema_version } = new;
+        let document = Document { id, body, attributes, schema_version, version: version + 1 };
+        match place {
+            Some(place) => all[place].1 = document,
+            None => all.push((collection, document)),
+        }
+        Ok(version + 1)
+    }
+
+    async fn list(
+        &self,
+        collection: &str,
+        filter: Filter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page, documents::Error> {
+        let matches = |document: &Document| {
+            filter
+                .attributes
+                .iter()
+                .all(|(key, values)| document.attributes.get(key).is_some_and(|value| values.contains(value)))
+        };
+        let skip: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+        let all = self.0.lock().unwrap();
+        let found = all.iter().rev().filter(|(of, document)| of == collection && matches(document));
+        let mut documents: Vec<Document> = found.skip(skip).take(limit + 1).map(|(_, found)| found.clone()).collect();
+        let next = (documents.len() > limit).then(|| (skip + limit).to_string());
+        documents.truncate(limit);
+        Ok(Page { documents, next })
+    }
+
+    async fn changes(&self, _: &str, _: Option<String>, _: usize) -> Result<Page, documents::Error> {
+        Err(documents::Error::Unavailable("nobody asks for changes here".to_owned()))
+    }
+
+    async fn prune(&self, _: &str, _: Timestamp) -> Result<u64, documents::Error> {
+        Ok(0)
+    }
+}
+
+/// Leases that do not run out: the tests that need one lost release it.
+#[derive(Default)]
+pub(crate) struct Rights(Mutex<(u64, Held)>);
+
+/// Holder and token by the lease's name.
+type Held = BTreeMap<String, (String, u64)>;
+
+#[async_trait]
+impl Leases for Rights {
+    async fn acquire(&self, name: &str, holder: &str, _: Duration) -> Result<Option<Lease>, leases::Error> {
+        let (token, held) = &mut *self.0.lock().unwrap();
+        if held.get(name).is_some_and(|(other, _)| other != holder) {
+            return Ok(None);
+        }
+        *token += 1;
+        held.insert(name.to_owned(), (holder.to_owned(), *token));
+        Ok(Some(Lease { name: name.to_owned(), token: *token }))
+    }
+
+    async fn renew(&self, lease: &Lease, _: Duration) -> Result<(), leases::Error> {
+        let held = self.0.lock().unwrap().1.get(&lease.name).is_some_and(|(_, token)| *token == lease.token);
+        let lost = || leases::Error::Lost { name: lease.name.clone(), token: lease.token };
+        if held { Ok(()) } else { Err(lost()) }
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), leases::Error> {
+        let held = &mut self.0.lock().unwrap().1;
+        if held.get(&lease.name).is_some_and(|(_, token)| *token == lease.token) {
+            held.remove(&lease.name);
+        }
+        Ok(())
+    }
+}
+
+/// A store that has seen these services.
+pub(crate) struct Seen(pub(crate) Vec<ServiceId>);
+
+fn unasked<T>() -> Result<T, telemetry::Error> {
+    Err(telemetry::Error::Unavailable("nobody asks for that here".to_owned()))
+}
+
+#[async_trait]
+impl TelemetryStore for Seen {
+    async fn append(&self, _: Batch) -> Result<(), telemetry::Error> {
+        unasked()
+    }
+    async fn series(&self, _: SeriesQuery) -> Result<SeriesPage, telemetry::Error> {
+        unasked()
+    }
+    async fn search_logs(&self, _: LogQuery) -> Result<LogPage, telemetry::Error> {
+        unasked()
+    }
+    async fn changes(&self, _: Range, _: Option<&ServiceId>, _: usize) -> Result<Vec<Change>, telemetry::Error> {
+        unasked()
+    }
+    async fn calls(&self, _: Range, _: usize) -> Result<Vec<CallSum>, telemetry::Error> {
+        unasked()
+    }
+    async fn services(
+        &self,
+        range: Range,
+        after: Option<&ServiceId>,
+        limit: usize,
+    ) -> Result<Vec<SeenService>, telemetry::Error> {
+        let seen = self.0.iter().filter(|service| after.is_none_or(|after| *service > after)).take(limit);
+        let seen =
+            seen.map(|service| SeenService { service: service.clone(), last_seen: range.start, metrics: vec![] });
+        Ok(seen.collect())
+    }
+    async fn prune(&self, _: Timestamp, _: Option<u64>) -> Result<u64, telemetry::Error> {
+        unasked()
+    }
+}
