@@ -197,7 +197,7 @@ impl Service {
         let name = diagnosis.name.split("/diagnoses/").next().unwrap_or_default().to_owned();
         let request = incident::RecordEventRequest {
             name,
-            request_id: format!("{}/{}", diagnosis.name, kind.as_str_name()),
+            request_id: event_id(&diagnosis.name, kind),
             event: Some(incident::IncidentEvent {
                 actor: "diagnosis".to_owned(),
                 kind: kind.into(),
@@ -214,6 +214,12 @@ impl Service {
 pub(crate) enum Begun {
     New(Stored<v1::Diagnosis>),
     Found(Stored<v1::Diagnosis>),
+}
+
+/// Names an event by its diagnosis and kind, so that a repeat is the same event. The kind's number keeps it within the
+/// 128 characters that the contract allows.
+fn event_id(diagnosis: &str, kind: incident::IncidentEventKind) -> String {
+    format!("{diagnosis}/{}", i32::from(kind))
 }
 
 /// A diagnosis' id within the collection.
@@ -243,4 +249,19 @@ fn stage(incident: Uuid, key: String, start_unix_nano: u64, result: &Result<v1::
     };
     let end_unix_nano = real_now_unix_nano();
     Stage { incident, key, name: "diagnose".to_owned(), start_unix_nano, end_unix_nano, attributes, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_events_are_ids_of_requests() {
+        let name = format!("incidents/{}/diagnoses/{}", Uuid::max(), Uuid::max());
+        let finished = event_id(&name, incident::IncidentEventKind::DiagnosisFinished);
+        assert!(names::check_request_id(&finished).is_ok(), "{finished}");
+        assert_ne!(finished, event_id(&name, incident::IncidentEventKind::DiagnosisStarted));
+        let by_name = format!("{name}/{}", incident::IncidentEventKind::DiagnosisFinished.as_str_name());
+        assert!(names::check_request_id(&by_name).is_err(), "the name of the kind was too long");
+    }
 }
