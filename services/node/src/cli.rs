@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything beside a simulated shop that breaks, and tell what happens.
+    /// Run everything beside a simulated shop that breaks, and tell what happens (not in this build).
     Demo(Demo),
     /// Run the services for real.
     Run(Run),
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Actions(Actions),
     /// Break the simulated shop.
     Faults(Faults),
-    /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
+    /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case (not in this build).
     Replay(Replay),
     /// Look at the configuration.
     #[command(subcommand)]

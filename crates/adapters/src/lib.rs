@@ -1,1 +1,0 @@
-//! Adapters of the ports: SQLite as store and event bus.

@@ -1,1 +1,0 @@
-//! Watches telemetry, opens incidents and owns their life.
