@@ -14,8 +14,15 @@ const CHANGE_WINDOW: Duration = Duration::from_secs(900);
 const EXPLAINED: f64 = 0.3;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
-/// The most that evidence of one kind alone can support.
-const SINGLE_KIND_MAX: f64 = 0.6;
+/// The most that evidence of one kind alone can support: less than policy asks before the product acts by itself, since
+/// one signal can be a fault of its sender.
+const SINGLE_KIND_MAX: f64 = 0.5;
+/// The most that signals can support where nothing says why they left their ranges.
+const UNEXPLAINED_MAX: f64 = 0.6;
+/// The most that any evidence can support.
+const SUPPORTED_MAX: f64 = 0.95;
+/// A score above this says no more than this one: senders can make it infinite.
+const SCORE_MAX: f64 = 1e9;
 
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
 /// count little where a callee shows them as well; a resource that saturates is nobody else's effect. Each hypothesis
@@ -70,7 +77,9 @@ fn is_symptom(anomaly: &Anomaly) -> bool {
 }
 
 fn weight(anomaly: &Anomaly, explained: bool) -> f64 {
-    let strength = anomaly.score.max(0.0).ln_1p();
+    // What is no number is not above zero, and so weighs nothing.
+    let score = if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX) } else { 0.0 };
+    let strength = score.ln_1p();
     match anomaly.signal {
         Signal::Traffic => TRAFFIC * strength,
         _ if explained && is_symptom(anomaly) => EXPLAINED * strength,
@@ -94,9 +103,22 @@ fn hypothesis(service: &ServiceId, facts: &[&Fact]) -> Hypothesis {
         cause,
         immediate_fix: immediate_fix.to_owned(),
         long_term_fix: long_term_fix.to_owned(),
-        confidence: if cause == CauseKind::ServiceDegradation { SINGLE_KIND_MAX } else { 0.95 },
+        confidence: supported(cause, facts),
         supports: facts.iter().map(|fact| fact.id.clone()).collect(),
         contradicts: Vec::new(),
+    }
+}
+
+/// How sure the evidence of one service can make of a cause, by how many kinds of it there are.
+fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
+    let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();
+    let has = |is: fn(&Observation) -> bool| usize::from(facts.iter().any(|fact| is(&fact.observation)));
+    let changes = has(|observation| matches!(observation, Observation::Change(_)));
+    let logs = has(|observation| matches!(observation, Observation::LogTemplate(_)));
+    match (signals.len() + changes + logs, cause) {
+        (0 | 1, _) => SINGLE_KIND_MAX,
+        (_, CauseKind::ServiceDegradation) => UNEXPLAINED_MAX,
+        _ => SUPPORTED_MAX,
     }
 }
 
@@ -273,5 +295,23 @@ mod tests {
     fn no_anomaly_is_no_hypothesis() {
         let argument = argue(vec![deployment("a", 900)], &[]);
         assert!(argument.hypotheses.is_empty() && argument.unresolved.is_some());
+    }
+
+    #[test]
+    fn evidence_of_one_kind_never_lets_the_product_act_by_itself() {
+        let auto = crate::remedy::Policy::default().confidence_auto_min;
+        let memory = || fact("a", Signal::Saturation, "jvm.memory.used", 50.0);
+        assert!(argue(vec![memory()], &[]).hypotheses[0].confidence < auto, "one signal alone");
+        let supported = argue(vec![memory(), fact("a", Signal::Latency, "d", 50.0)], &[]);
+        assert!(supported.hypotheses[0].confidence >= auto, "two kinds of signals of one service");
+    }
+
+    #[test]
+    fn absurd_scores_give_confidences_that_are_numbers() {
+        for score in [f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::MAX] {
+            let argument =
+                argue(vec![fact("a", Signal::Latency, "d", score), fact("b", Signal::Errors, "e", 9.0)], &[]);
+            assert!(argument.hypotheses.iter().all(|h| (0.0..=1.0).contains(&h.confidence)), "{score}: {argument:?}");
+        }
     }
 }
