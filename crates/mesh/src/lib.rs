@@ -9,6 +9,7 @@
 //! * [`context`]: the trace that a piece of work belongs to, from call to call.
 //! * [`records`]: documents of the store as messages of the contract.
 //! * [`stages`]: an incident's steps as spans of one trace, kept until they were exported.
+//! * [`watch`]: following one resource until it has ended.
 //! * [`logging`]: logs with trace ids, and export by OTLP.
 
 pub mod clients;
@@ -21,6 +22,7 @@ pub mod records;
 pub mod server;
 pub mod stages;
 pub mod status;
+pub mod watch;
 
 pub use context::TraceContext;
 pub use peer::Peer;

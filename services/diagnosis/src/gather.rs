@@ -8,7 +8,7 @@ use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{Anomaly, ServiceId, Timestamp};
 use llm_sre_mesh::status;
 use llm_sre_ports::telemetry::{Range, TelemetryStore};
-use llm_sre_proto::convert::common::{from_proto_time, required_time};
+use llm_sre_proto::convert::common::required_time;
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
 
@@ -47,13 +47,14 @@ fn from_incident(incident: &incident::Incident) -> Result<Evidence, Status> {
     let anomalies: Result<Vec<Anomaly>, _> = incident.anomalies.iter().map(Anomaly::try_from).collect();
     let anomalies = anomalies.map_err(|error| status::internal(format!("{}: {error}", incident.name)))?;
     let newest = anomalies.iter().map(|anomaly| anomaly.last_seen).max();
-    let detected = incident.detect_time.as_ref().map(from_proto_time);
+    let detected = required_time("incident.detect_time", incident.detect_time.as_ref());
+    let detected = detected.map_err(|error| status::internal(format!("{}: {error}", incident.name)))?;
     let facts = anomalies.into_iter().map(|anomaly| Fact {
         id: EvidenceId(format!("anomaly-{}", anomaly.id.0)),
         observation: Observation::Anomaly(anomaly),
     });
     Ok(Evidence {
-        as_of: newest.max(detected).unwrap_or_default(),
+        as_of: newest.map_or(detected, |newest| newest.max(detected)),
         facts: facts.collect(),
         gaps: vec![Gap {
             subject: "log templates".to_owned(),

@@ -1,10 +1,9 @@
 //! `DiagnosisService` on the wire.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_mesh::{names, page, status};
+use llm_sre_mesh::{names, page, status, watch};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::diagnosis::v1;
 use llm_sre_proto::diagnosis::v1::diagnosis_service_server::{DiagnosisService, DiagnosisServiceServer};
@@ -14,12 +13,8 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::Service;
-use crate::work::{Begun, record_id};
+use crate::work::{Begun, has_ended, record_id};
 
-/// How often a watch looks for a change.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
-/// How long a watch follows one diagnosis; a client that still cares asks again.
-const WATCH_MAX: Duration = Duration::from_secs(3600);
 /// Names ids that derive from a caller's request.
 const REQUESTS: Uuid = Uuid::from_u128(0x9d2b_6f10_5f3c_4f6e_8a41_77c2_0d1e_b853);
 
@@ -30,6 +25,18 @@ impl Service {
     /// The service, ready to be mounted.
     pub fn server(&self) -> DiagnosisServiceServer<Self> {
         DiagnosisServiceServer::new(self.clone()).max_decoding_message_size(llm_sre_mesh::server::MAX_MESSAGE_BYTES)
+    }
+}
+
+/// A diagnosis under watch.
+struct Followed(v1::Diagnosis);
+
+impl watch::Watched for Followed {
+    fn etag(&self) -> &str {
+        &self.0.etag
+    }
+    fn has_ended(&self) -> bool {
+        self.0.state() != v1::DiagnosisState::Running
     }
 }
 
@@ -59,8 +66,7 @@ impl DiagnosisService for Service {
             Begun::New(stored) => self.finish(stored, &incident, snapshot).await?,
             Begun::Found(stored) => {
                 // The first caller may have died between storing the answer and reporting it.
-                self.report_answer(&stored.message).await?;
-                stored.message
+                self.settle(stored, None).await?
             }
         };
         self.get(&answer.name).await.map(Response::new)
@@ -95,28 +101,12 @@ impl DiagnosisService for Service {
         let name = request.into_inner().name;
         let first = self.get(&name).await?;
         let service = self.clone();
-        let (sender, receiver) = tokio::sync::mpsc::channel(4);
-        tokio::spawn(tokio::time::timeout(WATCH_MAX, async move {
-            let mut next = Ok(first);
-            let mut seen = String::new();
-            loop {
-                let is_last = !next.as_ref().is_ok_and(|found| found.state() == v1::DiagnosisState::Running);
-                let is_news = next.as_ref().map_or(true, |found| found.etag != seen);
-                if is_news {
-                    seen = next.as_ref().map(|found| found.etag.clone()).unwrap_or_default();
-                    let message = next.map(|found| v1::WatchDiagnosisResponse { diagnosis: Some(found) });
-                    if sender.send(message).await.is_err() {
-                        return;
-                    }
-                }
-                if is_last {
-                    return;
-                }
-                tokio::time::sleep(WATCH_EVERY).await;
-                next = service.get(&name).await;
-            }
-        }));
-        Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))))
+        let next = move || {
+            let (service, name) = (service.clone(), name.clone());
+            async move { service.get(&name).await.map(Followed) }
+        };
+        let message = |found: Followed| v1::WatchDiagnosisResponse { diagnosis: Some(found.0) };
+        Ok(Response::new(Box::pin(watch::follow(Followed(first), next, message))))
     }
 }
 
@@ -143,11 +133,9 @@ fn diagnosis_id(incident: Uuid, request_id: &str) -> String {
 }
 
 fn check_alive(incident: &incident::Incident) -> Result<(), Status> {
-    match incident.state() {
-        incident::State::Resolved | incident::State::Duplicate => Err(status::failed_precondition(
-            "INCIDENT_ENDED",
-            format!("{} has ended; there is nothing left to explain", incident.name),
-        )),
-        _ => Ok(()),
+    if has_ended(incident) {
+        let message = format!("{} has ended; there is nothing left to explain", incident.name);
+        return Err(status::failed_precondition("INCIDENT_ENDED", message));
     }
+    Ok(())
 }

@@ -12,11 +12,11 @@ use llm_sre_mesh::{Peer, TraceContext, names, status};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_ports::telemetry::TelemetryStore;
-use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::convert::common::{required_time, to_proto_time};
 use llm_sre_proto::diagnosis::v1;
 use llm_sre_proto::incident::v1 as incident;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::gather;
@@ -27,6 +27,12 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(10);
 const RECONCILE_BATCH: usize = 32;
 /// A diagnosis that runs for longer by the product's clock was left behind: making one takes less than a second.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+/// Being made.
+const RUNNING: &str = "running";
+/// Made, and not everybody who must know was told.
+const UNREPORTED: &str = "unreported";
+/// Done.
+const ENDED: &str = "ended";
 /// How many hypotheses are kept; a reader of the sixteenth has lost faith in the first.
 const HYPOTHESES_MAX: usize = 16;
 
@@ -79,19 +85,49 @@ impl Service {
         }
     }
 
-    async fn reconcile(&self) -> Result<(), Status> {
-        let running = Filter::default().with("state", "running");
-        let (unfinished, _) = self.records.list(running, None, RECONCILE_BATCH).await?;
+    /// One round of [`Service::run`]: what runs for too long is made again, what nobody was told is told.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. A diagnosis that cannot be finished is logged and does not stop the others.
+    pub async fn reconcile(&self) -> Result<(), Status> {
+        let left = Filter::default().with("progress", RUNNING).with("progress", UNREPORTED);
+        let (unfinished, _) = self.records.list(left, None, RECONCILE_BATCH).await?;
         for stored in unfinished {
-            let created = stored.message.create_time.as_ref().map(llm_sre_proto::convert::common::from_proto_time);
-            if created.is_some_and(|created| self.clock.now().since(created) < ABANDONED_AFTER) {
-                continue;
+            let name = stored.message.name.clone();
+            if let Err(error) = self.take_up(stored).await {
+                tracing::warn!(%error, diagnosis = name, "diagnosis stays unfinished");
             }
-            let (incident_id, _) = names::parse_child("name", &stored.message.name, "diagnoses")?;
-            let incident = self.incident(&names::incident(incident_id)).await?;
-            self.finish(stored, &incident, None).await?;
         }
         Ok(())
+    }
+
+    async fn take_up(&self, stored: Stored<v1::Diagnosis>) -> Result<(), Status> {
+        if stored.message.state() != v1::DiagnosisState::Running {
+            return self.settle(stored, None).await.map(|_| ());
+        }
+        let created = required_time("create_time", stored.message.create_time.as_ref());
+        let created = created.map_err(|error| status::internal(format!("{}: {error}", stored.message.name)))?;
+        if self.clock.now().since(created) < ABANDONED_AFTER {
+            return Ok(());
+        }
+        let (parent, _) = names::parse_child("name", &stored.message.name, "diagnoses")?;
+        match self.incident(&names::incident(parent)).await {
+            Ok(incident) if has_ended(&incident) => self.give_up(stored, "the incident has ended").await,
+            Ok(incident) => self.finish(stored, &incident, None).await.map(|_| ()),
+            Err(error) if error.code() == Code::NotFound => self.give_up(stored, "the incident does not exist").await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a diagnosis that nobody waits for. There is nobody to report to.
+    async fn give_up(&self, stored: Stored<v1::Diagnosis>, reason: &str) -> Result<(), Status> {
+        let failed = v1::Diagnosis {
+            state: v1::DiagnosisState::Failed.into(),
+            reason: reason.to_owned(),
+            end_time: Some(to_proto_time(self.clock.now())),
+            ..stored.message.clone()
+        };
+        self.write(&stored, failed, ENDED).await.map(|_| ())
     }
 
     /// The incident as its owner knows it.
@@ -116,7 +152,7 @@ impl Service {
             ..v1::Diagnosis::default()
         };
         let record_id = record_id(parent, id);
-        self.records.create(&record_id, &diagnosis, attributes(parent, &diagnosis)).await?;
+        self.records.create(&record_id, &diagnosis, attributes(parent, RUNNING)).await?;
         let stored = self.records.get(&record_id).await?;
         stored.map(Begun::New).ok_or_else(|| status::internal("a diagnosis that was written is not there"))
     }
@@ -130,23 +166,50 @@ impl Service {
     ) -> Result<v1::Diagnosis, Status> {
         let parent = names::parse_incident("parent", &incident.name)?;
         let (_, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
-        let key = format!("diagnose/{id}");
         let started = real_now_unix_nano();
         let work = async {
-            let started = incident::IncidentEventKind::DiagnosisStarted;
-            self.report(&stored.message, started, "diagnosis began").await?;
+            self.report(&stored.message, incident::IncidentEventKind::DiagnosisStarted, "diagnosis began").await?;
             let evidence = gather::evidence(self.telemetry.as_ref(), incident, snapshot).await?;
             let answer = self.answer(&stored.message, &evidence);
-            let attributes = attributes(parent, &answer);
-            if let Write::Conflict = self.records.replace(&stored, &answer, attributes).await? {
-                return Err(status::etag_mismatch(&answer.name));
-            }
-            self.report_answer(&answer).await?;
-            Ok(answer)
+            self.write(&stored, answer, UNREPORTED).await
         };
-        let result = TraceContext::of_stage(parent, &key).scope(work).await;
-        self.stages.record(stage(parent, key, started, &result)).await?;
-        result
+        let context = TraceContext::of_stage(parent, &stage_key(&id));
+        let answered = context.scope(work).await?;
+        self.settle(answered, Some(started)).await
+    }
+
+    /// Tells the incident's owner what a stored diagnosis came to, keeps the step for the trace, and notes that both
+    /// are done. Whatever of it fails is done again by the next round. Safe to repeat.
+    pub(crate) async fn settle(
+        &self,
+        stored: Stored<v1::Diagnosis>,
+        started: Option<u64>,
+    ) -> Result<v1::Diagnosis, Status> {
+        let (parent, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
+        let key = stage_key(&id);
+        TraceContext::of_stage(parent, &key).scope(self.report_answer(&stored.message)).await?;
+        if stored.message.state() == v1::DiagnosisState::Running {
+            return Ok(stored.message);
+        }
+        // A round that comes after a kill no longer knows when the work began; the step is then a point.
+        let started = started.unwrap_or_else(real_now_unix_nano);
+        self.stages.record(stage(parent, key, started, &stored.message)).await?;
+        let answer = stored.message.clone();
+        self.write(&stored, answer, ENDED).await.map(|stored| stored.message)
+    }
+
+    async fn write(
+        &self,
+        stored: &Stored<v1::Diagnosis>,
+        message: v1::Diagnosis,
+        progress: &str,
+    ) -> Result<Stored<v1::Diagnosis>, Status> {
+        let (parent, _) = names::parse_child("name", &message.name, "diagnoses")?;
+        let name = message.name.clone();
+        if let Write::Conflict = self.records.replace(stored, &message, attributes(parent, progress)).await? {
+            return Err(status::etag_mismatch(&name));
+        }
+        self.records.get(&stored.id).await?.ok_or_else(|| status::not_found(&name))
     }
 
     fn answer(&self, running: &v1::Diagnosis, evidence: &Evidence) -> v1::Diagnosis {
@@ -206,7 +269,15 @@ impl Service {
                 ..incident::IncidentEvent::default()
             }),
         };
-        self.incidents.record_event(request).await.map(|_| ())
+        match self.incidents.record_event(request).await {
+            Ok(_) => Ok(()),
+            // The owner's word is final: its incident went on without this. Asking again would change nothing.
+            Err(error) if matches!(error.code(), Code::FailedPrecondition | Code::NotFound) => {
+                tracing::info!(%error, diagnosis = diagnosis.name, "the incident's owner does not take the report");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -227,28 +298,37 @@ pub(crate) fn record_id(incident: Uuid, id: &str) -> String {
     format!("{incident}/{id}")
 }
 
-fn attributes(incident: Uuid, diagnosis: &v1::Diagnosis) -> Attributes {
-    let state = if diagnosis.state() == v1::DiagnosisState::Running { "running" } else { "ended" };
-    [("incident", incident.to_string()), ("state", state.to_owned())]
+fn stage_key(id: &str) -> String {
+    format!("diagnose/{id}")
+}
+
+/// Whether there is nothing left to explain.
+pub(crate) fn has_ended(incident: &incident::Incident) -> bool {
+    matches!(incident.state(), incident::State::Resolved | incident::State::Duplicate)
+}
+
+fn attributes(incident: Uuid, progress: &str) -> Attributes {
+    [("incident", incident.to_string()), ("progress", progress.to_owned())]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
 }
 
-fn stage(incident: Uuid, key: String, start_unix_nano: u64, result: &Result<v1::Diagnosis, Status>) -> Stage {
-    let (attributes, error) = match result {
-        Ok(answer) => {
-            let attributes = vec![
-                ("llm_sre.diagnosis".to_owned(), answer.name.clone()),
-                ("llm_sre.diagnosis.state".to_owned(), answer.state().as_str_name().to_owned()),
-                ("llm_sre.diagnosis.confidence".to_owned(), format!("{:.2}", answer.confidence)),
-            ];
-            (attributes, String::new())
-        }
-        Err(error) => (Vec::new(), error.message().to_owned()),
-    };
-    let end_unix_nano = real_now_unix_nano();
-    Stage { incident, key, name: "diagnose".to_owned(), start_unix_nano, end_unix_nano, attributes, error }
+fn stage(incident: Uuid, key: String, start_unix_nano: u64, answer: &v1::Diagnosis) -> Stage {
+    let failed = answer.state() == v1::DiagnosisState::Failed;
+    Stage {
+        incident,
+        key,
+        name: "diagnose".to_owned(),
+        start_unix_nano,
+        end_unix_nano: real_now_unix_nano(),
+        attributes: vec![
+            ("llm_sre.diagnosis".to_owned(), answer.name.clone()),
+            ("llm_sre.diagnosis.state".to_owned(), answer.state().as_str_name().to_owned()),
+            ("llm_sre.diagnosis.confidence".to_owned(), format!("{:.2}", answer.confidence)),
+        ],
+        error: if failed { answer.reason.clone() } else { String::new() },
+    }
 }
 
 #[cfg(test)]

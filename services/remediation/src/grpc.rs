@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use llm_sre_mesh::{names, page, status};
+use llm_sre_mesh::{names, page, status, watch};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::remediation::v1;
 use llm_sre_proto::remediation::v1::remediation_service_server::{RemediationService, RemediationServiceServer};
@@ -13,11 +13,6 @@ use tonic::{Request, Response, Status};
 use crate::Service;
 use crate::decide::{Order, Verb};
 use crate::propose::shown;
-
-/// How often a watch looks for a change.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
-/// How long a watch follows one action; a client that still cares asks again.
-const WATCH_MAX: Duration = Duration::from_secs(3600);
 
 impl Service {
     /// The full name of the service, for health.
@@ -30,6 +25,18 @@ impl Service {
 
     async fn shown(&self, name: &str) -> Result<v1::Action, Status> {
         self.find(name).await.map(shown)
+    }
+}
+
+/// An action under watch.
+struct Followed(v1::Action);
+
+impl watch::Watched for Followed {
+    fn etag(&self) -> &str {
+        &self.0.etag
+    }
+    fn has_ended(&self) -> bool {
+        self.0.end_time.is_some()
     }
 }
 
@@ -72,28 +79,12 @@ impl RemediationService for Service {
         let name = request.into_inner().name;
         let first = self.shown(&name).await?;
         let service = self.clone();
-        let (sender, receiver) = tokio::sync::mpsc::channel(4);
-        tokio::spawn(tokio::time::timeout(WATCH_MAX, async move {
-            let mut next = Ok(first);
-            let mut seen = String::new();
-            loop {
-                let is_last = next.as_ref().map_or(true, |found| found.end_time.is_some());
-                let is_news = next.as_ref().map_or(true, |found| found.etag != seen);
-                if is_news {
-                    seen = next.as_ref().map(|found| found.etag.clone()).unwrap_or_default();
-                    let message = next.map(|found| v1::WatchActionResponse { action: Some(found) });
-                    if sender.send(message).await.is_err() {
-                        return;
-                    }
-                }
-                if is_last {
-                    return;
-                }
-                tokio::time::sleep(WATCH_EVERY).await;
-                next = service.shown(&name).await;
-            }
-        }));
-        Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))))
+        let next = move || {
+            let (service, name) = (service.clone(), name.clone());
+            async move { service.shown(&name).await.map(Followed) }
+        };
+        let message = |found: Followed| v1::WatchActionResponse { action: Some(found.0) };
+        Ok(Response::new(Box::pin(watch::follow(Followed(first), next, message))))
     }
 
     async fn approve_action(&self, request: Request<v1::ApproveActionRequest>) -> Result<Response<v1::Action>, Status> {

@@ -1,0 +1,139 @@
+//! The diagnosis service through its gRPC surface, over the memory twins, beside an owner of incidents that can fail.
+
+#![allow(clippy::unwrap_used)] // A helper that fails fails its test.
+
+mod owner;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_diagnosis::{Dependencies, Service};
+use llm_sre_mesh::peer;
+use llm_sre_mesh::stages::StageLog;
+use llm_sre_ports::clock::ManualClock;
+use llm_sre_ports::memory::{MemoryDocuments, MemoryTelemetry};
+use llm_sre_proto::diagnosis::v1;
+use llm_sre_proto::diagnosis::v1::diagnosis_service_server::DiagnosisService;
+use llm_sre_proto::incident::v1::{IncidentEventKind as Kind, State};
+use owner::{Owner, incident};
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+
+struct World {
+    owner: Owner,
+    clock: Arc<ManualClock>,
+    service: Service,
+}
+
+fn world() -> World {
+    let owner = Owner::default();
+    let clock = Arc::new(ManualClock::new(owner::now()));
+    let documents = Arc::new(MemoryDocuments::default());
+    let service = Service::build(Dependencies {
+        documents: documents.clone(),
+        telemetry: Arc::new(MemoryTelemetry::default()),
+        clock: clock.clone(),
+        incidents: peer::local(owner.routes()),
+        stages: StageLog::new(documents, "diagnosis", None).unwrap(),
+    });
+    World { owner, clock, service }
+}
+
+impl World {
+    async fn diagnose(&self, name: &str, request_id: &str) -> Result<v1::Diagnosis, tonic::Status> {
+        let request = v1::DiagnoseIncidentRequest {
+            parent: name.to_owned(),
+            request_id: request_id.to_owned(),
+            ..v1::DiagnoseIncidentRequest::default()
+        };
+        self.service.diagnose_incident(Request::new(request)).await.map(tonic::Response::into_inner)
+    }
+
+    async fn list(&self, name: &str) -> Vec<v1::Diagnosis> {
+        let request = v1::ListDiagnosesRequest { parent: name.to_owned(), ..v1::ListDiagnosesRequest::default() };
+        self.service.list_diagnoses(Request::new(request)).await.unwrap().into_inner().diagnoses
+    }
+
+    /// Lets a diagnosis that was left behind count as such, and looks for it.
+    async fn reconcile(&self) {
+        let now = llm_sre_ports::clock::Clock::now(self.clock.as_ref());
+        self.clock.advance_to(now + Duration::from_secs(120));
+        self.service.reconcile().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_diagnosis_cites_its_evidence_and_is_reported_once() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Open));
+    let first = world.diagnose(&name, "r1").await.unwrap();
+    assert_eq!(first.state(), v1::DiagnosisState::Succeeded);
+    let known: Vec<&str> = first.evidence.iter().map(|fact| fact.id.as_str()).collect();
+    assert!(first.hypotheses.iter().all(|h| !h.supporting_evidence.is_empty()));
+    assert!(first.hypotheses.iter().flat_map(|h| &h.supporting_evidence).all(|id| known.contains(&id.as_str())));
+
+    assert_eq!(world.diagnose(&name, "r1").await.unwrap().name, first.name, "the same request is the same diagnosis");
+    assert_eq!(world.list(&name).await.len(), 1);
+    assert_eq!(world.owner.kinds(&name), [Kind::DiagnosisStarted, Kind::DiagnosisFinished]);
+}
+
+#[tokio::test]
+async fn an_answer_whose_report_was_lost_is_reported_later() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Open));
+    world.owner.lose(Kind::DiagnosisFinished);
+    assert_eq!(world.diagnose(&name, "r1").await.unwrap_err().code(), Code::Unavailable);
+    world.owner.heal();
+    world.reconcile().await;
+    assert_eq!(world.owner.kinds(&name), [Kind::DiagnosisStarted, Kind::DiagnosisFinished]);
+}
+
+#[tokio::test]
+async fn one_diagnosis_that_cannot_be_finished_does_not_stop_the_others() {
+    let world = world();
+    let kept = world.owner.add(incident(1, State::Open));
+    let gone = world.owner.add(incident(2, State::Open));
+    let ended = world.owner.add(incident(3, State::Open));
+    world.owner.lose(Kind::DiagnosisStarted);
+    for name in [&kept, &ended, &gone] {
+        world.diagnose(name, "r").await.unwrap_err();
+    }
+    world.owner.heal();
+    world.owner.remove(&gone);
+    world.owner.add(incident(3, State::Resolved));
+    world.reconcile().await;
+    assert_eq!(world.list(&kept).await[0].state(), v1::DiagnosisState::Succeeded);
+    assert_eq!(world.list(&ended).await[0].state(), v1::DiagnosisState::Failed);
+    assert_eq!(world.list(&gone).await[0].state(), v1::DiagnosisState::Failed);
+}
+
+#[tokio::test]
+async fn what_the_owner_refuses_to_hear_does_not_undo_the_answer() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Remediating));
+    world.owner.refuse();
+    assert_eq!(world.diagnose(&name, "").await.unwrap().state(), v1::DiagnosisState::Succeeded);
+    world.reconcile().await;
+    assert_eq!(world.owner.calls(), 2, "a refusal is an answer; it is not asked again");
+}
+
+#[tokio::test]
+async fn wrong_requests_name_what_is_wrong() {
+    let world = world();
+    let ended = world.owner.add(incident(1, State::Resolved));
+    assert_eq!(world.diagnose("incidents/x", "").await.unwrap_err().code(), Code::InvalidArgument);
+    let error = world.diagnose(&ended, "").await.unwrap_err();
+    assert_eq!(llm_sre_mesh::status::reason(&error).as_deref(), Some("INCIDENT_ENDED"));
+    assert!(world.list(&ended).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_diagnosis() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Open));
+    let diagnosis = world.diagnose(&name, "").await.unwrap();
+    let request = Request::new(v1::WatchDiagnosisRequest { name: diagnosis.name.clone() });
+    let seen: Vec<_> = world.service.watch_diagnosis(request).await.unwrap().into_inner().collect().await;
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].as_ref().unwrap().diagnosis.as_ref().unwrap().name, diagnosis.name);
+}
