@@ -1,7 +1,6 @@
 //! `RemediationService` on the wire.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use llm_sre_mesh::{names, page, status, watch};
 use llm_sre_ports::documents::Filter;
