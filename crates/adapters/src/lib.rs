@@ -1,0 +1,1 @@
+//! What implements the ports: SQLite, one file as store and as event bus.

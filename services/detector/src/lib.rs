@@ -1,0 +1,1 @@
+//! The detector: from telemetry to incidents.
