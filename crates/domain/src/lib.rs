@@ -3,12 +3,14 @@
 //! Everything here is a function of its arguments: no I/O, no clock, no randomness, no async. Time comes in as a
 //! [`Timestamp`]; decisions use ordered maps, so the same input gives the same output on every machine.
 //!
-//! The way through: [`telemetry`] points → [`anomaly`] → [`incident`] → [`diagnose`] hypotheses → [`remedy`] plans.
-//! Detection and correlation, which make the first two steps, are not in this crate so far.
+//! The way through: [`telemetry`] points → [`detect`] → [`correlate`] → [`incident`] → [`diagnose`] hypotheses →
+//! [`remedy`] plans.
 
 pub mod anomaly;
 pub mod calls;
 pub mod change;
+pub mod correlate;
+pub mod detect;
 pub mod diagnose;
 pub mod evidence;
 pub mod incident;

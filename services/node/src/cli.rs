@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Actions(Actions),
     /// Break the simulated shop.
     Faults(Faults),
-    /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case (not in this build).
+    /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
     Replay(Replay),
     /// Look at the configuration.
     #[command(subcommand)]

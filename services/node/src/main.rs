@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod output;
+mod replay;
 mod times;
 
 use std::io;
@@ -45,10 +46,11 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
-        Command::Demo(_) | Command::Run(_) | Command::Replay(_) => {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Demo(_) | Command::Run(_) => {
             // A bad policy is a bad configuration, whichever services would run.
             config.policy()?;
-            anyhow::bail!("this build has no detector, simulator or embedded store, so it cannot run services")
+            anyhow::bail!("this build has no detector service, simulator or embedded store, so it cannot run services")
         }
     }
 }

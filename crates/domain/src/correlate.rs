@@ -1,0 +1,202 @@
+//! From what is abnormal to one case a cause.
+//!
+//! Anomalies belong together where the call graph joins their services and their onsets are near. A case is held back
+//! for a moment, so that the cause's own signals can come in beside those that users saw first. Where the graph knows
+//! neither of two services, being in one namespace and environment at one time has to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::detect::{Abnormal, Detector};
+use crate::diagnose::{Argument, rank};
+use crate::evidence::Evidence;
+use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
+
+/// How long a case waits for further signals before it is told, in event time.
+const HOLD: Duration = Duration::from_secs(20);
+/// Onsets so far apart can be of one cause.
+const TOGETHER: Duration = Duration::from_secs(600);
+/// A case is over when nothing of it was abnormal for so long.
+const QUIET: Duration = Duration::from_secs(120);
+/// Cases followed at once; beyond it, new anomalies join the newest case rather than get lost.
+const CASES_MAX: usize = 64;
+/// Anomalies kept a case; the newest ones are left out.
+const ANOMALIES_MAX: usize = 256;
+
+/// Anomalies of one cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Tells cases of one correlator apart; grows.
+    pub number: u64,
+    /// The services that show it.
+    pub services: BTreeSet<ServiceId>,
+    /// What is, or was, abnormal, by id.
+    pub anomalies: BTreeMap<AnomalyId, Anomaly>,
+    /// The earliest onset of an anomaly that calls for an incident.
+    pub onset: Timestamp,
+    /// When the first such anomaly was sure, in event time.
+    pub detected_at: Timestamp,
+    last_active: Timestamp,
+    is_told: bool,
+}
+
+/// What became of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It calls for an incident. With what was known then, and what follows from it.
+    Opened(Case, Evidence, Argument),
+    /// Nothing of it was abnormal for a while.
+    Cleared(Case),
+}
+
+/// Follows cases.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    cases: Vec<Case>,
+    next_number: u64,
+}
+
+impl Correlator {
+    /// The cases followed now.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// Takes what the detector finds abnormal as of its watermark, and says what is new.
+    pub fn advance(&mut self, detector: &Detector) -> Vec<News> {
+        let now = detector.watermark();
+        let (worthy, others): (Vec<_>, Vec<_>) = detector.abnormal().into_iter().partition(|found| found.is_worthy);
+        for Abnormal { anomaly, .. } in worthy {
+            self.place(anomaly, detector, now);
+        }
+        for Abnormal { anomaly, .. } in others {
+            // What calls for no incident is evidence for one of the same service.
+            if let Some(case) = self.cases.iter_mut().find(|case| case.services.contains(&anomaly.service)) {
+                case.keep(anomaly);
+            }
+        }
+        let mut news = Vec::new();
+        for case in &mut self.cases {
+            if !case.is_told && now.since(case.detected_at) >= HOLD {
+                case.is_told = true;
+                let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
+                let evidence = detector.evidence(&kept, &case.services, case.onset);
+                let argument = rank(&evidence);
+                news.push(News::Opened(case.clone(), evidence, argument));
+            }
+        }
+        let (over, going): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.cases).into_iter().partition(|case| now.since(case.last_active) > QUIET);
+        self.cases = going;
+        // A case that went away while it was held back was a blip.
+        news.extend(over.into_iter().filter(|case| case.is_told).map(News::Cleared));
+        news
+    }
+
+    fn place(&mut self, anomaly: Anomaly, detector: &Detector, now: Timestamp) {
+        let joined: Vec<usize> =
+            self.cases.iter().enumerate().filter(|(_, case)| case.is_of(&anomaly, detector)).map(|(i, _)| i).collect();
+        let Some(&first) = joined.first() else {
+            if self.cases.len() < CASES_MAX {
+                self.cases.push(Case::new(self.next_number, anomaly, now));
+                self.next_number += 1;
+            } else if let Some(newest) = self.cases.last_mut() {
+                newest.take(anomaly, now);
+            }
+            return;
+        };
+        // The anomaly is the missing link between cases: those not told yet become one with the first.
+        for &index in joined.iter().skip(1).rev() {
+            if !self.cases[index].is_told {
+                let other = self.cases.remove(index);
+                self.cases[first].merge(other);
+            }
+        }
+        self.cases[first].take(anomaly, now);
+    }
+}
+
+impl Case {
+    fn new(number: u64, anomaly: Anomaly, now: Timestamp) -> Self {
+        let mut case = Self {
+            number,
+            services: BTreeSet::new(),
+            anomalies: BTreeMap::new(),
+            onset: anomaly.onset,
+            detected_at: anomaly.detected_at,
+            last_active: now,
+            is_told: false,
+        };
+        case.take(anomaly, now);
+        case
+    }
+
+    /// What the case is about: the service where the cause most likely sits, or else the one that showed it first, and
+    /// the signal that people would name first.
+    pub fn subject(&self, argument: &Argument) -> Option<(ServiceId, Signal)> {
+        let likely = argument.hypotheses.first().map(|hypothesis| hypothesis.service.clone());
+        let earliest = || self.anomalies.values().min_by_key(|anomaly| anomaly.onset).map(|a| a.service.clone());
+        let service = likely.or_else(earliest)?;
+        let own = self.anomalies.values().filter(|anomaly| anomaly.service == service);
+        let signal = own.map(|anomaly| anomaly.signal).min_by_key(|signal| prominence(*signal))?;
+        Some((service, signal))
+    }
+
+    fn is_of(&self, anomaly: &Anomaly, detector: &Detector) -> bool {
+        if self.anomalies.contains_key(&anomaly.id) || self.services.contains(&anomaly.service) {
+            return true;
+        }
+        let apart = anomaly.onset.since(self.onset).max(self.onset.since(anomaly.onset));
+        apart <= TOGETHER && self.services.iter().any(|service| are_joined(service, &anomaly.service, detector))
+    }
+
+    fn take(&mut self, anomaly: Anomaly, now: Timestamp) {
+        self.onset = self.onset.min(anomaly.onset);
+        self.detected_at = self.detected_at.min(anomaly.detected_at);
+        self.last_active = now;
+        self.services.insert(anomaly.service.clone());
+        self.keep(anomaly);
+    }
+
+    fn keep(&mut self, anomaly: Anomaly) {
+        if self.anomalies.len() < ANOMALIES_MAX || self.anomalies.contains_key(&anomaly.id) {
+            self.anomalies.insert(anomaly.id.clone(), anomaly);
+        }
+    }
+
+    fn merge(&mut self, other: Case) {
+        self.onset = self.onset.min(other.onset);
+        self.detected_at = self.detected_at.min(other.detected_at);
+        self.last_active = self.last_active.max(other.last_active);
+        self.services.extend(other.services);
+        for anomaly in other.anomalies.into_values() {
+            self.keep(anomaly);
+        }
+    }
+}
+
+/// Whether one calls the other, or, where the graph knows neither, they are deployed together.
+fn are_joined(a: &ServiceId, b: &ServiceId, detector: &Detector) -> bool {
+    let topology = detector.topology();
+    let is_known =
+        |service: &ServiceId| topology.callees(service).next().is_some() || topology.callers(service).next().is_some();
+    if !is_known(a) && !is_known(b) {
+        return a.namespace == b.namespace && a.same_environment(b);
+    }
+    topology.callees(a).any(|callee| callee == b) || topology.callers(a).any(|caller| caller == b)
+}
+
+/// Lower is what people would name first.
+fn prominence(signal: Signal) -> u8 {
+    match signal {
+        Signal::Errors => 0,
+        Signal::Latency => 1,
+        Signal::Silence => 2,
+        Signal::Saturation => 3,
+        Signal::BudgetBurn => 4,
+        Signal::LogBurst => 5,
+        Signal::NewLogTemplate => 6,
+        Signal::Other => 7,
+        Signal::Traffic => 8,
+    }
+}

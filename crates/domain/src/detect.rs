@@ -1,0 +1,430 @@
+//! From telemetry to what is abnormal, series by series, as a stream.
+//!
+//! A [`Detector`] takes points, records and spans in the order in which they come, and closes windows of event time
+//! as its watermark advances. [`Detector::abnormal`] then says what is outside of its usual range; nothing is decided
+//! here about incidents. All state is bounded: by [`SERIES_MAX`], and per series by its room.
+
+mod budget;
+mod classify;
+mod findings;
+mod logs;
+mod rates;
+mod recovery;
+mod requests;
+mod series;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::calls::CallFinder;
+use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue, Span};
+use crate::topology::Topology;
+use crate::{ServiceId, Signal, Timestamp};
+
+use budget::Budget;
+use logs::Logs;
+use rates::Counter;
+use requests::Requests;
+use series::{Series, Tuning};
+
+pub use findings::Abnormal;
+pub use recovery::Recovery;
+
+/// Series watched at once; points of further ones are counted as refused.
+pub const SERIES_MAX: usize = 50_000;
+/// Services, edges' counters and spans remembered to find calls by.
+const CALLS_MAX: usize = 10_000;
+/// Changes kept, and for how long.
+const CHANGES_MAX: usize = 1_000;
+const CHANGES_KEPT: Duration = Duration::from_secs(2 * 3600);
+/// A series or an edge that was silent for so long is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(3600);
+/// How often what is to be forgotten is looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Points that lie further in the future than this, as seen from the watermark, are refused: one wrong clock must
+/// not close everybody's windows.
+const FUTURE_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// What is watched, and how well.
+#[derive(Clone, Debug, Default)]
+pub struct Objectives {
+    /// Availability objectives by service, such as 0.999; [`AVAILABILITY_DEFAULT`] where none is given.
+    pub availability: BTreeMap<ServiceId, f64>,
+}
+
+/// The availability objective of a service that has none configured.
+pub const AVAILABILITY_DEFAULT: f64 = 0.999;
+
+/// How much was taken and what was left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Samples taken.
+    pub taken: u64,
+    /// Points not after the newest one of their series.
+    pub late: u64,
+    /// Points refused because of [`SERIES_MAX`], or for a time in the far future.
+    pub refused: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SeriesKey {
+    service: ServiceId,
+    instance: Arc<str>,
+    metric: Arc<str>,
+    dimension: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+struct Watched {
+    series: Series,
+    signal: Signal,
+    tuning: Tuning,
+    unit: Arc<str>,
+    version: Arc<str>,
+}
+
+/// When a service was last heard of, and how often it usually is.
+#[derive(Clone, Copy, Debug)]
+struct Pulse {
+    last: Timestamp,
+    interval: Duration,
+    beats: u32,
+}
+
+/// The state of detection.
+#[derive(Debug)]
+pub struct Detector {
+    objectives: Objectives,
+    series: BTreeMap<SeriesKey, Watched>,
+    counters: BTreeMap<SeriesKey, Counter>,
+    requests: BTreeMap<(ServiceId, Arc<str>), Requests>,
+    budgets: BTreeMap<ServiceId, Budget>,
+    logs: BTreeMap<ServiceId, Logs>,
+    pulses: BTreeMap<ServiceId, Pulse>,
+    changes: VecDeque<Change>,
+    finder: CallFinder,
+    topology: Topology,
+    watermark: Timestamp,
+    forgotten_at: Timestamp,
+    frozen: bool,
+    counts: Counts,
+}
+
+impl Detector {
+    /// A detector that has seen nothing.
+    pub fn new(objectives: Objectives) -> Self {
+        Self {
+            objectives,
+            series: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            budgets: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            pulses: BTreeMap::new(),
+            changes: VecDeque::new(),
+            finder: CallFinder::new(CALLS_MAX),
+            topology: Topology::default(),
+            watermark: Timestamp::EPOCH,
+            forgotten_at: Timestamp::EPOCH,
+            frozen: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// How much was taken and what was left out.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Event time up to which windows are closed.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark
+    }
+
+    /// Who calls whom, as seen within the last hour.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The availability objective of a service.
+    pub fn objective(&self, service: &ServiceId) -> f64 {
+        self.objectives.availability.get(service).copied().unwrap_or(AVAILABILITY_DEFAULT)
+    }
+
+    /// How fast a service burns its error budget over the last hour; `None` without requests.
+    pub fn burn_rate(&self, service: &ServiceId) -> Option<f64> {
+        self.budgets.get(service)?.rate(self.watermark, self.objective(service))
+    }
+
+    /// Takes a point.
+    pub fn metric(&mut self, point: &MetricPoint) {
+        if !self.hear(&point.service, point.time) {
+            return;
+        }
+        if let Some(calls) = self.finder.point(point) {
+            self.observe_calls(&calls);
+            return;
+        }
+        match &point.value {
+            PointValue::Gauge(value) => self.sample(point, "", *value),
+            PointValue::Sum { value, monotonic: false, .. } => self.sample(point, "", *value),
+            PointValue::Sum { value, temporality, .. } => {
+                let key = self.key(point, "");
+                if self.counters.len() >= SERIES_MAX && !self.counters.contains_key(&key) {
+                    self.counts.refused += 1;
+                    return;
+                }
+                let counter = self.counters.entry(key).or_default();
+                if let Some(step) = counter.advance(point.time, point.start, *value, *temporality) {
+                    self.sample(point, "", step.amount / step.seconds);
+                }
+            }
+            PointValue::Histogram { .. } => self.histogram(point),
+            PointValue::Summary { quantiles, .. } => {
+                for (quantile, value) in quantiles.iter().filter(|(quantile, _)| (0.5..0.99).contains(quantile)) {
+                    self.sample(point, &format!("p{}", quantile * 100.0), *value);
+                }
+            }
+        }
+    }
+
+    /// Takes a log record.
+    pub fn log(&mut self, record: &LogRecord) {
+        if !self.hear(&record.service, record.time) {
+            return;
+        }
+        if let Some(change) = Change::from_log(record) {
+            self.changes.push_back(change);
+            while self.changes.len() > CHANGES_MAX {
+                self.changes.pop_front();
+            }
+            return;
+        }
+        self.logs.entry(record.service.clone()).or_default().observe(record);
+    }
+
+    /// Takes a span: for the call graph.
+    pub fn span(&mut self, span: &Span) {
+        if self.hear(&span.service, span.end) {
+            for calls in self.finder.span(span) {
+                self.observe_calls(&calls);
+            }
+        }
+    }
+
+    /// Closes the windows that end by `watermark`. It never goes back.
+    pub fn advance(&mut self, watermark: Timestamp) {
+        if watermark <= self.watermark {
+            return;
+        }
+        self.watermark = watermark;
+        self.close_requests();
+        self.close_logs();
+        self.accept_explained();
+        if watermark.since(self.forgotten_at) >= FORGET_EVERY {
+            self.forgotten_at = watermark;
+            self.forget();
+        }
+    }
+
+    /// Stops learning, so that what follows is compared with what came before: for a diagnosis that is asked for at a
+    /// time of which somebody else knows that it matters.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+        for watched in self.series.values_mut() {
+            watched.series.freeze(watched.tuning);
+        }
+    }
+
+    fn observe_calls(&mut self, calls: &Calls) {
+        self.topology.observe(&calls.client, &calls.server, calls.time);
+    }
+
+    /// Notes that a service speaks. Whether the time can be used.
+    fn hear(&mut self, service: &ServiceId, time: Timestamp) -> bool {
+        if self.watermark > Timestamp::EPOCH && time > self.watermark + FUTURE_MAX {
+            self.counts.refused += 1;
+            return false;
+        }
+        self.finder.see(service);
+        let has_room = self.pulses.len() < SERIES_MAX;
+        match self.pulses.get_mut(service) {
+            Some(pulse) if time > pulse.last => {
+                let gap = time.since(pulse.last);
+                // Towards longer gaps quickly, towards shorter ones slowly: batches bring many points at once.
+                pulse.interval = if gap > pulse.interval { gap } else { (pulse.interval * 31 + gap) / 32 };
+                pulse.last = time;
+                pulse.beats = pulse.beats.saturating_add(1);
+            }
+            Some(_) => {}
+            None if has_room => {
+                self.pulses.insert(service.clone(), Pulse { last: time, interval: Duration::ZERO, beats: 1 });
+            }
+            None => {}
+        }
+        true
+    }
+
+    fn key(&self, point: &MetricPoint, quantile: &str) -> SeriesKey {
+        let labels = requests::labels(&point.attributes);
+        let dimension = match (quantile.is_empty(), labels.is_empty()) {
+            (true, _) => labels,
+            (false, true) => quantile.to_owned(),
+            (false, false) => format!("{quantile},{labels}"),
+        };
+        SeriesKey {
+            service: point.service.clone(),
+            instance: point.origin.instance.clone(),
+            metric: point.metric.clone(),
+            dimension: dimension.into(),
+        }
+    }
+
+    fn sample(&mut self, point: &MetricPoint, quantile: &str, value: f64) {
+        let key = self.key(point, quantile);
+        let signal = classify::signal(&point.metric);
+        self.observe(key, signal, &point.unit, &point.origin, point.time, value);
+    }
+
+    fn observe(
+        &mut self,
+        key: SeriesKey,
+        signal: Signal,
+        unit: &Arc<str>,
+        origin: &Origin,
+        time: Timestamp,
+        value: f64,
+    ) {
+        if !value.is_finite() || (self.series.len() >= SERIES_MAX && !self.series.contains_key(&key)) {
+            self.counts.refused += 1;
+            return;
+        }
+        let metric = key.metric.clone();
+        let frozen = self.frozen;
+        let watched = self.series.entry(key).or_insert_with(|| Watched {
+            series: Series::new(time),
+            signal,
+            tuning: classify::tuning(signal, &metric),
+            unit: unit.clone(),
+            version: origin.version.clone(),
+        });
+        if time <= watched.series.last {
+            self.counts.late += 1;
+            return;
+        }
+        if watched.version != origin.version {
+            watched.version = origin.version.clone();
+        }
+        if frozen && !watched.series.is_frozen() {
+            watched.series.freeze(watched.tuning);
+        }
+        self.counts.taken += 1;
+        watched.series.observe(time, value, watched.tuning);
+    }
+
+    fn histogram(&mut self, point: &MetricPoint) {
+        if !classify::is_request_duration(&point.metric) {
+            return;
+        }
+        let failed = classify::is_failed(&point.attributes);
+        let labels = format!("{},{}", point.origin.instance, requests::labels(&point.attributes));
+        let whole = (point.service.clone(), Arc::from(""));
+        let part = self.requests.entry(whole).or_default().increment(&labels, point, failed);
+        let Some(part) = part else { return };
+        let instance = point.origin.instance.clone();
+        for scope in if instance.is_empty() { vec![instance] } else { vec![Arc::from(""), instance] } {
+            self.requests.entry((point.service.clone(), scope)).or_default().add(point.time, &part);
+        }
+    }
+
+    fn close_requests(&mut self) {
+        let watermark = self.watermark;
+        let scopes = self.requests.iter_mut().map(|(scope, requests)| (scope.clone(), requests.close(watermark)));
+        let closed: Vec<_> = scopes.filter(|(_, windows)| !windows.is_empty()).collect();
+        for ((service, instance), windows) in closed {
+            for (time, window) in windows {
+                self.request_window(&service, &instance, time, &window);
+            }
+        }
+        for (service, budget) in &mut self.budgets {
+            let objective = self.objectives.availability.get(service).copied().unwrap_or(AVAILABILITY_DEFAULT);
+            budget.judge(watermark, objective);
+        }
+    }
+
+    fn request_window(&mut self, service: &ServiceId, instance: &Arc<str>, time: Timestamp, window: &requests::Window) {
+        if instance.is_empty() {
+            self.budgets.entry(service.clone()).or_default().add(time, window.requests, window.failed);
+        }
+        let origin = Origin { instance: instance.clone(), version: "".into() };
+        let mut observe = |metric: &str, dimension: &str, signal, unit: &str, value| {
+            let key = SeriesKey {
+                service: service.clone(),
+                instance: instance.clone(),
+                metric: metric.into(),
+                dimension: dimension.into(),
+            };
+            self.observe(key, signal, &Arc::from(unit), &origin, time, value);
+        };
+        observe("requests.rate", "", Signal::Traffic, "{request}/s", window.per_second);
+        if window.requests >= requests::REQUESTS_MIN {
+            observe("http.server.request.duration", "p95", Signal::Latency, "s", window.duration(0.95));
+            observe("requests.error_ratio", "", Signal::Errors, "1", window.error_ratio());
+        }
+    }
+
+    fn close_logs(&mut self) {
+        let watermark = self.watermark;
+        let closed: Vec<_> =
+            self.logs.iter_mut().map(|(service, logs)| (service.clone(), logs.close(watermark))).collect();
+        let end = watermark.floor(logs::WINDOW);
+        for (service, mut windows) in closed {
+            // A window without an error is a sample too, as long as the service speaks.
+            if self.pulses.get(&service).is_some_and(|pulse| pulse.last + logs::WINDOW * 2 > end) {
+                windows.entry(end).or_insert(0.0);
+            }
+            for (time, count) in windows {
+                let key = SeriesKey {
+                    service: service.clone(),
+                    instance: "".into(),
+                    metric: findings::ERROR_LOGS.into(),
+                    dimension: "".into(),
+                };
+                self.observe(key, Signal::LogBurst, &"{record}".into(), &Origin::default(), time, count);
+            }
+        }
+    }
+
+    /// A resource that is fuller because there is more to do is as usual: its range follows, as that of traffic does.
+    /// Else a lasting rise of traffic would leave it outside for ever, with nothing left to explain it.
+    fn accept_explained(&mut self) {
+        let outside = self.series.iter().filter(|(key, watched)| {
+            watched.signal == Signal::Saturation
+                && watched.series.excursion.is_some()
+                && self.is_explained_by_traffic(key, watched)
+        });
+        let explained: Vec<SeriesKey> = outside.map(|(key, _)| key.clone()).collect();
+        for key in explained {
+            if let Some(watched) = self.series.get_mut(&key) {
+                watched.series.accept(watched.tuning);
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let horizon = self.watermark - FORGET_AFTER;
+        self.series.retain(|_, watched| watched.series.last >= horizon);
+        self.counters.retain(|_, counter| counter.last_time() >= horizon);
+        self.pulses.retain(|_, pulse| pulse.last >= horizon);
+        self.topology.prune(horizon);
+        let changes_horizon = self.watermark - CHANGES_KEPT;
+        self.changes.retain(|change| change.time >= changes_horizon);
+        let spoken = &self.pulses;
+        self.requests.retain(|(service, _), _| spoken.contains_key(service));
+        self.budgets.retain(|service, _| spoken.contains_key(service));
+        self.logs.retain(|service, _| spoken.contains_key(service));
+    }
+}

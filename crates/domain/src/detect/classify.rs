@@ -1,0 +1,98 @@
+//! What a metric means, from OpenTelemetry's semantic conventions where they say so, and how closely it is watched.
+
+use super::series::{Side, Tuning};
+use crate::Signal;
+use crate::telemetry::Attributes;
+
+/// Whether a metric is the duration of requests that a service answers.
+pub(crate) fn is_request_duration(metric: &str) -> bool {
+    matches!(
+        metric,
+        "http.server.request.duration" | "http.server.duration" | "rpc.server.duration" | "rpc.server.call.duration"
+    )
+}
+
+/// Whether a request counts as failed: `error.type`, an HTTP status of 500 and above, or a gRPC status that is the
+/// server's fault by the conventions.
+pub(crate) fn is_failed(attributes: &Attributes) -> bool {
+    let has = |key: &str| attributes.get(key).map(|value| &**value);
+    let status = ["http.response.status_code", "http.status_code"].iter().find_map(|key| has(key));
+    if let Some(status) = status.and_then(|text| text.parse::<u16>().ok()) {
+        return status >= 500;
+    }
+    if let Some(code) = has("rpc.grpc.status_code").or_else(|| has("rpc.response.status_code")) {
+        const SERVER_FAULTS: [&str; 12] = [
+            "2",
+            "4",
+            "12",
+            "13",
+            "14",
+            "15",
+            "UNKNOWN",
+            "DEADLINE_EXCEEDED",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+        ];
+        return SERVER_FAULTS.contains(&code);
+    }
+    has("error.type").is_some_and(|kind| !kind.is_empty())
+}
+
+/// What a plain series means.
+pub(crate) fn signal(metric: &str) -> Signal {
+    let has = |part: &str| metric.contains(part);
+    if is_client_side(metric) {
+        return Signal::Other;
+    }
+    if has("server") && has("duration") {
+        return Signal::Latency;
+    }
+    if has("availability") || has("error") || has("fail") {
+        return Signal::Errors;
+    }
+    if has("request.rate") || has("request.count") || has("requests") {
+        return Signal::Traffic;
+    }
+    let resources = [
+        "cpu",
+        "memory",
+        "utilization",
+        "db.client.connection",
+        "filesystem",
+        "disk",
+        "gc.",
+        "queue",
+        "pool",
+        "thread",
+    ];
+    if resources.iter().any(|part| has(part)) { Signal::Saturation } else { Signal::Other }
+}
+
+/// A caller's view of another service: an effect by nature.
+fn is_client_side(metric: &str) -> bool {
+    metric.starts_with("http.client.") || metric.starts_with("rpc.client.")
+}
+
+/// How a series of this meaning is watched. The relative floors say which change an engineer would call none at all.
+pub(crate) fn tuning(signal: Signal, metric: &str) -> Tuning {
+    let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up };
+    match signal {
+        Signal::Latency => Tuning { relative_floor: 0.10, absolute_floor: 0.000_5, ..base },
+        Signal::Errors if metric.contains("availability") => {
+            // In percent, as load balancers report it.
+            Tuning { relative_floor: 0.0, absolute_floor: 0.5, side: Side::Down, ..base }
+        }
+        Signal::Errors => Tuning { relative_floor: 0.25, absolute_floor: 0.002, ..base },
+        Signal::Saturation if is_ratio(metric) => Tuning { absolute_floor: 0.01, ..base },
+        Signal::Saturation => Tuning { absolute_floor: 0.005, ..base },
+        Signal::LogBurst => Tuning { relative_floor: 0.3, absolute_floor: 1.0, ..base },
+        Signal::Traffic => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
+        _ => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
+    }
+}
+
+fn is_ratio(metric: &str) -> bool {
+    metric.contains("utilization") || metric.contains("ratio")
+}

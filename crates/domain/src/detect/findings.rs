@@ -1,0 +1,239 @@
+//! What is abnormal now, as anomalies and as evidence.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::logs::Logs;
+use super::{Detector, SeriesKey, Watched};
+use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
+use crate::telemetry::Origin;
+use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
+
+/// The name of the series that counts error logs.
+pub(crate) const ERROR_LOGS: &str = "logs.errors";
+/// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
+const SILENT_INTERVALS: u32 = 6;
+const SILENT_MIN: Duration = Duration::from_secs(60);
+/// Times heard of a service before its silence means anything.
+const BEATS_MIN: u32 = 24;
+/// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
+const TRAFFIC_RISE: f64 = 1.1;
+const EXPLAINED_FACTOR: f64 = 1.35;
+/// Log templates and changes cited at most of one service.
+const TEMPLATES_CITED_MAX: usize = 8;
+/// How far before an onset a change is of interest.
+const CHANGES_BEFORE: Duration = Duration::from_secs(3600);
+/// Deviations from which on a frozen series speaks, where somebody else said that there is trouble.
+const ASKED_MIN: f64 = 3.0;
+
+/// One anomaly and whether it calls for an incident by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Abnormal {
+    /// What is abnormal.
+    pub anomaly: Anomaly,
+    /// Whether people would want to know: users or resources suffer, and traffic does not explain it. What is not
+    /// worthy is evidence for what is.
+    pub is_worthy: bool,
+}
+
+impl Detector {
+    /// What is abnormal as of the watermark, in order of service, metric and dimension.
+    pub fn abnormal(&self) -> Vec<Abnormal> {
+        let outside = self.series.iter().filter_map(|(key, watched)| self.outside(key, watched));
+        let burning = self.budgets.iter().filter_map(|(service, budget)| {
+            let (since, score) = budget.burning?;
+            let objective = self.objective(service);
+            let burn = budget.rate(self.watermark, objective).unwrap_or(0.0);
+            let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", since);
+            (anomaly.score, anomaly.expected, anomaly.observed) = (score, 1.0, burn);
+            Some(Abnormal { anomaly, is_worthy: true })
+        });
+        let silent = self.pulses.iter().filter_map(|(service, pulse)| {
+            let limit = (pulse.interval * SILENT_INTERVALS).max(SILENT_MIN);
+            let quiet = self.watermark.since(pulse.last);
+            (pulse.beats >= BEATS_MIN && quiet > limit).then(|| {
+                let mut anomaly = self.of_service(service, Signal::Silence, "telemetry", pulse.last + pulse.interval);
+                anomaly.direction = Direction::Down;
+                anomaly.score = quiet.as_secs_f64() / limit.as_secs_f64();
+                anomaly.expected = pulse.interval.as_secs_f64();
+                anomaly.observed = quiet.as_secs_f64();
+                Abnormal { anomaly, is_worthy: true }
+            })
+        });
+        outside.chain(burning).chain(silent).collect()
+    }
+
+    /// What was known about these services around an onset: their anomalies, log templates and changes, and the call
+    /// graph. `anomalies` are those that an incident keeps; newer ones of the same services are added.
+    pub fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence {
+        let mut facts: Vec<Fact> = Vec::new();
+        let mut known = BTreeSet::new();
+        let current = self.abnormal().into_iter().map(|abnormal| abnormal.anomaly);
+        let current = current.filter(|anomaly| services.contains(&anomaly.service));
+        for anomaly in current.chain(anomalies.iter().cloned()) {
+            if known.insert(anomaly.id.clone()) {
+                facts.push(Fact {
+                    id: EvidenceId(format!("a-{}", anomaly.id.0)),
+                    observation: Observation::Anomaly(anomaly),
+                });
+            }
+        }
+        facts.extend(services.iter().flat_map(|service| self.templates(service, onset)));
+        facts.extend(self.changes_of(services, onset));
+        facts.sort_by(|a, b| time(&a.observation).cmp(&time(&b.observation)).then_with(|| a.id.cmp(&b.id)));
+        Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), gaps: Vec::new() }
+    }
+
+    /// What left its range since [`Detector::freeze`], at lower thresholds than an alarm would need: somebody else
+    /// said that there is trouble.
+    pub fn evidence_since_freeze(&self, asked_at: Timestamp) -> Evidence {
+        let peaks = self.series.iter().filter_map(|(key, watched)| {
+            let peak = watched.series.peak.filter(|peak| peak.score >= ASKED_MIN)?;
+            let mut anomaly = self.of_series(key, watched, peak.onset, peak.direction);
+            (anomaly.score, anomaly.observed) = (peak.score, peak.observed);
+            Some(anomaly)
+        });
+        let anomalies: Vec<Anomaly> = peaks.collect();
+        let services = anomalies.iter().map(|anomaly| anomaly.service.clone()).collect();
+        self.evidence(&anomalies, &services, asked_at)
+    }
+
+    fn outside(&self, key: &SeriesKey, watched: &Watched) -> Option<Abnormal> {
+        let excursion = watched.series.excursion?;
+        let mut anomaly = self.of_series(key, watched, excursion.onset, excursion.direction);
+        anomaly.detected_at = excursion.detected_at;
+        anomaly.last_seen = excursion.last_seen;
+        (anomaly.score, anomaly.observed) = (excursion.score, excursion.observed);
+        let is_worthy = match watched.signal {
+            Signal::Latency | Signal::Errors | Signal::LogBurst => true,
+            Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(key, watched),
+            _ => false,
+        };
+        Some(Abnormal { anomaly, is_worthy })
+    }
+
+    /// Whether a resource is fuller about as much as there is more to do.
+    pub(super) fn is_explained_by_traffic(&self, key: &SeriesKey, watched: &Watched) -> bool {
+        let rise = |watched: &Watched| {
+            let median = watched.series.baseline.median;
+            let recent: f64 = watched.series.recent.iter().rev().take(3).map(|(_, value)| f64::from(*value)).sum();
+            let count = watched.series.recent.len().clamp(1, 3) as f64;
+            if median > 0.0 { recent / count / median } else { f64::INFINITY }
+        };
+        let own = rise(watched);
+        let traffic = self.series_of(&key.service).filter(|(other, watched)| {
+            watched.signal == Signal::Traffic && (other.instance.is_empty() || other.instance == key.instance)
+        });
+        traffic.map(|(_, watched)| rise(watched)).any(|traffic| {
+            traffic.is_finite() && traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
+        })
+    }
+
+    pub(super) fn series_of<'a>(
+        &'a self,
+        service: &'a ServiceId,
+    ) -> impl Iterator<Item = (&'a SeriesKey, &'a Watched)> {
+        let empty: Arc<str> = "".into();
+        let first =
+            SeriesKey { service: service.clone(), instance: empty.clone(), metric: empty.clone(), dimension: empty };
+        self.series.range(first..).take_while(move |(key, _)| key.service == *service)
+    }
+
+    fn of_series(&self, key: &SeriesKey, watched: &Watched, onset: Timestamp, direction: Direction) -> Anomaly {
+        let mut anomaly = self.of_service(&key.service, watched.signal, &key.metric, onset);
+        anomaly.origin = Origin { instance: key.instance.clone(), version: watched.version.clone() };
+        anomaly.dimension = key.dimension.clone();
+        anomaly.unit = watched.unit.clone();
+        anomaly.direction = direction;
+        anomaly.expected = watched.series.baseline.median;
+        anomaly.id = id(&anomaly);
+        anomaly
+    }
+
+    fn of_service(&self, service: &ServiceId, signal: Signal, metric: &str, onset: Timestamp) -> Anomaly {
+        let mut anomaly = Anomaly {
+            id: AnomalyId("".into()),
+            service: service.clone(),
+            origin: Origin::default(),
+            signal,
+            metric: metric.into(),
+            dimension: "".into(),
+            unit: "".into(),
+            onset,
+            detected_at: self.watermark.max(onset),
+            last_seen: self.watermark.max(onset),
+            direction: Direction::Up,
+            score: 0.0,
+            expected: 0.0,
+            observed: 0.0,
+            exemplar: String::new(),
+        };
+        anomaly.id = id(&anomaly);
+        anomaly
+    }
+
+    fn templates(&self, service: &ServiceId, onset: Timestamp) -> Vec<Fact> {
+        let Some(logs) = self.logs.get(service) else { return Vec::new() };
+        let mut found: Vec<_> = logs.bad().map(|template| Logs::evidence(service, template, onset)).collect();
+        found.retain(|template| template.count > 0);
+        found.sort_by(|a, b| {
+            b.is_new.cmp(&a.is_new).then(b.count.cmp(&a.count)).then_with(|| a.template.cmp(&b.template))
+        });
+        found.truncate(TEMPLATES_CITED_MAX);
+        let fact = |template: crate::evidence::LogTemplate| Fact {
+            id: EvidenceId(format!("l-{}", name(&[&service.to_string(), &template.template]))),
+            observation: Observation::LogTemplate(template),
+        };
+        found.into_iter().map(fact).collect()
+    }
+
+    fn changes_of(&self, services: &BTreeSet<ServiceId>, onset: Timestamp) -> Vec<Fact> {
+        let near = self.changes.iter().filter(|change| {
+            services.contains(&change.service) && change.time + CHANGES_BEFORE >= onset && change.time <= self.watermark
+        });
+        let fact = |change: &crate::telemetry::Change| Fact {
+            id: EvidenceId(format!(
+                "c-{}",
+                name(&[
+                    &change.service.to_string(),
+                    &change.subject,
+                    &change.after,
+                    &change.time.as_nanos().to_string()
+                ])
+            )),
+            observation: Observation::Change(change.clone()),
+        };
+        near.map(fact).collect()
+    }
+}
+
+fn time(observation: &Observation) -> Timestamp {
+    match observation {
+        Observation::Anomaly(anomaly) => anomaly.onset,
+        Observation::LogTemplate(template) => template.first_seen,
+        Observation::Change(change) => change.time,
+    }
+}
+
+fn id(anomaly: &Anomaly) -> AnomalyId {
+    let parts = [
+        &*anomaly.service.namespace,
+        &*anomaly.service.name,
+        &*anomaly.service.environment,
+        &*anomaly.origin.instance,
+        &format!("{:?}", anomaly.signal),
+        &*anomaly.metric,
+        &*anomaly.dimension,
+        &anomaly.onset.as_nanos().to_string(),
+    ];
+    AnomalyId(name(&parts).into())
+}
+
+/// A name for these parts: the same for the same parts, on every machine.
+fn name(parts: &[&str]) -> String {
+    let joined: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, joined.concat().as_bytes()).simple().to_string()
+}

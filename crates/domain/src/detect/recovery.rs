@@ -1,0 +1,135 @@
+//! Whether what was abnormal is usual again.
+
+use std::collections::BTreeSet;
+
+use super::{Detector, SeriesKey, Watched};
+use crate::incident::Verdict;
+use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
+
+/// Samples of a series that a verdict needs.
+const SAMPLES_MIN: usize = 3;
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovery {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The event time of the newest sample that took part.
+    pub measured_at: Timestamp,
+    /// How many samples took part.
+    pub samples: u32,
+}
+
+/// How one anomaly's series looks.
+enum Look {
+    Inside(Timestamp),
+    Outside(Timestamp, String),
+    TooFew(String),
+    /// The process that showed it is gone; the rest of its service speaks for it.
+    Gone,
+}
+
+impl Detector {
+    /// Measures these anomalies on samples after `since`. Silence, and too few samples, are inconclusive: they never
+    /// close an incident.
+    pub fn recovery(&self, anomalies: &[Anomaly], since: Timestamp) -> Recovery {
+        let counted = anomalies
+            .iter()
+            .filter(|anomaly| !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::NewLogTemplate));
+        let mut newest = Timestamp::EPOCH;
+        let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for anomaly in counted.filter(|anomaly| seen.insert(identity(anomaly))) {
+            match self.look(anomaly, since) {
+                Look::Inside(time) => {
+                    inside += 1;
+                    newest = newest.max(time);
+                }
+                Look::Outside(time, what) => {
+                    outside.push(what);
+                    newest = newest.max(time);
+                }
+                Look::TooFew(what) => missing.push(what),
+                Look::Gone => {}
+            }
+        }
+        let (verdict, reason) = match (inside, outside.first(), missing.first()) {
+            (_, Some(what), _) => (Verdict::NotRecovered, format!("{what}, and {} more", outside.len() - 1)),
+            (_, None, Some(what)) => (Verdict::Inconclusive, format!("{what}, and {} more", missing.len() - 1)),
+            (0, None, None) => (Verdict::Inconclusive, "nothing can be measured".to_owned()),
+            (count, None, None) => (Verdict::Recovered, format!("all {count} signals are within their usual ranges")),
+        };
+        Recovery { verdict, reason, measured_at: newest, samples: inside + u32::try_from(outside.len()).unwrap_or(0) }
+    }
+
+    fn look(&self, anomaly: &Anomaly, since: Timestamp) -> Look {
+        let what = format!("{} of {}", anomaly.metric, anomaly.service);
+        match anomaly.signal {
+            Signal::BudgetBurn => return self.look_at_errors(&anomaly.service, since),
+            Signal::Silence => {
+                let heard = self.pulses.get(&anomaly.service).map(|pulse| pulse.last).filter(|last| *last > since);
+                return heard.map_or_else(|| Look::TooFew(format!("{} is silent", anomaly.service)), Look::Inside);
+            }
+            _ => {}
+        }
+        let key = SeriesKey {
+            service: anomaly.service.clone(),
+            instance: anomaly.origin.instance.clone(),
+            metric: anomaly.metric.clone(),
+            dimension: anomaly.dimension.clone(),
+        };
+        let speaks = |(other, watched): (&SeriesKey, &Watched)| {
+            other.instance != key.instance && newest_after(watched, since).is_some()
+        };
+        match self.series.get(&key) {
+            Some(watched) => match judge(watched, anomaly.direction, since) {
+                Look::TooFew(_) if !key.instance.is_empty() && newest_after(watched, since).is_none() => {
+                    if self.series_of(&key.service).any(speaks) { Look::Gone } else { Look::TooFew(too_few(&what)) }
+                }
+                Look::TooFew(_) => Look::TooFew(too_few(&what)),
+                Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
+                other => other,
+            },
+            None if !key.instance.is_empty() && self.series_of(&key.service).any(speaks) => Look::Gone,
+            None => Look::TooFew(too_few(&what)),
+        }
+    }
+
+    /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
+    fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
+        let errors =
+            self.series_of(service).find(|(key, _)| &*key.metric == "requests.error_ratio" && key.instance.is_empty());
+        match errors {
+            Some((_, watched)) => judge(watched, Direction::Up, since),
+            None => Look::TooFew(format!("no requests of {service}")),
+        }
+    }
+}
+
+fn too_few(what: &str) -> String {
+    format!("{what} has fewer than {SAMPLES_MIN} samples since")
+}
+
+fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Arc<str>, std::sync::Arc<str>) {
+    (anomaly.service.clone(), anomaly.origin.instance.clone(), anomaly.metric.clone(), anomaly.dimension.clone())
+}
+
+fn newest_after(watched: &Watched, since: Timestamp) -> Option<Timestamp> {
+    Some(watched.series.last).filter(|last| *last > since)
+}
+
+/// The newest [`SAMPLES_MIN`] samples have to be inside, each of them.
+fn judge(watched: &Watched, direction: Direction, since: Timestamp) -> Look {
+    let series = &watched.series;
+    let newest: Vec<_> = series.recent.iter().rev().take_while(|(time, _)| *time > since).take(SAMPLES_MIN).collect();
+    if newest.len() < SAMPLES_MIN {
+        return Look::TooFew(String::new());
+    }
+    let is_outside = newest.iter().any(|(_, value)| {
+        let z = series.deviation(f64::from(*value));
+        z.abs() >= watched.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
+    });
+    if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }
+}

@@ -1,0 +1,139 @@
+//! Requests that a service answers, summed over windows of event time: how many, how many failed, how long they took.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rates::Counter;
+use crate::Timestamp;
+use crate::telemetry::{Attributes, MetricPoint, PointValue};
+
+/// The width of a window. Senders that report less often fill some windows and leave others without a sample.
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
+/// Requests that a window needs before its latency or its share of errors is a sample: under that it is noise.
+pub(crate) const REQUESTS_MIN: f64 = 10.0;
+/// Windows open at once; older ones are closed by the watermark long before.
+const WINDOWS_MAX: usize = 64;
+/// Counters kept a scope; beyond it new label sets are not counted apart.
+const COUNTERS_MAX: usize = 512;
+
+/// Sums over one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Window {
+    pub(crate) requests: f64,
+    pub(crate) failed: f64,
+    pub(crate) per_second: f64,
+    sum_s: f64,
+    bounds: Arc<[f64]>,
+    buckets: Vec<f64>,
+}
+
+impl Window {
+    /// The share of failed requests.
+    pub(crate) fn error_ratio(&self) -> f64 {
+        if self.requests > 0.0 { (self.failed / self.requests).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// A quantile of the duration, interpolated in its bucket as Prometheus' `histogram_quantile` does; the mean where
+    /// the sender gave no buckets.
+    pub(crate) fn duration(&self, quantile: f64) -> f64 {
+        let total: f64 = self.buckets.iter().sum();
+        if total <= 0.0 || self.bounds.is_empty() {
+            return if self.requests > 0.0 { self.sum_s / self.requests } else { 0.0 };
+        }
+        let rank = quantile * total;
+        let mut below = 0.0;
+        for (index, count) in self.buckets.iter().enumerate() {
+            if below + count >= rank && *count > 0.0 {
+                let lower = if index == 0 { 0.0 } else { self.bounds[index - 1] };
+                let Some(upper) = self.bounds.get(index) else { return lower };
+                return lower + (upper - lower) * ((rank - below) / count);
+            }
+            below += count;
+        }
+        self.bounds.last().copied().unwrap_or(0.0)
+    }
+
+    fn add(&mut self, part: &Window) {
+        self.requests += part.requests;
+        self.failed += part.failed;
+        self.per_second += part.per_second;
+        self.sum_s += part.sum_s;
+        if self.buckets.is_empty() {
+            self.bounds = part.bounds.clone();
+            self.buckets.clone_from(&part.buckets);
+        } else if self.bounds == part.bounds {
+            for (sum, count) in self.buckets.iter_mut().zip(&part.buckets) {
+                *sum += count;
+            }
+        }
+    }
+}
+
+/// One histogram's last point, to take increments from.
+#[derive(Clone, Debug, Default)]
+struct Histogram {
+    count: Counter,
+    sum: f64,
+    buckets: Vec<u64>,
+}
+
+/// The requests of one scope: a service, or one of its instances.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Requests {
+    counters: BTreeMap<String, Histogram>,
+    windows: BTreeMap<Timestamp, Window>,
+}
+
+impl Requests {
+    /// The increment that a point of a request-duration histogram brings, by the counter of its labels. `None` for
+    /// first, repeated and unusable points.
+    pub(crate) fn increment(&mut self, labels: &str, point: &MetricPoint, failed: bool) -> Option<Window> {
+        let PointValue::Histogram { count, sum, bounds, buckets, temporality } = &point.value else { return None };
+        if !self.counters.contains_key(labels) {
+            if self.counters.len() >= COUNTERS_MAX {
+                return None;
+            }
+            self.counters.insert(labels.to_owned(), Histogram::default());
+        }
+        let counter = self.counters.get_mut(labels)?;
+        let step = counter.count.advance(point.time, point.start, *count as f64, *temporality);
+        let is_reset = *temporality == crate::telemetry::Temporality::Delta
+            || step.is_some_and(|step| step.amount >= *count as f64)
+            || counter.buckets.len() != buckets.len();
+        let before = if is_reset { vec![0; buckets.len()] } else { std::mem::take(&mut counter.buckets) };
+        let sum_before = if is_reset { 0.0 } else { counter.sum };
+        counter.sum = sum.unwrap_or(0.0);
+        counter.buckets.clone_from(buckets);
+        let step = step?;
+        Some(Window {
+            requests: step.amount,
+            failed: if failed { step.amount } else { 0.0 },
+            per_second: step.amount / step.seconds,
+            sum_s: (sum.unwrap_or(0.0) - sum_before).max(0.0),
+            bounds: bounds.clone(),
+            buckets: buckets.iter().zip(&before).map(|(now, then)| now.saturating_sub(*then) as f64).collect(),
+        })
+    }
+
+    /// Adds an increment to the window of its time.
+    pub(crate) fn add(&mut self, time: Timestamp, part: &Window) {
+        self.windows.entry(time.floor(WINDOW)).or_default().add(part);
+        while self.windows.len() > WINDOWS_MAX {
+            self.windows.pop_first();
+        }
+    }
+
+    /// Takes the windows that ended by the watermark, oldest first, with the time at which they ended.
+    pub(crate) fn close(&mut self, watermark: Timestamp) -> Vec<(Timestamp, Window)> {
+        let open = self.windows.split_off(&(watermark - WINDOW + Duration::from_nanos(1)));
+        let closed = std::mem::replace(&mut self.windows, open);
+        closed.into_iter().map(|(start, window)| (start + WINDOW, window)).collect()
+    }
+}
+
+/// A point's labels as a key.
+pub(crate) fn labels(attributes: &Attributes) -> String {
+    let pairs: Vec<String> = attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}

@@ -1,0 +1,307 @@
+//! One series: its usual range, learnt robustly, and whether it is outside of it.
+//!
+//! The baseline is the median and the interquartile range of the newest normal samples (Rousseeuw and Croux, 1993, on
+//! why not mean and deviation). It does not learn from samples that are outside, so an anomaly cannot become the norm
+//! by lasting. Memory per series is bounded by [`BASELINE_MAX`] and [`RECENT_MAX`]: about 1.6 KiB.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::{Direction, Timestamp};
+
+/// Normal samples that the baseline is made of.
+pub(crate) const BASELINE_MAX: usize = 240;
+/// Newest samples kept with their times, for recovery and for the time of onset.
+pub(crate) const RECENT_MAX: usize = 48;
+/// The baseline is computed again after this many new samples.
+const REFRESH_EVERY: u16 = 8;
+/// Normal samples needed before anything is called abnormal.
+pub(crate) const WARM_UP_SAMPLES: usize = 24;
+/// Event time needed before anything is called abnormal.
+const WARM_UP: Duration = Duration::from_secs(120);
+/// From the interquartile range of a normal distribution to its standard deviation.
+const IQR_TO_SIGMA: f64 = 1.349;
+
+/// How sensitive a series is watched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tuning {
+    /// Robust standard deviations at which a sample is outside.
+    pub(crate) enter: f64,
+    /// Robust standard deviations under which it is inside again.
+    pub(crate) leave: f64,
+    /// The least scale, as a share of the median.
+    pub(crate) relative_floor: f64,
+    /// The least scale, in the series' unit.
+    pub(crate) absolute_floor: f64,
+    /// Which way counts.
+    pub(crate) side: Side,
+}
+
+/// Which way out of the range counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Up,
+    Down,
+    Both,
+}
+
+/// What is usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Baseline {
+    pub(crate) median: f64,
+    pub(crate) scale: f64,
+    /// The normal samples but for the most extreme hundredths: what was usual before is not news.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// What is going on outside of the range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Excursion {
+    pub(crate) onset: Timestamp,
+    pub(crate) detected_at: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) direction: Direction,
+    pub(crate) score: f64,
+    pub(crate) observed: f64,
+}
+
+/// The greatest deviation since learning was stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Peak {
+    pub(crate) onset: Timestamp,
+    pub(crate) direction: Direction,
+    pub(crate) score: f64,
+    pub(crate) observed: f64,
+}
+
+/// A series' state.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    first: Timestamp,
+    pub(crate) last: Timestamp,
+    normal: VecDeque<f32>,
+    pub(crate) recent: VecDeque<(Timestamp, f32)>,
+    since_refresh: u16,
+    pub(crate) baseline: Baseline,
+    pub(crate) excursion: Option<Excursion>,
+    outside: u16,
+    inside: u16,
+    candidate: Option<(Timestamp, Direction)>,
+    interval_s: f32,
+    accepted_at: Timestamp,
+    /// Learning was stopped; the greatest deviation since then, and its value.
+    frozen: bool,
+    pub(crate) peak: Option<Peak>,
+}
+
+impl Series {
+    pub(crate) fn new(time: Timestamp) -> Self {
+        Self {
+            first: time,
+            last: Timestamp::EPOCH,
+            normal: VecDeque::new(),
+            recent: VecDeque::new(),
+            since_refresh: 0,
+            baseline: Baseline::default(),
+            excursion: None,
+            outside: 0,
+            inside: 0,
+            candidate: None,
+            interval_s: 0.0,
+            accepted_at: Timestamp::EPOCH,
+            frozen: false,
+            peak: None,
+        }
+    }
+
+    /// Takes a sample. Samples that are not after the newest one are the caller's to count as late.
+    pub(crate) fn observe(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
+        if self.last > Timestamp::EPOCH {
+            let gap = time.since(self.last).as_secs_f64() as f32;
+            // The median of gaps, followed by a step towards it: one long silence does not move it.
+            self.interval_s = if self.interval_s == 0.0 {
+                gap
+            } else {
+                self.interval_s + (gap - self.interval_s).clamp(-0.1 * self.interval_s, 0.1 * self.interval_s)
+            };
+        }
+        self.last = time;
+        push_bounded(&mut self.recent, (time, value as f32), RECENT_MAX);
+        if self.frozen {
+            self.note_peak(time, value, tuning);
+        }
+        if !self.is_warm(time) {
+            self.learn(value, tuning);
+            return;
+        }
+        match self.excursion {
+            Some(_) => self.follow(time, value, tuning),
+            None => self.watch(time, value, tuning),
+        }
+    }
+
+    /// Whether the baseline can be trusted.
+    pub(crate) fn is_warm(&self, now: Timestamp) -> bool {
+        self.normal.len() >= WARM_UP_SAMPLES && now.since(self.first) >= WARM_UP
+    }
+
+    /// Signed robust standard deviations from the median, zero within what was normal before.
+    pub(crate) fn deviation(&self, value: f64) -> f64 {
+        let Baseline { median, scale, low, high } = self.baseline;
+        let z = (value - median) / scale;
+        if !z.is_finite() || (low..=high).contains(&value) {
+            return if z.is_finite() { z.clamp(-2.0, 2.0) } else { 0.0 };
+        }
+        z.clamp(-1e6, 1e6)
+    }
+
+    fn watch(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
+        let z = self.deviation(value);
+        let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
+        if z.abs() < tuning.enter || !counts(tuning.side, direction) {
+            self.outside = 0;
+            self.candidate = None;
+            self.learn(value, tuning);
+            return;
+        }
+        let onset = match self.candidate {
+            Some((onset, same)) if same == direction => onset,
+            _ => {
+                self.outside = 0;
+                time
+            }
+        };
+        self.candidate = Some((onset, direction));
+        self.outside = self.outside.saturating_add(1);
+        if self.outside < self.confirmations(z.abs(), tuning) {
+            return;
+        }
+        self.inside = 0;
+        self.excursion = Some(Excursion {
+            onset,
+            detected_at: time,
+            last_seen: time,
+            direction,
+            score: z.abs(),
+            observed: self.extreme_since(onset, direction).unwrap_or(value),
+        });
+    }
+
+    fn follow(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
+        let z = self.deviation(value);
+        let Some(excursion) = &mut self.excursion else { return };
+        let same_way = (z >= 0.0) == (excursion.direction == Direction::Up);
+        if z.abs() >= tuning.leave && same_way {
+            self.inside = 0;
+            excursion.last_seen = time;
+            if z.abs() > excursion.score {
+                excursion.score = z.abs();
+                excursion.observed = value;
+            }
+            return;
+        }
+        self.inside = self.inside.saturating_add(1);
+        if self.inside < LEAVE_SAMPLES {
+            return;
+        }
+        self.excursion = None;
+        self.candidate = None;
+        self.outside = 0;
+        self.inside = 0;
+    }
+
+    /// How many samples in a row make it sure: fewer where samples are rare or the distance is enormous.
+    fn confirmations(&self, z: f64, tuning: Tuning) -> u16 {
+        let rare = self.interval_s >= 60.0;
+        match (rare, z >= 4.0 * tuning.enter) {
+            (true, true) => 1,
+            (true, false) => 2,
+            (false, true) => 3,
+            (false, false) => 5,
+        }
+    }
+
+    fn extreme_since(&self, onset: Timestamp, direction: Direction) -> Option<f64> {
+        let values = self.recent.iter().filter(|(time, _)| *time >= onset).map(|(_, value)| f64::from(*value));
+        match direction {
+            Direction::Up => values.reduce(f64::max),
+            Direction::Down => values.reduce(f64::min),
+        }
+    }
+
+    /// Takes the newest sample as normal though it is outside, once.
+    pub(crate) fn accept(&mut self, tuning: Tuning) {
+        if let Some((time, value)) = self.recent.back().copied().filter(|(time, _)| *time > self.accepted_at) {
+            self.accepted_at = time;
+            self.learn(f64::from(value), tuning);
+        }
+    }
+
+    /// Stops learning: what follows is compared with what came before.
+    pub(crate) fn freeze(&mut self, tuning: Tuning) {
+        self.baseline = baseline(&self.normal, tuning);
+        self.frozen = true;
+    }
+
+    /// Whether learning was stopped.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    fn note_peak(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
+        let z = self.deviation(value);
+        let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
+        if !counts(tuning.side, direction) || self.normal.len() < WARM_UP_SAMPLES {
+            return;
+        }
+        let onset = self.peak.map_or(time, |peak| peak.onset);
+        if self.peak.is_none_or(|peak| z.abs() > peak.score) {
+            self.peak = Some(Peak { onset, direction, score: z.abs(), observed: value });
+        }
+    }
+
+    fn learn(&mut self, value: f64, tuning: Tuning) {
+        if self.frozen {
+            return;
+        }
+        push_bounded(&mut self.normal, value as f32, BASELINE_MAX);
+        self.since_refresh += 1;
+        let young = self.normal.len() < 2 * WARM_UP_SAMPLES;
+        if young || self.since_refresh >= REFRESH_EVERY {
+            self.since_refresh = 0;
+            self.baseline = baseline(&self.normal, tuning);
+        }
+    }
+}
+
+/// Samples inside in a row that end an excursion.
+pub(crate) const LEAVE_SAMPLES: u16 = 3;
+
+fn counts(side: Side, direction: Direction) -> bool {
+    match side {
+        Side::Both => true,
+        Side::Up => direction == Direction::Up,
+        Side::Down => direction == Direction::Down,
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, value: T, max: usize) {
+    if queue.len() >= max {
+        queue.pop_front();
+    }
+    queue.push_back(value);
+}
+
+fn baseline(values: &VecDeque<f32>, tuning: Tuning) -> Baseline {
+    let mut sorted: Vec<f32> = values.iter().copied().collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let at = |quantile: f64| -> f64 {
+        let index = (quantile * (sorted.len().saturating_sub(1)) as f64).round() as usize;
+        sorted.get(index).copied().map_or(0.0, f64::from)
+    };
+    let median = at(0.5);
+    let spread = (at(0.75) - at(0.25)) / IQR_TO_SIGMA;
+    let scale = spread.max(tuning.relative_floor * median.abs()).max(tuning.absolute_floor).max(f64::MIN_POSITIVE);
+    Baseline { median, scale, low: at(0.01), high: at(0.99) }
+}

@@ -1,0 +1,130 @@
+//! Streams with and without trouble, drawn from seeds.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Direction;
+use crate::correlate::{Correlator, News};
+use crate::incident::Verdict;
+use crate::telemetry::{Attributes, Temporality};
+
+const STEP_S: i64 = 10;
+const WARM_STEPS: i64 = 60;
+
+fn point(service: &str, metric: &str, step: i64, value: PointValue) -> MetricPoint {
+    MetricPoint {
+        service: ServiceId::named(service),
+        origin: Origin::default(),
+        metric: metric.into(),
+        unit: "".into(),
+        attributes: Attributes::new(),
+        time: Timestamp::from_secs(100_000 + step * STEP_S),
+        start: Some(Timestamp::from_secs(1)),
+        value,
+    }
+}
+
+/// Numbers around 1, by a hash: the same for the same step and seed.
+fn noise(seed: u64, step: i64) -> f64 {
+    let mixed = (seed ^ step.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    1.0 + ((mixed >> 40) as f64 / f64::from(1 << 24) - 0.5) * 0.1
+}
+
+/// A shop of two services, `web` calling `cart`; `cpu` gives the use of cart's processor, `load` the requests.
+fn run(seed: u64, steps: i64, cpu: impl Fn(i64) -> f64, load: impl Fn(i64) -> f64) -> (Detector, Vec<News>) {
+    let mut detector = Detector::new(Objectives::default());
+    let mut correlator = Correlator::default();
+    let mut news = Vec::new();
+    let mut requests = 0.0;
+    for step in 0..steps {
+        requests += 1_000.0 * load(step) * noise(seed ^ 1, step);
+        let busy = cpu(step) * load(step) * noise(seed, step);
+        detector.metric(&point("cart", "process.cpu.utilization", step, PointValue::Gauge(busy)));
+        let count = requests as u64;
+        let histogram = PointValue::Histogram {
+            count,
+            sum: Some(requests * 0.02),
+            bounds: vec![0.01, 0.1].into(),
+            buckets: vec![0, count, 0],
+            temporality: Temporality::Cumulative,
+        };
+        detector.metric(&point("cart", "http.server.request.duration", step, histogram));
+        detector.metric(&point("web", "process.cpu.utilization", step, PointValue::Gauge(0.2 * noise(seed ^ 2, step))));
+        detector.advance(Timestamp::from_secs(100_000 + step * STEP_S));
+        news.extend(correlator.advance(&detector));
+    }
+    (detector, news)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn noise_opens_nothing(seed in any::<u64>()) {
+        let (_, news) = run(seed, 400, |_| 0.3, |_| 1.0);
+        prop_assert!(news.is_empty(), "{news:?}");
+    }
+
+    #[test]
+    fn more_traffic_explains_busier_processors(seed in any::<u64>(), factor in 1.2_f64..2.5) {
+        let (_, news) = run(seed, 400, |_| 0.3, |step| if step > 200 { factor } else { 1.0 });
+        prop_assert!(news.is_empty(), "{news:?}");
+    }
+
+    #[test]
+    fn a_jump_opens_one_case_at_the_right_time(seed in any::<u64>(), factor in 2.0_f64..3.0, at in WARM_STEPS..200) {
+        let (detector, news) = run(seed, at + 60, |step| if step >= at { 0.3 * factor } else { 0.3 }, |_| 1.0);
+        prop_assert_eq!(news.len(), 1, "{:?}", news);
+        let News::Opened(case, evidence, argument) = &news[0] else { panic!("{news:?}") };
+        let onset = Timestamp::from_secs(100_000 + at * STEP_S);
+        prop_assert_eq!(case.onset, onset);
+        prop_assert!(case.detected_at.since(onset) <= Duration::from_secs(60));
+        prop_assert_eq!(&*argument.hypotheses[0].service.name, "cart");
+        prop_assert!(!evidence.facts.is_empty());
+        let kept: Vec<_> = case.anomalies.values().cloned().collect();
+        prop_assert!(kept.iter().all(|anomaly| anomaly.direction == Direction::Up && anomaly.score.is_finite()));
+        prop_assert_eq!(detector.recovery(&kept, onset).verdict, Verdict::NotRecovered);
+        prop_assert_eq!(detector.recovery(&kept, detector.watermark()).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_is_over_is_measured_and_cleared_once(seed in any::<u64>()) {
+        let cpu = |step| if (100..130).contains(&step) { 0.9 } else { 0.3 };
+        let (detector, news) = run(seed, 200, cpu, |_| 1.0);
+        let [News::Opened(case, ..), News::Cleared(over)] = &news[..] else { panic!("{news:?}") };
+        prop_assert_eq!(case.number, over.number);
+        let kept: Vec<_> = case.anomalies.values().cloned().collect();
+        let since = Timestamp::from_secs(100_000 + 140 * STEP_S);
+        prop_assert_eq!(detector.recovery(&kept, since).verdict, Verdict::Recovered);
+    }
+
+    #[test]
+    fn the_same_stream_gives_the_same_cases(seed in any::<u64>()) {
+        let cpu = |step| if step >= 100 { 0.9 } else { 0.3 };
+        prop_assert_eq!(run(seed, 130, cpu, |_| 1.0).1, run(seed, 130, cpu, |_| 1.0).1);
+    }
+}
+
+#[test]
+fn a_service_that_stops_speaking_is_silent_and_silence_is_no_recovery() {
+    let mut detector = Detector::new(Objectives::default());
+    for step in 0..100 {
+        let names: &[&str] = if step < 60 { &["cart", "web"] } else { &["web"] };
+        for name in names {
+            detector.metric(&point(name, "process.cpu.utilization", step, PointValue::Gauge(0.3)));
+        }
+        detector.advance(Timestamp::from_secs(100_000 + step * STEP_S));
+    }
+    let found: Vec<_> = detector.abnormal().into_iter().map(|found| found.anomaly).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].signal, &*found[0].service.name), (Signal::Silence, "cart"));
+    assert_eq!(detector.recovery(&found, found[0].onset).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_clock_in_the_far_future_closes_nobodys_windows() {
+    let mut detector = Detector::new(Objectives::default());
+    detector.advance(Timestamp::from_secs(100_000));
+    detector.metric(&point("cart", "process.cpu.utilization", 10_000_000, PointValue::Gauge(0.3)));
+    assert_eq!(detector.counts(), Counts { taken: 0, late: 0, refused: 1 });
+}

@@ -1,1 +1,0 @@
-//! The detector: from telemetry to incidents.
