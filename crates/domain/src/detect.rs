@@ -183,6 +183,8 @@ impl Detector {
                 }
             }
             PointValue::Histogram { .. } => self.histogram(point),
+            // A quantile of a handful of requests is noise; zero means that the sender did not count.
+            PointValue::Summary { count, .. } if (1..requests::REQUESTS_MIN as u64).contains(count) => {}
             PointValue::Summary { quantiles, .. } => {
                 for (quantile, value) in quantiles.iter().filter(|(quantile, _)| (0.5..0.99).contains(quantile)) {
                     self.sample(point, &format!("p{}", quantile * 100.0), *value);

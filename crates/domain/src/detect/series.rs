@@ -22,6 +22,10 @@ const WARM_UP: Duration = Duration::from_secs(120);
 /// From the interquartile range of a normal distribution to its standard deviation.
 const IQR_TO_SIGMA: f64 = 1.349;
 
+/// From the distance of the outermost fiftieth to the median, to a standard deviation; 2.05 for a normal distribution,
+/// more here so that the rule is silent for it.
+const TAIL_TO_SIGMA: f64 = 2.5;
+
 /// How sensitive a series is watched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tuning {
@@ -49,7 +53,9 @@ pub(crate) enum Side {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Baseline {
     pub(crate) median: f64,
-    pub(crate) scale: f64,
+    /// The scale above the median, and below it: distributions of latency lean.
+    pub(crate) scale_up: f64,
+    pub(crate) scale_down: f64,
     /// The normal samples but for the most extreme hundredths: what was usual before is not news.
     pub(crate) low: f64,
     pub(crate) high: f64,
@@ -148,8 +154,8 @@ impl Series {
 
     /// Signed robust standard deviations from the median, zero within what was normal before.
     pub(crate) fn deviation(&self, value: f64) -> f64 {
-        let Baseline { median, scale, low, high } = self.baseline;
-        let z = (value - median) / scale;
+        let Baseline { median, scale_up, scale_down, low, high } = self.baseline;
+        let z = (value - median) / if value >= median { scale_up } else { scale_down };
         if !z.is_finite() || (low..=high).contains(&value) {
             return if z.is_finite() { z.clamp(-2.0, 2.0) } else { 0.0 };
         }
@@ -302,6 +308,9 @@ fn baseline(values: &VecDeque<f32>, tuning: Tuning) -> Baseline {
     };
     let median = at(0.5);
     let spread = (at(0.75) - at(0.25)) / IQR_TO_SIGMA;
-    let scale = spread.max(tuning.relative_floor * median.abs()).max(tuning.absolute_floor).max(f64::MIN_POSITIVE);
-    Baseline { median, scale, low: at(0.01), high: at(0.99) }
+    let floor = spread.max(tuning.relative_floor * median.abs()).max(tuning.absolute_floor).max(f64::MIN_POSITIVE);
+    // Where a tail is heavier than a normal distribution's, it is the tail that says what is far.
+    let scale_up = floor.max((at(0.98) - median) / TAIL_TO_SIGMA);
+    let scale_down = floor.max((median - at(0.02)) / TAIL_TO_SIGMA);
+    Baseline { median, scale_up, scale_down, low: at(0.01), high: at(0.99) }
 }

@@ -10,8 +10,9 @@ use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
 
 /// How long after a change its harm shows, unless it leaks.
 const CHANGE_WINDOW: Duration = Duration::from_secs(900);
-/// What remains of a symptom's weight where a service that is called shows one too: effects travel to callers.
-const EXPLAINED: f64 = 0.3;
+/// How much of a symptom's strength the symptoms of a called service explain: effects travel to callers, and a weak
+/// symptom does not explain a strong one.
+const EXPLAINED: f64 = 0.7;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
 /// The most that evidence of one kind alone can support: less than policy asks before the product acts by itself, since
@@ -32,12 +33,16 @@ pub fn rank(evidence: &Evidence) -> Argument {
     for fact in &evidence.facts {
         facts.entry(service(fact)).or_default().push(fact);
     }
-    let suffering: BTreeSet<&ServiceId> =
-        anomalies(&evidence.facts).filter(|(_, a)| is_symptom(a)).map(|(_, a)| &a.service).collect();
+    let mut suffering: BTreeMap<&ServiceId, f64> = BTreeMap::new();
+    for (_, anomaly) in anomalies(&evidence.facts).filter(|(_, anomaly)| is_symptom(anomaly)) {
+        let worst = suffering.entry(&anomaly.service).or_default();
+        *worst = worst.max(strength(anomaly));
+    }
     let mut weighed: Vec<(f64, Hypothesis)> = facts
         .iter()
         .filter_map(|(service, facts)| {
-            let explained = evidence.topology.callees(service).any(|callee| suffering.contains(callee));
+            let callees = evidence.topology.callees(service);
+            let explained = callees.filter_map(|callee| suffering.get(callee)).copied().fold(0.0, f64::max);
             let weight = anomalies(facts.iter().copied()).map(|(_, a)| weight(a, explained)).fold(0.0, f64::max);
             (weight > 0.0).then(|| (weight, hypothesis(service, facts)))
         })
@@ -76,13 +81,17 @@ fn is_symptom(anomaly: &Anomaly) -> bool {
     matches!(anomaly.signal, Signal::Latency | Signal::Errors | Signal::BudgetBurn)
 }
 
-fn weight(anomaly: &Anomaly, explained: bool) -> f64 {
-    // What is no number is not above zero, and so weighs nothing.
-    let score = if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX) } else { 0.0 };
-    let strength = score.ln_1p();
+/// By its logarithm: a hundred deviations are not ten times as telling as ten. What is no number is not above zero.
+fn strength(anomaly: &Anomaly) -> f64 {
+    if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX).ln_1p() } else { 0.0 }
+}
+
+/// `explained` is the strength of the worst symptom of a called service.
+fn weight(anomaly: &Anomaly, explained: f64) -> f64 {
+    let strength = strength(anomaly);
     match anomaly.signal {
         Signal::Traffic => TRAFFIC * strength,
-        _ if explained && is_symptom(anomaly) => EXPLAINED * strength,
+        _ if is_symptom(anomaly) => strength - EXPLAINED * explained.min(strength),
         _ => strength,
     }
 }
