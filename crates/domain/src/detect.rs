@@ -14,6 +14,7 @@ mod requests;
 mod series;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -340,93 +341,5 @@ impl Detector {
         for scope in if instance.is_empty() { vec![instance] } else { vec![Arc::from(""), instance] } {
             self.requests.entry((point.service.clone(), scope)).or_default().add(point.time, &part);
         }
-    }
-
-    fn close_requests(&mut self) {
-        let watermark = self.watermark;
-        let scopes = self.requests.iter_mut().map(|(scope, requests)| (scope.clone(), requests.close(watermark)));
-        let closed: Vec<_> = scopes.filter(|(_, windows)| !windows.is_empty()).collect();
-        for ((service, instance), windows) in closed {
-            for (time, window) in windows {
-                self.request_window(&service, &instance, time, &window);
-            }
-        }
-        for (service, budget) in &mut self.budgets {
-            let objective = self.objectives.availability.get(service).copied().unwrap_or(AVAILABILITY_DEFAULT);
-            budget.judge(watermark, objective);
-        }
-    }
-
-    fn request_window(&mut self, service: &ServiceId, instance: &Arc<str>, time: Timestamp, window: &requests::Window) {
-        if instance.is_empty() {
-            self.budgets.entry(service.clone()).or_default().add(time, window.requests, window.failed);
-        }
-        let origin = Origin { instance: instance.clone(), version: "".into() };
-        let mut observe = |metric: &str, dimension: &str, signal, unit: &str, value| {
-            let key = SeriesKey {
-                service: service.clone(),
-                instance: instance.clone(),
-                metric: metric.into(),
-                dimension: dimension.into(),
-            };
-            self.observe(key, signal, &Arc::from(unit), &origin, time, value);
-        };
-        observe("requests.rate", "", Signal::Traffic, "{request}/s", window.per_second);
-        if window.requests >= requests::REQUESTS_MIN {
-            observe("http.server.request.duration", "p95", Signal::Latency, "s", window.duration(0.95));
-            observe("requests.error_ratio", "", Signal::Errors, "1", window.error_ratio());
-        }
-    }
-
-    fn close_logs(&mut self) {
-        let watermark = self.watermark;
-        let closed: Vec<_> =
-            self.logs.iter_mut().map(|(service, logs)| (service.clone(), logs.close(watermark))).collect();
-        let end = watermark.floor(logs::WINDOW);
-        for (service, mut windows) in closed {
-            // A window without an error is a sample too, as long as the service speaks.
-            if self.pulses.get(&service).is_some_and(|pulse| pulse.last + logs::WINDOW * 2 > end) {
-                windows.entry(end).or_insert(0.0);
-            }
-            for (time, count) in windows {
-                let key = SeriesKey {
-                    service: service.clone(),
-                    instance: "".into(),
-                    metric: findings::ERROR_LOGS.into(),
-                    dimension: "".into(),
-                };
-                self.observe(key, Signal::LogBurst, &"{record}".into(), &Origin::default(), time, count);
-            }
-        }
-    }
-
-    /// A resource that is fuller because there is more to do is as usual: its range follows, as that of traffic does.
-    /// Else a lasting rise of traffic would leave it outside for ever, with nothing left to explain it.
-    fn accept_explained(&mut self) {
-        let outside = self.series.iter().filter(|(key, watched)| {
-            watched.signal == Signal::Saturation
-                && watched.series.excursion.is_some()
-                && self.is_explained_by_traffic(key, watched)
-        });
-        let explained: Vec<SeriesKey> = outside.map(|(key, _)| key.clone()).collect();
-        for key in explained {
-            if let Some(watched) = self.series.get_mut(&key) {
-                watched.series.accept(watched.tuning);
-            }
-        }
-    }
-
-    fn forget(&mut self) {
-        let horizon = self.watermark - FORGET_AFTER;
-        self.series.retain(|_, watched| watched.series.last >= horizon);
-        self.counters.retain(|_, counter| counter.last_time() >= horizon);
-        self.pulses.retain(|_, pulse| pulse.last >= horizon);
-        self.topology.prune(horizon);
-        let changes_horizon = self.watermark - CHANGES_KEPT;
-        self.changes.retain(|change| change.time >= changes_horizon);
-        let spoken = &self.pulses;
-        self.requests.retain(|(service, _), _| spoken.contains_key(service));
-        self.budgets.retain(|service, _| spoken.contains_key(service));
-        self.logs.retain(|service, _| spoken.contains_key(service));
     }
 }
