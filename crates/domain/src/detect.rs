@@ -32,7 +32,7 @@ use requests::Requests;
 use series::{Series, Tuning};
 
 pub use findings::Abnormal;
-pub use recovery::Recovery;
+pub use recovery::{Measured, Recovery};
 
 /// Series watched at once; points of further ones are counted as refused.
 pub const SERIES_MAX: usize = 50_000;
@@ -148,6 +148,11 @@ impl Detector {
     /// Who calls whom, as seen within the last hour.
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// Whether a service was heard of within what is remembered.
+    pub fn knows(&self, service: &ServiceId) -> bool {
+        self.pulses.contains_key(service)
     }
 
     /// The availability objective of a service.

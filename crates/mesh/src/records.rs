@@ -109,6 +109,18 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         Ok((records, page.next))
     }
 
+    /// Records that were written after `cursor`, oldest write first, each as it is now, and the cursor to go on from.
+    pub async fn changes(
+        &self,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
+        let page = self.store.changes(self.collection, cursor, limit).await;
+        let page = page.map_err(|error| self.failed("follow", "", error))?;
+        let records = page.documents.into_iter().map(|document| self.parse(document)).collect::<Result<_, _>>()?;
+        Ok((records, page.next))
+    }
+
     async fn put(
         &self,
         id: &str,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::series::Series;
 use super::{Detector, SeriesKey, Watched};
 use crate::incident::Verdict;
-use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
+use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 /// Samples of a series that a verdict needs.
 const SAMPLES_MIN: usize = 3;
@@ -18,8 +19,25 @@ pub struct Recovery {
     pub reason: String,
     /// The event time of the newest sample that took part.
     pub measured_at: Timestamp,
-    /// How many samples took part.
+    /// How many signals took part.
     pub samples: u32,
+    /// What was measured, signal by signal.
+    pub signals: Vec<Measured>,
+}
+
+/// What was measured of one signal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The anomaly that showed it.
+    pub anomaly: AnomalyId,
+    /// What its own samples say.
+    pub verdict: Verdict,
+    /// How many samples came since the asked time, of those kept.
+    pub samples: u32,
+    /// The newest value, in the anomaly's unit; zero without samples.
+    pub value: f64,
+    /// The usual value, in the anomaly's unit.
+    pub expected: f64,
 }
 
 /// How one anomaly's series looks.
@@ -41,8 +59,11 @@ impl Detector {
         let mut newest = Timestamp::EPOCH;
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
+        let mut signals = Vec::new();
         for anomaly in counted.filter(|anomaly| seen.insert(identity(anomaly))) {
-            match self.look(anomaly, since) {
+            let look = self.look(anomaly, since);
+            signals.extend(self.measured(anomaly, since, &look));
+            match look {
                 Look::Inside(time) => {
                     inside += 1;
                     newest = newest.max(time);
@@ -61,7 +82,32 @@ impl Detector {
             (0, None, None) => (Verdict::Inconclusive, "nothing can be measured".to_owned()),
             (count, None, None) => (Verdict::Recovered, format!("all {count} signals are within their usual ranges")),
         };
-        Recovery { verdict, reason, measured_at: newest, samples: inside + u32::try_from(outside.len()).unwrap_or(0) }
+        Recovery {
+            verdict,
+            reason,
+            measured_at: newest,
+            samples: inside + u32::try_from(outside.len()).unwrap_or(0),
+            signals,
+        }
+    }
+
+    fn measured(&self, anomaly: &Anomaly, since: Timestamp, look: &Look) -> Option<Measured> {
+        let verdict = match look {
+            Look::Inside(_) => Verdict::Recovered,
+            Look::Outside(..) => Verdict::NotRecovered,
+            Look::TooFew(_) => Verdict::Inconclusive,
+            Look::Gone => return None,
+        };
+        let series = self.series.get(&series_key(anomaly)).map(|watched| &watched.series);
+        let after = |series: &&Series| series.recent.iter().rev().take_while(|(time, _)| *time > since).count();
+        let newest = series.and_then(|series| series.recent.back()).filter(|(time, _)| *time > since);
+        Some(Measured {
+            anomaly: anomaly.id.clone(),
+            verdict,
+            samples: u32::try_from(series.as_ref().map_or(0, after)).unwrap_or(u32::MAX),
+            value: newest.map_or(0.0, |(_, value)| f64::from(*value)),
+            expected: series.map_or(anomaly.expected, |series| series.baseline.median),
+        })
     }
 
     fn look(&self, anomaly: &Anomaly, since: Timestamp) -> Look {
@@ -74,12 +120,7 @@ impl Detector {
             }
             _ => {}
         }
-        let key = SeriesKey {
-            service: anomaly.service.clone(),
-            instance: anomaly.origin.instance.clone(),
-            metric: anomaly.metric.clone(),
-            dimension: anomaly.dimension.clone(),
-        };
+        let key = series_key(anomaly);
         let speaks = |(other, watched): (&SeriesKey, &Watched)| {
             other.instance != key.instance && newest_after(watched, since).is_some()
         };
@@ -105,6 +146,15 @@ impl Detector {
             Some((_, watched)) => judge(watched, Direction::Up, since),
             None => Look::TooFew(format!("no requests of {service}")),
         }
+    }
+}
+
+fn series_key(anomaly: &Anomaly) -> SeriesKey {
+    SeriesKey {
+        service: anomaly.service.clone(),
+        instance: anomaly.origin.instance.clone(),
+        metric: anomaly.metric.clone(),
+        dimension: anomaly.dimension.clone(),
     }
 }
 

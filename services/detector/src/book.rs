@@ -1,0 +1,117 @@
+//! Reading and changing incidents.
+
+use llm_sre_domain::incident::{Actor, Effect, Event, EventId, EventKind, IllegalTransition, Incident};
+use llm_sre_mesh::records::{Stored, Write};
+use llm_sre_mesh::{names, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::incident::v1;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::Service;
+use crate::kept::Kept;
+
+/// How often a change is tried against other writers of the same incident.
+const ATTEMPTS_MAX: usize = 16;
+/// Incidents that can live at once and are all looked at.
+pub(crate) const LIVING_MAX: usize = 500;
+
+impl Service {
+    /// An incident by its name in a request's `name` field.
+    pub(crate) async fn find(&self, name: &str) -> Result<Stored<Kept>, Status> {
+        let id = names::parse_incident("name", name)?;
+        self.records.get(&id.to_string()).await?.ok_or_else(|| status::not_found(name))
+    }
+
+    /// The incidents that live, newest first; at most [`LIVING_MAX`].
+    pub(crate) async fn living(&self) -> Result<Vec<Stored<Kept>>, Status> {
+        let filter = Filter::default().with("living", "yes");
+        self.records.list(filter, None, LIVING_MAX).await.map(|(found, _)| found)
+    }
+
+    /// Applies an event, whoever else writes meanwhile. An event that changes nothing writes nothing.
+    pub(crate) async fn apply(&self, name: &str, event: &Event) -> Result<Stored<Kept>, Status> {
+        self.apply_at(name, "", event, |_| ()).await
+    }
+
+    /// As [`Service::apply`], at an etag that a caller saw, with a further edit of what is stored beside the incident.
+    pub(crate) async fn apply_at(
+        &self,
+        name: &str,
+        etag: &str,
+        event: &Event,
+        edit: impl Fn(&mut Kept),
+    ) -> Result<Stored<Kept>, Status> {
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = self.find(name).await?;
+            let incident = stored.message.domain()?;
+            // A repeat of what was done is answered, although the etag moved on with it.
+            if !incident.applied.contains(&event.id) {
+                stored.check_etag(name, etag)?;
+            }
+            let (incident, effects) = self.try_apply(incident, event)?;
+            let mut kept = stored.message.clone();
+            kept.take(&incident, &effects);
+            edit(&mut kept);
+            if let Some(stored) = self.write(&stored, &kept).await? {
+                return Ok(stored);
+            }
+        }
+        Err(status::etag_mismatch(name))
+    }
+
+    /// The incident after an event, not stored.
+    pub(crate) fn try_apply(&self, mut incident: Incident, event: &Event) -> Result<(Incident, Vec<Effect>), Status> {
+        let effects = incident.apply(event.clone(), &self.options.rules, self.clock.now()).map_err(|e| illegal(&e))?;
+        Ok((incident, effects))
+    }
+
+    /// Changes what is stored beside an incident.
+    pub(crate) async fn edit(&self, name: &str, edit: impl Fn(&mut Kept)) -> Result<(), Status> {
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = self.find(name).await?;
+            let mut kept = stored.message.clone();
+            edit(&mut kept);
+            if self.write(&stored, &kept).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(status::etag_mismatch(name))
+    }
+
+    /// Writes what differs; `None` where somebody else wrote first.
+    async fn write(&self, stored: &Stored<Kept>, kept: &Kept) -> Result<Option<Stored<Kept>>, Status> {
+        if *kept == stored.message {
+            return Ok(Some(stored.clone()));
+        }
+        match self.records.replace(stored, kept, kept.attributes()).await? {
+            Write::Conflict => Ok(None),
+            Write::Done(_) => {
+                self.changed.notify_one();
+                self.records.get(&stored.id).await
+            }
+        }
+    }
+}
+
+/// An event of the product's own.
+pub(crate) fn event(id: &str, kind: EventKind) -> Result<Event, Status> {
+    by(id, Actor::product(), kind)
+}
+
+/// An event of somebody's. An empty id is one that nobody repeats.
+pub(crate) fn by(id: &str, actor: Actor, kind: EventKind) -> Result<Event, Status> {
+    let id = if id.is_empty() { Uuid::now_v7().to_string() } else { id.to_owned() };
+    let id = EventId::new(&id).map_err(|error| status::invalid_argument("request_id", error.to_string()))?;
+    Ok(Event { id, actor, kind })
+}
+
+/// The incident as callers see it.
+pub(crate) fn shown(stored: Stored<Kept>) -> v1::Incident {
+    let etag = stored.etag();
+    v1::Incident { etag, ..stored.message.incident }
+}
+
+fn illegal(error: &IllegalTransition) -> Status {
+    status::failed_precondition("ILLEGAL_TRANSITION", error.to_string())
+}

@@ -1,0 +1,189 @@
+//! Doing what is owed: calls to the other services, deadlines, and recovery that comes by itself.
+
+use llm_sre_domain::incident::{Actor, EventKind, State, Verdict};
+use llm_sre_mesh::TraceContext;
+use llm_sre_mesh::records::Stored;
+use llm_sre_mesh::stages::{ROOT, Stage, real_now_unix_nano};
+use llm_sre_mesh::status;
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::diagnosis::v1 as diagnosis;
+use llm_sre_proto::remediation::v1 as remediation;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::Service;
+use crate::book::{LIVING_MAX, event};
+use crate::kept::{Duty, Kept};
+
+/// Actions of one incident that are looked at to be cancelled.
+const ACTIONS_MAX: i32 = 50;
+
+impl Service {
+    /// Does what is owed until `shutdown`.
+    pub(crate) async fn keep_duties(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.do_duties().await {
+                tracing::warn!(%error, "failed to look for what is owed");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(self.options.tick) => {}
+            }
+        }
+    }
+
+    /// One round. What fails is tried again in the next; one incident does not stop the others.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn do_duties(&self) -> Result<(), Status> {
+        let filter = Filter::default().with("pending", "yes");
+        let (pending, _) = self.records.list(filter, None, LIVING_MAX).await?;
+        for stored in pending {
+            let name = stored.message.incident.name.clone();
+            if let Err(error) = self.attend(stored).await {
+                tracing::warn!(%error, incident = name, "a duty waits");
+            }
+        }
+        Ok(())
+    }
+
+    async fn attend(&self, stored: Stored<Kept>) -> Result<(), Status> {
+        let kept = &stored.message;
+        let name = kept.incident.name.clone();
+        let incident = kept.domain()?;
+        if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
+            self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
+        }
+        self.look_for_recovery(kept, &incident).await?;
+        let id = Uuid::from_bytes(incident.id.bytes());
+        for duty in &kept.duties {
+            let context = TraceContext::of_stage(id, ROOT);
+            match context.scope(self.carry_out(kept, duty)).await {
+                Ok(()) => {}
+                // The other side's word is final; a deadline will say that nothing came of it.
+                Err(error) if is_refusal(error.code()) => {
+                    tracing::warn!(%error, incident = name, ?duty, "a duty was refused");
+                }
+                Err(error) => return Err(error),
+            }
+            self.edit(&name, |kept| {
+                kept.duties.retain(|owed| owed != duty);
+                if matches!(duty, Duty::Diagnose { .. }) {
+                    kept.snapshot = None;
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, kept: &Kept, duty: &Duty) -> Result<(), Status> {
+        let parent = kept.incident.name.clone();
+        match duty {
+            Duty::Diagnose { request_id } => {
+                let request = diagnosis::DiagnoseIncidentRequest {
+                    parent,
+                    snapshot: kept.snapshot.clone(),
+                    request_id: request_id.clone(),
+                    ..diagnosis::DiagnoseIncidentRequest::default()
+                };
+                self.diagnoses.diagnose_incident(request).await.map(|_| ())
+            }
+            Duty::Plan { request_id } => match &self.remediation {
+                Some(peer) => {
+                    let request = remediation::ProposeActionRequest {
+                        parent,
+                        diagnosis: kept.incident.diagnosis.clone(),
+                        request_id: request_id.clone(),
+                        ..remediation::ProposeActionRequest::default()
+                    };
+                    peer.propose_action(request).await.map(|_| ())
+                }
+                None => {
+                    let reason = "no remediation service is configured".to_owned();
+                    self.apply(&parent, &event(request_id, EventKind::NothingToDo { reason })?).await.map(|_| ())
+                }
+            },
+            Duty::CancelActions => self.cancel_actions(&parent).await,
+            Duty::EndTrace => self.end_trace(kept).await,
+        }
+    }
+
+    async fn cancel_actions(&self, parent: &str) -> Result<(), Status> {
+        let Some(peer) = &self.remediation else { return Ok(()) };
+        let waiting = [remediation::ActionState::AwaitingApproval, remediation::ActionState::Approved];
+        let request = remediation::ListActionsRequest {
+            parent: parent.to_owned(),
+            page_size: ACTIONS_MAX,
+            states: waiting.map(Into::into).to_vec(),
+            ..remediation::ListActionsRequest::default()
+        };
+        for action in peer.list_actions(request).await?.actions {
+            let request = remediation::CancelActionRequest {
+                name: action.name,
+                note: "the incident went on without it".to_owned(),
+                ..remediation::CancelActionRequest::default()
+            };
+            match peer.cancel_action(request).await {
+                Ok(_) => {}
+                // It began meanwhile; its own end will be reported.
+                Err(error) if is_refusal(error.code()) => tracing::info!(%error, "an action cannot be cancelled"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Signals that are back are no recovery until it was measured, and none is measured while an action is at work.
+    async fn look_for_recovery(
+        &self,
+        kept: &Kept,
+        incident: &llm_sre_domain::incident::Incident,
+    ) -> Result<(), Status> {
+        let Some(since) = kept.cleared_at() else { return Ok(()) };
+        if incident.state.is_terminal() || incident.state.is_acting() {
+            return Ok(());
+        }
+        let measured = self.brain().detector.recovery(&incident.anomalies, since);
+        if measured.verdict != Verdict::Recovered {
+            return Ok(());
+        }
+        let recovered = event("", EventKind::RecoveryMeasured { verdict: measured.verdict })?;
+        self.apply(&kept.incident.name, &recovered).await.map(|_| ())
+    }
+
+    async fn end_trace(&self, kept: &Kept) -> Result<(), Status> {
+        let incident = kept.domain()?;
+        let is_duplicate = incident.state == State::Duplicate;
+        let actor = incident.resolution.as_ref().map_or_else(Actor::product, |resolution| resolution.actor.clone());
+        let attributes = [
+            ("llm_sre.incident", kept.incident.name.clone()),
+            ("llm_sre.incident.title", incident.title.clone()),
+            ("llm_sre.incident.severity", incident.severity.to_string()),
+            ("llm_sre.incident.state", kept.incident.state().as_str_name().to_owned()),
+            ("llm_sre.incident.ended_by", if is_duplicate { String::new() } else { actor.to_string() }),
+            ("service.peer.name", incident.subject.service.to_string()),
+        ];
+        let stage = Stage {
+            incident: Uuid::from_bytes(incident.id.bytes()),
+            key: ROOT.to_owned(),
+            name: ROOT.to_owned(),
+            start_unix_nano: kept.opened_unix_nano,
+            end_unix_nano: real_now_unix_nano(),
+            attributes: attributes.map(|(key, value)| (key.to_owned(), value)).into(),
+            error: String::new(),
+        };
+        self.stages
+            .record(stage)
+            .await
+            .map_err(|error| status::unavailable("the log of stages", error, self.options.tick))
+    }
+}
+
+/// Whether the other side will say the same again.
+fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::OutOfRange)
+}

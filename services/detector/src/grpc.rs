@@ -1,0 +1,282 @@
+//! `IncidentService` on the wire.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use llm_sre_domain::incident::{
+    Actor, Event, EventKind, Fingerprint, HandReason, Incident, Opening, Severity, Subject, Trigger,
+};
+use llm_sre_mesh::records::Stored;
+use llm_sre_mesh::{names, page, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::convert::ConvertError;
+use llm_sre_proto::convert::common::{from_proto_time, required_service, required_time, to_proto_time};
+use llm_sre_proto::incident::v1;
+use llm_sre_proto::incident::v1::incident_service_server::{IncidentService, IncidentServiceServer};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::Service;
+use crate::book::{by, shown};
+use crate::kept::Kept;
+
+/// The longest note of a person, in characters.
+const NOTE_MAX: usize = 2_000;
+/// The longest title of a report, in characters.
+const TITLE_MAX: usize = 200;
+/// How often a watch looks for changes, and how many it takes at once.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+const WATCH_BATCH: usize = 100;
+/// Incidents that wait for a slow reader; then the watch itself waits.
+const WATCH_WAITING_MAX: usize = 16;
+
+impl Service {
+    /// The full name of the service, for health.
+    pub const NAME: &str = "llmsre.incident.v1.IncidentService";
+
+    /// The service, ready to be mounted.
+    pub fn server(&self) -> IncidentServiceServer<Self> {
+        IncidentServiceServer::new(self.clone()).max_decoding_message_size(llm_sre_mesh::server::MAX_MESSAGE_BYTES)
+    }
+}
+
+type Watch = Pin<Box<dyn Stream<Item = Result<v1::WatchIncidentsResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl IncidentService for Service {
+    async fn get_incident(&self, request: Request<v1::GetIncidentRequest>) -> Result<Response<v1::Incident>, Status> {
+        let stored = self.find(&request.into_inner().name).await?;
+        Ok(Response::new(shown(stored)))
+    }
+
+    async fn list_incidents(
+        &self,
+        request: Request<v1::ListIncidentsRequest>,
+    ) -> Result<Response<v1::ListIncidentsResponse>, Status> {
+        let request = request.into_inner();
+        let mut filter = Filter::default();
+        for state in &request.states {
+            match v1::State::try_from(*state) {
+                Ok(state) if state != v1::State::Unspecified => filter = filter.with("state", state.as_str_name()),
+                _ => return Err(status::invalid_argument("states", format!("{state} is no state"))),
+            }
+        }
+        if !request.service_name.is_empty() {
+            filter = filter.with("service", &request.service_name);
+        }
+        let size = page::size(request.page_size, 50, 500)?;
+        let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
+        let (records, next) = self.records.list(filter, cursor, size).await?;
+        let incidents = records.into_iter().map(shown).collect();
+        Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token: next.unwrap_or_default() }))
+    }
+
+    type WatchIncidentsStream = Watch;
+
+    async fn watch_incidents(&self, request: Request<v1::WatchIncidentsRequest>) -> Result<Response<Watch>, Status> {
+        let name = request.into_inner().name;
+        if !name.is_empty() {
+            self.find(&name).await?;
+        }
+        let (sender, receiver) = mpsc::channel(WATCH_WAITING_MAX);
+        let service = self.clone();
+        tokio::spawn(async move { service.watch(name, sender).await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn acknowledge_incident(
+        &self,
+        request: Request<v1::AcknowledgeIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        let v1::AcknowledgeIncidentRequest { name, note, etag, request_id, validate_only } = request.into_inner();
+        check_text("note", &note, 0, NOTE_MAX)?;
+        let event = by_a_person(&request_id, EventKind::Acknowledged { note })?;
+        self.ordered(&name, &etag, &event, validate_only).await
+    }
+
+    async fn resolve_incident(
+        &self,
+        request: Request<v1::ResolveIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        let reason = match request.get_ref().reason() {
+            v1::ResolutionReason::Manual => HandReason::Manual,
+            v1::ResolutionReason::FalsePositive => HandReason::FalsePositive,
+            _ => return Err(status::invalid_argument("reason", "is MANUAL or FALSE_POSITIVE; others are measured")),
+        };
+        let v1::ResolveIncidentRequest { name, note, etag, request_id, validate_only, .. } = request.into_inner();
+        check_text("note", &note, 0, NOTE_MAX)?;
+        let event = by_a_person(&request_id, EventKind::ResolvedByHand { reason, note })?;
+        self.ordered(&name, &etag, &event, validate_only).await
+    }
+
+    async fn report_incident(
+        &self,
+        request: Request<v1::ReportIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        self.report(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn record_event(&self, request: Request<v1::RecordEventRequest>) -> Result<Response<v1::Incident>, Status> {
+        let request = request.into_inner();
+        names::check_request_id(&request.request_id)?;
+        let event = Event::try_from(&request).map_err(|error| invalid(&error))?;
+        let resource = request.event.as_ref().map(|event| event.resource.as_str()).unwrap_or_default();
+        if !resource.is_empty() && !resource.starts_with(&format!("{}/", request.name)) {
+            return Err(status::invalid_argument("event.resource", format!("is not of {}", request.name)));
+        }
+        self.apply(&request.name, &event).await.map(|stored| Response::new(shown(stored)))
+    }
+
+    async fn check_recovery(
+        &self,
+        request: Request<v1::CheckRecoveryRequest>,
+    ) -> Result<Response<v1::CheckRecoveryResponse>, Status> {
+        let request = request.into_inner();
+        let since = required_time("since_time", request.since_time.as_ref()).map_err(|error| invalid(&error))?;
+        let incident = self.find(&request.name).await?.message.domain()?;
+        let measured = self.brain().detector.recovery(&incident.anomalies, since);
+        let signals = measured.signals.iter().map(|signal| v1::SignalRecovery {
+            anomaly: signal.anomaly.0.to_string(),
+            verdict: v1::RecoveryVerdict::from(signal.verdict).into(),
+            samples: signal.samples,
+            value: signal.value,
+            expected: signal.expected,
+        });
+        Ok(Response::new(v1::CheckRecoveryResponse {
+            verdict: v1::RecoveryVerdict::from(measured.verdict).into(),
+            signals: signals.collect(),
+            reason: measured.reason,
+            measured_time: Some(to_proto_time(measured.measured_at)),
+        }))
+    }
+}
+
+impl Service {
+    /// What a person orders.
+    async fn ordered(
+        &self,
+        name: &str,
+        etag: &str,
+        event: &Event,
+        validate_only: bool,
+    ) -> Result<Response<v1::Incident>, Status> {
+        if !validate_only {
+            return self.apply_at(name, etag, event, |_| ()).await.map(|stored| Response::new(shown(stored)));
+        }
+        let stored = self.find(name).await?;
+        stored.check_etag(name, etag)?;
+        let (incident, _) = self.try_apply(stored.message.domain()?, event)?;
+        Ok(Response::new(v1::Incident { etag: stored.etag(), ..(&incident).into() }))
+    }
+
+    async fn report(&self, request: v1::ReportIncidentRequest) -> Result<v1::Incident, Status> {
+        let service = required_service("service", request.service.as_ref()).map_err(|error| invalid(&error))?;
+        check_text("title", &request.title, 1, TITLE_MAX)?;
+        names::check_request_id(&request.request_id)?;
+        if !self.brain().detector.knows(&service) {
+            return Err(status::invalid_argument("service", format!("{service} was never seen in telemetry")));
+        }
+        if let Some(known) = self.reported(&request.request_id).await? {
+            return Ok(shown(known));
+        }
+        let now = self.clock.now();
+        let onset = request.onset_time.as_ref().map_or(now, from_proto_time);
+        if onset > now {
+            return Err(status::invalid_argument("onset_time", "is in the future"));
+        }
+        let subject = Subject { service, trigger: Trigger::Reported, dimension: "".into() };
+        let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
+        let latest = self.latest(&fingerprint).await?;
+        if let Some(living) = latest.as_ref().filter(|latest| latest.message.is_living()) {
+            let name = &living.message.incident.name;
+            let message = format!("{name} about it is open already");
+            return Err(status::error(tonic::Code::AlreadyExists, "ALREADY_OPEN", message, &[("resource", name)]));
+        }
+        let opening = Opening {
+            subject,
+            ordinal: latest.map_or(0, |latest| latest.message.incident.ordinal + 1),
+            title: request.title,
+            anomalies: Vec::new(),
+            impacts: BTreeMap::new(),
+            severity: Severity::Sev4,
+            onset,
+            detected_at: now,
+            actor: person(),
+        };
+        let (incident, effects) = Incident::open(opening, &self.options.rules, now)
+            .map_err(|error| status::invalid_argument("service", error.to_string()))?;
+        let mut kept = Kept::new(&incident, &effects);
+        kept.request_id = request.request_id;
+        if request.validate_only {
+            return Ok(kept.incident);
+        }
+        let name = kept.incident.name.clone();
+        if !self.create(&incident, &kept).await? {
+            return Err(status::etag_mismatch(&name));
+        }
+        self.find(&name).await.map(shown)
+    }
+
+    /// What an earlier report with this id opened.
+    async fn reported(&self, request_id: &str) -> Result<Option<Stored<Kept>>, Status> {
+        if request_id.is_empty() {
+            return Ok(None);
+        }
+        let filter = Filter::default().with("request", request_id);
+        Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
+    }
+
+    /// Sends what there is and each change, until the reader goes away or the store fails.
+    async fn watch(&self, name: String, sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>) {
+        let mut cursor = None;
+        loop {
+            let (changed, next) = match self.records.changes(cursor.clone(), WATCH_BATCH).await {
+                Ok(found) => found,
+                Err(error) => {
+                    // Whether the reader still listens does not matter: the watch ends either way.
+                    let _is_heard = sender.send(Err(error)).await.is_ok();
+                    return;
+                }
+            };
+            let is_all = changed.len() < WATCH_BATCH;
+            for stored in changed.into_iter().filter(|stored| name.is_empty() || stored.message.incident.name == name) {
+                let response = v1::WatchIncidentsResponse { incident: Some(shown(stored)) };
+                if sender.send(Ok(response)).await.is_err() {
+                    return;
+                }
+            }
+            cursor = next;
+            if is_all {
+                tokio::select! {
+                    () = sender.closed() => return,
+                    () = tokio::time::sleep(WATCH_EVERY) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whoever calls, until there is sign-in.
+fn person() -> Actor {
+    Actor::new("unauthenticated:local").unwrap_or_else(|_| Actor::product())
+}
+
+fn by_a_person(request_id: &str, kind: EventKind) -> Result<Event, Status> {
+    names::check_request_id(request_id)?;
+    by(request_id, person(), kind)
+}
+
+fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {
+    let length = text.chars().count();
+    if (min..=max).contains(&length) {
+        return Ok(());
+    }
+    Err(status::invalid_argument(field, format!("has {length} characters; {min} to {max} are allowed")))
+}
+
+fn invalid(error: &ConvertError) -> Status {
+    status::invalid_argument(error.field(), error.to_string())
+}

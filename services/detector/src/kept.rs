@@ -1,0 +1,161 @@
+//! What is stored of an incident: the contract's message, and beside it what is still to be done about it.
+
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::{Effect, Incident, Notice};
+use llm_sre_mesh::records::Attributes;
+use llm_sre_mesh::stages::real_now_unix_nano;
+use llm_sre_mesh::status;
+use llm_sre_proto::diagnosis::v1 as diagnosis;
+use llm_sre_proto::incident::v1;
+use serde::{Deserialize, Serialize};
+use tonic::Status;
+
+/// The stored document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// What callers see.
+    #[serde(flatten)]
+    pub(crate) incident: v1::Incident,
+    /// What follows from its events and was not done yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) duties: Vec<Duty>,
+    /// What was known when it opened or reopened, until the diagnosis has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot: Option<diagnosis::EvidenceSnapshot>,
+    /// Event time in Unix nanoseconds from which on its signals are back; recovery is measured from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cleared_unix_nano: Option<i64>,
+    /// Counts duties that are calls, to name each call.
+    #[serde(default)]
+    pub(crate) calls: u32,
+    /// Real time of its opening, for its trace.
+    #[serde(default)]
+    pub(crate) opened_unix_nano: u64,
+    /// The `request_id` of the person's report that opened it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) request_id: String,
+}
+
+/// One thing to be done. Each is safe to repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Duty {
+    /// Ask for a diagnosis.
+    Diagnose {
+        /// Names the call.
+        request_id: String,
+    },
+    /// Ask for a plan from the newest diagnosis.
+    Plan {
+        /// Names the call.
+        request_id: String,
+    },
+    /// Cancel its actions that wait.
+    CancelActions,
+    /// Keep the span of the whole incident, which has ended.
+    EndTrace,
+}
+
+impl Kept {
+    /// A new incident, with what follows from its opening.
+    pub(crate) fn new(incident: &Incident, effects: &[Effect]) -> Self {
+        let mut kept = Self {
+            incident: incident.into(),
+            duties: Vec::new(),
+            snapshot: None,
+            cleared_unix_nano: None,
+            calls: 0,
+            opened_unix_nano: real_now_unix_nano(),
+            request_id: String::new(),
+        };
+        kept.owe(incident, effects);
+        kept
+    }
+
+    /// The incident as the domain knows it.
+    pub(crate) fn domain(&self) -> Result<Incident, Status> {
+        Incident::try_from(&self.incident).map_err(|error| status::internal(format!("{}: {error}", self.incident.name)))
+    }
+
+    /// Takes over a changed incident, and what follows from the change.
+    pub(crate) fn take(&mut self, incident: &Incident, effects: &[Effect]) {
+        self.incident = incident.into();
+        self.owe(incident, effects);
+    }
+
+    fn owe(&mut self, incident: &Incident, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::RequestDiagnosis => {
+                    let request_id = self.name_call("diagnose");
+                    self.duties.push(Duty::Diagnose { request_id });
+                }
+                Effect::RequestPlan => {
+                    let request_id = self.name_call("plan");
+                    self.duties.push(Duty::Plan { request_id });
+                }
+                Effect::CancelPendingActions => self.duties.push(Duty::CancelActions),
+                // Verification and its undoing belong to the remediation service, by the action's own deadline; what
+                // recovers without an action is measured as long as the signals are back.
+                Effect::CheckRecovery { .. } | Effect::RollBack { .. } => {}
+                Effect::Escalate { reason } => {
+                    tracing::warn!(incident = %incident.id, ?reason, "a person must take over");
+                }
+                Effect::Notify(notice) => announce(incident, *notice),
+            }
+        }
+        if incident.state.is_terminal() {
+            // Nobody waits for an explanation or a plan any more.
+            self.duties.retain(|duty| matches!(duty, Duty::CancelActions | Duty::EndTrace));
+            self.snapshot = None;
+            self.cleared_unix_nano = None;
+            if !self.duties.contains(&Duty::EndTrace) && self.opened_unix_nano != 0 {
+                self.duties.push(Duty::EndTrace);
+            }
+        }
+    }
+
+    fn name_call(&mut self, what: &str) -> String {
+        self.calls += 1;
+        format!("{}/{what}/{}", self.incident.name, self.calls)
+    }
+
+    /// Whether it lives.
+    pub(crate) fn is_living(&self) -> bool {
+        self.incident.end_time.is_none()
+    }
+
+    /// When its signals were back, in event time.
+    pub(crate) fn cleared_at(&self) -> Option<Timestamp> {
+        self.cleared_unix_nano.map(Timestamp::from_nanos)
+    }
+
+    /// What it is found by.
+    pub(crate) fn attributes(&self) -> Attributes {
+        let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let service = self.incident.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
+        [
+            ("state", self.incident.state().as_str_name().to_owned()),
+            ("service", service),
+            ("fingerprint", self.incident.fingerprint.clone()),
+            ("living", yes_or_no(self.is_living())),
+            ("pending", yes_or_no(self.is_living() || !self.duties.is_empty())),
+            ("request", self.request_id.clone()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+    }
+}
+
+/// Tells people, by the log: the one channel that exists yet.
+fn announce(incident: &Incident, notice: Notice) {
+    tracing::info!(
+        incident = %incident.id,
+        trace_id = incident.id.trace_id(),
+        severity = %incident.severity,
+        title = incident.title,
+        ?notice,
+        "notice"
+    );
+}

@@ -1,0 +1,187 @@
+//! From findings to incidents.
+
+use llm_sre_domain::correlate::Case;
+use llm_sre_domain::incident::{Actor, EventKind, Fingerprint, Incident, IncidentId, Opening, State, Subject, Trigger};
+use llm_sre_domain::{Anomaly, Direction, ServiceId, Signal};
+use llm_sre_mesh::records::{Stored, Write};
+use llm_sre_mesh::{names, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
+use tonic::{Code, Status};
+
+use crate::Service;
+use crate::book::event;
+use crate::brain::{Finding, Impact, Opened};
+use crate::kept::Kept;
+
+/// Other writers that an opening is tried against.
+const ATTEMPTS_MAX: u32 = 8;
+
+impl Service {
+    /// Stores what a finding means. Safe to repeat. Findings from before this start open nothing.
+    pub(crate) async fn note(&self, finding: &Finding, is_new: bool) -> Result<(), Status> {
+        match finding {
+            Finding::Opened(opened) => self.raise(opened, is_new).await,
+            Finding::Grown(incident, anomalies, impact) => {
+                // One that ended stays so until its case is over; then the trouble is told anew.
+                ignore_ended(self.join(&name(*incident), anomalies, impact, is_new).await)
+            }
+            Finding::Cleared(incident, since) => {
+                let cleared = event("", EventKind::SignalsCleared)?;
+                let since = since.as_nanos();
+                let edit = |kept: &mut Kept| {
+                    if kept.is_living() {
+                        kept.cleared_unix_nano = Some(since);
+                    }
+                };
+                ignore_ended(self.apply_at(&name(*incident), "", &cleared, edit).await.map(|_| ()))
+            }
+        }
+    }
+
+    async fn raise(&self, opened: &Opened, is_new: bool) -> Result<(), Status> {
+        let Some((service, signal)) = opened.case.subject(&opened.argument) else { return Ok(()) };
+        let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
+        if let Some(living) = self.living_about(&service).await? {
+            let incident = living.message.domain()?.id;
+            self.brain().follow(opened.case.number, incident);
+            return self.join(&living.message.incident.name, &anomalies, &opened.impact, is_new).await;
+        }
+        if !is_new {
+            return Ok(());
+        }
+        let subject = Subject { service, trigger: Trigger::Signal(signal), dimension: "".into() };
+        let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
+        for _ in 0..ATTEMPTS_MAX {
+            let latest = self.latest(&fingerprint).await?;
+            if let Some(latest) = &latest
+                && let Some(incident) = self.reopen(latest, opened, &anomalies).await?
+            {
+                self.brain().follow(opened.case.number, incident);
+                return Ok(());
+            }
+            let ordinal = latest.map_or(0, |latest| latest.message.incident.ordinal + 1);
+            if let Some(incident) = self.open(subject.clone(), ordinal, opened, &anomalies).await? {
+                self.brain().follow(opened.case.number, incident);
+                return Ok(());
+            }
+        }
+        Err(status::etag_mismatch(&format!("the incidents with fingerprint {fingerprint}")))
+    }
+
+    async fn open(
+        &self,
+        subject: Subject,
+        ordinal: u32,
+        opened: &Opened,
+        anomalies: &[Anomaly],
+    ) -> Result<Option<IncidentId>, Status> {
+        let opening = Opening {
+            title: title(&subject.service, &opened.case),
+            subject,
+            ordinal,
+            anomalies: anomalies.to_vec(),
+            impacts: opened.impact.services.clone(),
+            severity: opened.impact.severity,
+            onset: opened.case.onset,
+            detected_at: opened.case.detected_at,
+            actor: Actor::product(),
+        };
+        let (incident, effects) = Incident::open(opening, &self.options.rules, self.clock.now())
+            .map_err(|error| status::internal(error.to_string()))?;
+        let mut kept = Kept::new(&incident, &effects);
+        kept.snapshot = Some(EvidenceSnapshot::from(&opened.evidence));
+        Ok(self.create(&incident, &kept).await?.then_some(incident.id))
+    }
+
+    /// Creates the record of an incident; `false` where it exists.
+    pub(crate) async fn create(&self, incident: &Incident, kept: &Kept) -> Result<bool, Status> {
+        let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
+        self.changed.notify_one();
+        Ok(matches!(written, Write::Done(_)))
+    }
+
+    /// Reopens what ended a short while ago.
+    async fn reopen(
+        &self,
+        latest: &Stored<Kept>,
+        opened: &Opened,
+        anomalies: &[Anomaly],
+    ) -> Result<Option<IncidentId>, Status> {
+        let incident = latest.message.domain()?;
+        let window = std::time::Duration::from_secs(self.options.rules.reopen_window_s);
+        let is_recent = incident.ended_at.is_some_and(|ended| self.clock.now() <= ended + window);
+        let (State::Resolved, true, Some(first)) = (incident.state, is_recent, anomalies.first()) else {
+            return Ok(None);
+        };
+        let severity = opened.impact.severity;
+        let reopened = event(
+            &format!("reopened/{}", first.id.0),
+            EventKind::Reopened { anomaly: Box::new(first.clone()), severity },
+        )?;
+        let snapshot = EvidenceSnapshot::from(&opened.evidence);
+        let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
+        let name = &latest.message.incident.name;
+        self.apply_at(name, "", &reopened, edit).await?;
+        self.join(name, anomalies, &opened.impact, true).await?;
+        Ok(Some(incident.id))
+    }
+
+    async fn join(&self, name: &str, anomalies: &[Anomaly], impact: &Impact, is_new: bool) -> Result<(), Status> {
+        for anomaly in anomalies {
+            let joined = event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?;
+            self.apply_at(name, "", &joined, |kept| {
+                if is_new {
+                    kept.cleared_unix_nano = None;
+                }
+            })
+            .await?;
+        }
+        let kind = EventKind::ImpactMeasured { impacts: impact.services.clone(), severity: impact.severity };
+        self.apply(name, &event("", kind)?).await.map(|_| ())
+    }
+
+    /// The newest living incident about this service, or one that this service takes part in.
+    async fn living_about(&self, service: &ServiceId) -> Result<Option<Stored<Kept>>, Status> {
+        for stored in self.living().await? {
+            let incident = stored.message.domain()?;
+            let takes_part = incident.anomalies.iter().any(|anomaly| anomaly.service == *service);
+            if incident.subject.service == *service || takes_part {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The incident with this fingerprint that has the highest ordinal.
+    pub(crate) async fn latest(&self, fingerprint: &Fingerprint) -> Result<Option<Stored<Kept>>, Status> {
+        let filter = Filter::default().with("fingerprint", &fingerprint.to_string());
+        Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
+    }
+}
+
+fn ignore_ended(result: Result<(), Status>) -> Result<(), Status> {
+    match result {
+        Err(error) if matches!(error.code(), Code::FailedPrecondition | Code::NotFound) => Ok(()),
+        other => other,
+    }
+}
+
+pub(crate) fn name(incident: IncidentId) -> String {
+    names::incident(uuid::Uuid::from_bytes(incident.bytes()))
+}
+
+/// One line for people: the strongest signal of the service that it is about.
+fn title(service: &ServiceId, case: &Case) -> String {
+    let own = case.anomalies.values().filter(|anomaly| anomaly.service == *service);
+    let strongest = own.max_by(|a, b| a.score.total_cmp(&b.score));
+    match strongest {
+        Some(anomaly) if anomaly.signal == Signal::Silence => format!("{service} is silent"),
+        Some(anomaly) => {
+            let way = if anomaly.direction == Direction::Up { "up" } else { "down" };
+            let Anomaly { metric, observed, expected, unit, .. } = anomaly;
+            format!("{service}: {metric} {way} to {observed:.3} {unit} (usually {expected:.3})")
+        }
+        None => format!("{service} has trouble"),
+    }
+}

@@ -1,0 +1,187 @@
+//! What the service needs and is made of.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use llm_sre_domain::detect::Objectives;
+use llm_sre_domain::incident::Rules;
+use llm_sre_mesh::Peer;
+use llm_sre_mesh::clients::{Diagnoses, Remediation};
+use llm_sre_mesh::records::Records;
+use llm_sre_mesh::stages::StageLog;
+use llm_sre_ports::bus::{self, EventBus};
+use llm_sre_ports::clock::Clock;
+use llm_sre_ports::documents::Documents;
+use llm_sre_ports::leases::{Lease, Leases};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::brain::Brain;
+use crate::kept::Kept;
+
+/// Names the lease of the one instance that detects: correlation needs to see every service.
+const LEASE: &str = "detector";
+/// How long the lease outlives an instance that was killed.
+const LEASE_TTL: Duration = Duration::from_secs(10);
+/// How often the lease is renewed or asked for.
+const LEASE_EVERY: Duration = Duration::from_secs(3);
+
+/// What the service needs of its surroundings.
+pub struct Dependencies {
+    /// Where incidents are stored.
+    pub documents: Arc<dyn Documents>,
+    /// Who may detect.
+    pub leases: Arc<dyn Leases>,
+    /// Where telemetry comes from.
+    pub bus: Arc<dyn EventBus>,
+    /// The product's clock.
+    pub clock: Arc<dyn Clock>,
+    /// The owner of the diagnoses.
+    pub diagnoses: Peer,
+    /// The owner of the actions; without one, incidents are explained and escalated.
+    pub remediation: Option<Peer>,
+    /// Where the steps of incidents are kept for their traces.
+    pub stages: Arc<StageLog>,
+    /// Names this instance among others.
+    pub holder: String,
+}
+
+/// How detection and the incidents' life are tuned.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The times of an incident's life.
+    pub rules: Rules,
+    /// Availability objectives.
+    pub objectives: Objectives,
+    /// How far windows of event time stay open behind the newest sample, for telemetry that comes late. Collectors
+    /// batch for up to 10 s.
+    pub lateness: Duration,
+    /// How often duties are looked for in real time, besides whenever one comes up.
+    pub tick: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rules: Rules::default(),
+            objectives: Objectives::default(),
+            lateness: Duration::from_secs(10),
+            tick: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why the service cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bus refuses an operation for good.
+    #[error("failed to {operation}")]
+    Bus {
+        /// What was to be done.
+        operation: &'static str,
+        /// Why.
+        #[source]
+        source: bus::Error,
+    },
+}
+
+/// The detector service.
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) records: Records<Kept>,
+    pub(crate) leases: Arc<dyn Leases>,
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) diagnoses: Diagnoses,
+    pub(crate) remediation: Option<Remediation>,
+    pub(crate) stages: Arc<StageLog>,
+    pub(crate) holder: Arc<str>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) changed: Arc<Notify>,
+    brain: Arc<Mutex<Brain>>,
+}
+
+impl Service {
+    /// From its surroundings.
+    pub fn build(options: Options, dependencies: Dependencies) -> Self {
+        Self {
+            records: Records::new(dependencies.documents, "incidents"),
+            leases: dependencies.leases,
+            bus: dependencies.bus,
+            clock: dependencies.clock,
+            diagnoses: Diagnoses::new(dependencies.diagnoses),
+            remediation: dependencies.remediation.map(Remediation::new),
+            stages: dependencies.stages,
+            holder: dependencies.holder.into(),
+            brain: Arc::new(Mutex::new(Brain::new(&options))),
+            options: Arc::new(options),
+            changed: Arc::new(Notify::new()),
+        }
+    }
+
+    /// The state of detection. Held for computations only, never across a wait.
+    pub(crate) fn brain(&self) -> MutexGuard<'_, Brain> {
+        self.brain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Detects while this instance holds the lease, until `shutdown`.
+    ///
+    /// # Errors
+    /// When the bus refuses an operation for good, such as an unknown topic.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
+        while !shutdown.is_cancelled() {
+            if let Some(lease) = self.acquire().await {
+                let lost = shutdown.child_token();
+                let holding = self.hold(lease, &lost);
+                let working = async {
+                    let ended = tokio::join!(self.consume(&lost), self.keep_duties(&lost));
+                    lost.cancel();
+                    ended.0
+                };
+                let ((), ended) = tokio::join!(holding, working);
+                ended?;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(LEASE_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn acquire(&self) -> Option<Lease> {
+        match self.leases.acquire(LEASE, &self.holder, LEASE_TTL).await {
+            Ok(lease) => lease,
+            Err(error) => {
+                tracing::warn!(%error, "failed to ask for the detector's lease");
+                None
+            }
+        }
+    }
+
+    /// Renews the lease until `lost` is cancelled, or cancels it when the lease is lost.
+    async fn hold(&self, lease: Lease, lost: &CancellationToken) {
+        let mut misses = 0;
+        loop {
+            tokio::select! {
+                () = lost.cancelled() => break,
+                () = tokio::time::sleep(LEASE_EVERY) => {}
+            }
+            match self.leases.renew(&lease, LEASE_TTL).await {
+                Ok(()) => misses = 0,
+                Err(error) => {
+                    misses += 1;
+                    tracing::warn!(%error, misses, "failed to renew the detector's lease");
+                    // Two more waits would outlive the lease.
+                    if misses >= 2 || matches!(error, llm_sre_ports::leases::Error::Lost { .. }) {
+                        lost.cancel();
+                        return;
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.leases.release(lease).await {
+            tracing::debug!(%error, "failed to release the detector's lease; it will end");
+        }
+    }
+}
