@@ -79,6 +79,24 @@ impl Service {
         Err(status::etag_mismatch(name))
     }
 
+    /// Lets the recovery of every incident that lives be measured.
+    pub(crate) async fn follow_living(&self) -> Result<(), Status> {
+        for stored in self.living().await? {
+            self.brain_follows(&stored.message.domain()?);
+        }
+        Ok(())
+    }
+
+    /// Lets recovery be measured as long as an incident lives.
+    pub(crate) fn brain_follows(&self, incident: &Incident) {
+        let mut brain = self.brain();
+        if incident.state.is_terminal() {
+            brain.ended(incident.id);
+        } else {
+            brain.watch_recovery(incident.id, &incident.anomalies);
+        }
+    }
+
     /// Writes what differs; `None` where somebody else wrote first.
     async fn write(&self, stored: &Stored<Kept>, kept: &Kept) -> Result<Option<Stored<Kept>>, Status> {
         if *kept == stored.message {
@@ -87,6 +105,7 @@ impl Service {
         match self.records.replace(stored, kept, kept.attributes()).await? {
             Write::Conflict => Ok(None),
             Write::Done(_) => {
+                self.brain_follows(&kept.domain()?);
                 self.changed.notify_one();
                 self.records.get(&stored.id).await
             }

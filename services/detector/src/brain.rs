@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use llm_sre_domain::correlate::{Case, Correlator, News};
 use llm_sre_domain::detect::Detector;
-use llm_sre_domain::diagnose::Argument;
+use llm_sre_domain::diagnose::{Argument, rank};
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, severity};
-use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
+use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, Verdict, severity};
+use llm_sre_domain::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 use crate::Options;
 
@@ -17,12 +17,19 @@ const STEP: Duration = Duration::from_secs(1);
 /// Times further ahead of the product's clock do not move the watermark: one wrong clock must not close everybody's
 /// windows.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
+/// Recovery that comes by itself is measured on the samples of so long, and has to hold for so long, in event time. An
+/// incident's budget stays burnt for hours, so that waiting for nothing abnormal would take as long.
+const RECOVERY_WINDOW: Duration = Duration::from_secs(60);
+const RECOVERY_HELD: Duration = Duration::from_secs(120);
+/// How often recovery that holds is told again, to an incident that an action keeps from taking it.
+const RECOVERY_TOLD_EVERY: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(crate) struct Brain {
     pub(crate) detector: Detector,
     correlator: Correlator,
     followed: BTreeMap<u64, Followed>,
+    living: BTreeMap<IncidentId, Living>,
     newest: Timestamp,
     lateness: Duration,
 }
@@ -32,6 +39,15 @@ pub(crate) struct Brain {
 struct Followed {
     incident: Option<IncidentId>,
     told: BTreeSet<AnomalyId>,
+    ended_at: Option<Timestamp>,
+}
+
+/// An incident whose recovery is measured.
+#[derive(Default)]
+struct Living {
+    anomalies: BTreeMap<AnomalyId, Anomaly>,
+    well_since: Option<Timestamp>,
+    told_at: Timestamp,
 }
 
 /// What is to be done about a case.
@@ -40,8 +56,8 @@ pub(crate) enum Finding {
     Opened(Box<Opened>),
     /// More of it was seen.
     Grown(IncidentId, Vec<Anomaly>, Impact),
-    /// Its signals are back since this event time.
-    Cleared(IncidentId, Timestamp),
+    /// Its signals are back, and stayed so for a while.
+    Recovered(IncidentId),
 }
 
 /// A case that calls for an incident, with what was known then.
@@ -64,6 +80,7 @@ impl Brain {
             detector: Detector::new(options.objectives.clone()),
             correlator: Correlator::default(),
             followed: BTreeMap::new(),
+            living: BTreeMap::new(),
             newest: Timestamp::EPOCH,
             lateness: options.lateness,
         }
@@ -88,17 +105,17 @@ impl Brain {
             match news {
                 News::Opened(case, evidence, argument) => {
                     let told = case.anomalies.keys().cloned().collect();
-                    self.followed.insert(case.number, Followed { incident: None, told });
+                    self.followed.insert(case.number, Followed { told, ..Followed::default() });
                     let impact = self.impact(&case);
                     findings.push(Finding::Opened(Box::new(Opened { case, evidence, argument, impact })));
                 }
                 News::Cleared(case) => {
-                    let followed = self.followed.remove(&case.number).and_then(|followed| followed.incident);
-                    findings.extend(followed.map(|incident| Finding::Cleared(incident, watermark)));
+                    self.followed.remove(&case.number);
                 }
             }
         }
         findings.extend(self.grown());
+        findings.extend(self.recovered());
         findings
     }
 
@@ -106,24 +123,85 @@ impl Brain {
     pub(crate) fn follow(&mut self, case: u64, incident: IncidentId) {
         if let Some(followed) = self.followed.get_mut(&case) {
             followed.incident = Some(incident);
+            followed.ended_at = None;
+        }
+    }
+
+    /// Measures the recovery of an incident from now on, by these anomalies too.
+    pub(crate) fn watch_recovery(&mut self, incident: IncidentId, anomalies: &[Anomaly]) {
+        let living = self.living.entry(incident).or_default();
+        for anomaly in anomalies {
+            if living.anomalies.insert(anomaly.id.clone(), anomaly.clone()).is_none() {
+                living.well_since = None;
+            }
+        }
+    }
+
+    /// Notes that an incident ended: what its cases show from now on is new trouble.
+    pub(crate) fn ended(&mut self, incident: IncidentId) {
+        if self.living.remove(&incident).is_none() {
+            return;
+        }
+        let now = self.detector.watermark();
+        for followed in self.followed.values_mut().filter(|followed| followed.incident == Some(incident)) {
+            followed.ended_at = Some(now);
         }
     }
 
     fn grown(&mut self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut grown = Vec::new();
         for case in self.correlator.cases() {
             let Some(followed) = self.followed.get_mut(&case.number) else { continue };
             let Some(incident) = followed.incident else { continue };
-            let new: Vec<Anomaly> =
+            let mut new: Vec<Anomaly> =
                 case.anomalies.values().filter(|anomaly| !followed.told.contains(&anomaly.id)).cloned().collect();
-            if new.is_empty() {
+            followed.told.extend(new.iter().map(|anomaly| anomaly.id.clone()));
+            let ended_at = followed.ended_at;
+            if let Some(ended_at) = ended_at {
+                new.retain(|anomaly| anomaly.onset > ended_at && is_trouble(anomaly));
+            }
+            if !new.is_empty() {
+                grown.push((case.clone(), incident, new, ended_at.is_some()));
+            }
+        }
+        let finding = |(case, incident, new, is_over): (Case, IncidentId, Vec<Anomaly>, bool)| {
+            if is_over { self.back(case, new) } else { Finding::Grown(incident, new, self.impact(&case)) }
+        };
+        grown.into_iter().map(finding).collect()
+    }
+
+    /// Trouble of a case whose incident ended.
+    fn back(&self, mut case: Case, new: Vec<Anomaly>) -> Finding {
+        case.onset = new.iter().map(|anomaly| anomaly.onset).min().unwrap_or(case.onset);
+        case.detected_at = new.iter().map(|anomaly| anomaly.detected_at).min().unwrap_or(case.detected_at);
+        case.services = new.iter().map(|anomaly| anomaly.service.clone()).collect();
+        case.anomalies = new.iter().map(|anomaly| (anomaly.id.clone(), anomaly.clone())).collect();
+        let evidence = self.detector.evidence(&new, &case.services, case.onset);
+        let argument = rank(&evidence);
+        let impact = self.impact(&case);
+        Finding::Opened(Box::new(Opened { case, evidence, argument, impact }))
+    }
+
+    fn recovered(&mut self) -> Vec<Finding> {
+        let now = self.detector.watermark();
+        let mut findings = Vec::new();
+        for (incident, living) in &mut self.living {
+            let anomalies: Vec<Anomaly> = living.anomalies.values().cloned().collect();
+            let since = now - RECOVERY_WINDOW;
+            // After a restart old telemetry comes again: what was usual before the trouble is no recovery from it.
+            let is_after = anomalies.iter().all(|anomaly| anomaly.detected_at <= since);
+            let measured = self.detector.recovery(&anomalies, since);
+            if !is_after || measured.verdict != Verdict::Recovered {
+                living.well_since = None;
                 continue;
             }
-            followed.told.extend(new.iter().map(|anomaly| anomaly.id.clone()));
-            findings.push((incident, new, case.clone()));
+            let since = *living.well_since.get_or_insert(now);
+            if now.since(since) >= RECOVERY_HELD && now.since(living.told_at) >= RECOVERY_TOLD_EVERY {
+                living.told_at = now;
+                findings.push(Finding::Recovered(*incident));
+            }
         }
-        let found = findings.into_iter().map(|(incident, new, case)| Finding::Grown(incident, new, self.impact(&case)));
-        found.collect()
+        findings
     }
 
     fn impact(&self, case: &Case) -> Impact {
@@ -146,4 +224,10 @@ impl Brain {
         });
         Impact { services, severity }
     }
+}
+
+/// Whether an anomaly by itself says that users suffer again.
+fn is_trouble(anomaly: &Anomaly) -> bool {
+    anomaly.direction == Direction::Up
+        && matches!(anomaly.signal, Signal::Errors | Signal::Latency | Signal::Saturation | Signal::LogBurst)
 }

@@ -1,6 +1,6 @@
 //! Doing what is owed: calls to the other services, deadlines, and recovery that comes by itself.
 
-use llm_sre_domain::incident::{Actor, EventKind, State, Verdict};
+use llm_sre_domain::incident::{Actor, EventKind, State};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::stages::{ROOT, Stage, real_now_unix_nano};
@@ -57,7 +57,7 @@ impl Service {
         if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
             self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
         }
-        self.look_for_recovery(kept, &incident).await?;
+        self.brain_follows(&incident);
         let id = Uuid::from_bytes(incident.id.bytes());
         for duty in &kept.duties {
             let context = TraceContext::of_stage(id, ROOT);
@@ -135,24 +135,6 @@ impl Service {
             }
         }
         Ok(())
-    }
-
-    /// Signals that are back are no recovery until it was measured, and none is measured while an action is at work.
-    async fn look_for_recovery(
-        &self,
-        kept: &Kept,
-        incident: &llm_sre_domain::incident::Incident,
-    ) -> Result<(), Status> {
-        let Some(since) = kept.cleared_at() else { return Ok(()) };
-        if incident.state.is_terminal() || incident.state.is_acting() {
-            return Ok(());
-        }
-        let measured = self.brain().detector.recovery(&incident.anomalies, since);
-        if measured.verdict != Verdict::Recovered {
-            return Ok(());
-        }
-        let recovered = event("", EventKind::RecoveryMeasured { verdict: measured.verdict })?;
-        self.apply(&kept.incident.name, &recovered).await.map(|_| ())
     }
 
     async fn end_trace(&self, kept: &Kept) -> Result<(), Status> {

@@ -1,6 +1,5 @@
 //! What is stored of an incident: the contract's message, and beside it what is still to be done about it.
 
-use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Effect, Incident, Notice};
 use llm_sre_mesh::records::Attributes;
 use llm_sre_mesh::stages::real_now_unix_nano;
@@ -22,9 +21,6 @@ pub(crate) struct Kept {
     /// What was known when it opened or reopened, until the diagnosis has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot: Option<diagnosis::EvidenceSnapshot>,
-    /// Event time in Unix nanoseconds from which on its signals are back; recovery is measured from there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) cleared_unix_nano: Option<i64>,
     /// Counts duties that are calls, to name each call.
     #[serde(default)]
     pub(crate) calls: u32,
@@ -63,7 +59,6 @@ impl Kept {
             incident: incident.into(),
             duties: Vec::new(),
             snapshot: None,
-            cleared_unix_nano: None,
             calls: 0,
             opened_unix_nano: real_now_unix_nano(),
             request_id: String::new(),
@@ -108,7 +103,6 @@ impl Kept {
             // Nobody waits for an explanation or a plan any more.
             self.duties.retain(|duty| matches!(duty, Duty::CancelActions | Duty::EndTrace));
             self.snapshot = None;
-            self.cleared_unix_nano = None;
             if !self.duties.contains(&Duty::EndTrace) && self.opened_unix_nano != 0 {
                 self.duties.push(Duty::EndTrace);
             }
@@ -123,11 +117,6 @@ impl Kept {
     /// Whether it lives.
     pub(crate) fn is_living(&self) -> bool {
         self.incident.end_time.is_none()
-    }
-
-    /// When its signals were back, in event time.
-    pub(crate) fn cleared_at(&self) -> Option<Timestamp> {
-        self.cleared_unix_nano.map(Timestamp::from_nanos)
     }
 
     /// What it is found by.

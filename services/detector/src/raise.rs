@@ -1,7 +1,9 @@
 //! From findings to incidents.
 
 use llm_sre_domain::correlate::Case;
-use llm_sre_domain::incident::{Actor, EventKind, Fingerprint, Incident, IncidentId, Opening, State, Subject, Trigger};
+use llm_sre_domain::incident::{
+    Actor, EventKind, Fingerprint, Incident, IncidentId, Opening, State, Subject, Trigger, Verdict,
+};
 use llm_sre_domain::{Anomaly, Direction, ServiceId, Signal};
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
@@ -22,19 +24,11 @@ impl Service {
     pub(crate) async fn note(&self, finding: &Finding, is_new: bool) -> Result<(), Status> {
         match finding {
             Finding::Opened(opened) => self.raise(opened, is_new).await,
-            Finding::Grown(incident, anomalies, impact) => {
-                // One that ended stays so until its case is over; then the trouble is told anew.
-                ignore_ended(self.join(&name(*incident), anomalies, impact, is_new).await)
-            }
-            Finding::Cleared(incident, since) => {
-                let cleared = event("", EventKind::SignalsCleared)?;
-                let since = since.as_nanos();
-                let edit = |kept: &mut Kept| {
-                    if kept.is_living() {
-                        kept.cleared_unix_nano = Some(since);
-                    }
-                };
-                ignore_ended(self.apply_at(&name(*incident), "", &cleared, edit).await.map(|_| ()))
+            Finding::Grown(incident, anomalies, impact) => ignore_ended(self.join(*incident, anomalies, impact).await),
+            Finding::Recovered(incident) => {
+                let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
+                // An action at work says itself whether it helped.
+                ignore_ended(self.apply(&name(*incident), &recovered).await.map(|_| ()))
             }
         }
     }
@@ -45,7 +39,7 @@ impl Service {
         if let Some(living) = self.living_about(&service).await? {
             let incident = living.message.domain()?.id;
             self.brain().follow(opened.case.number, incident);
-            return self.join(&living.message.incident.name, &anomalies, &opened.impact, is_new).await;
+            return self.join(incident, &anomalies, &opened.impact).await;
         }
         if !is_new {
             return Ok(());
@@ -97,6 +91,7 @@ impl Service {
     /// Creates the record of an incident; `false` where it exists.
     pub(crate) async fn create(&self, incident: &Incident, kept: &Kept) -> Result<bool, Status> {
         let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
+        self.brain_follows(incident);
         self.changed.notify_one();
         Ok(matches!(written, Write::Done(_)))
     }
@@ -123,22 +118,17 @@ impl Service {
         let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
         let name = &latest.message.incident.name;
         self.apply_at(name, "", &reopened, edit).await?;
-        self.join(name, anomalies, &opened.impact, true).await?;
+        self.join(incident.id, anomalies, &opened.impact).await?;
         Ok(Some(incident.id))
     }
 
-    async fn join(&self, name: &str, anomalies: &[Anomaly], impact: &Impact, is_new: bool) -> Result<(), Status> {
+    async fn join(&self, incident: IncidentId, anomalies: &[Anomaly], impact: &Impact) -> Result<(), Status> {
+        let name = name(incident);
         for anomaly in anomalies {
-            let joined = event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?;
-            self.apply_at(name, "", &joined, |kept| {
-                if is_new {
-                    kept.cleared_unix_nano = None;
-                }
-            })
-            .await?;
+            self.apply(&name, &event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?).await?;
         }
         let kind = EventKind::ImpactMeasured { impacts: impact.services.clone(), severity: impact.severity };
-        self.apply(name, &event("", kind)?).await.map(|_| ())
+        self.apply(&name, &event("", kind)?).await.map(|_| ())
     }
 
     /// The newest living incident about this service, or one that this service takes part in.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use llm_sre_domain::Timestamp;
-use llm_sre_ports::bus::{self, Batch, Consumer, Delivered, Progress, Start, TopicPartition};
+use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Start, TopicPartition};
 use llm_sre_proto::convert::otlp;
 use llm_sre_proto::topics;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -35,7 +35,6 @@ impl Service {
     /// Reads telemetry until `shutdown`.
     pub(crate) async fn consume(&self, shutdown: &CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
-            *self.brain() = Brain::new(&self.options);
             match self.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
                 Ok(mut consumer) => {
                     let ended = self.follow(consumer.as_mut(), shutdown).await;
@@ -68,11 +67,16 @@ impl Service {
                 Err(error) => return may_pass("poll the topics", error),
             };
             if !batch.assigned.is_empty() {
-                match self.rewind(consumer, &batch).await {
-                    Ok(found) => known.extend(found),
-                    Err(error) => return may_pass("go back to the beginning", error),
+                // Detection needs the order of event time over all partitions: it begins anew with each that comes.
+                *self.brain() = Brain::new(&self.options);
+                if let Err(error) = self.follow_living().await {
+                    tracing::warn!(%error, "failed to read the incidents that live; trying again");
+                    return Ok(());
                 }
-                // What came with the assignment is read again in its turn.
+                known = match self.rewind(consumer).await {
+                    Ok(known) => known,
+                    Err(error) => return may_pass("go back to the beginning", error),
+                };
                 continue;
             }
             for delivered in &batch.records {
@@ -95,17 +99,19 @@ impl Service {
         }
     }
 
-    async fn rewind(&self, consumer: &mut dyn Consumer, batch: &Batch) -> Result<Known, bus::Error> {
+    /// Goes back to the beginning, and says what was handled before.
+    async fn rewind(&self, consumer: &mut dyn Consumer) -> Result<Known, bus::Error> {
         let mut known = Known::new();
+        let assignment = consumer.assignment();
         for topic in topics::TELEMETRY {
             for Progress { of, next_offset } in self.bus.committed(GROUP, topic).await? {
-                if next_offset > 0 && batch.assigned.contains(&of) {
+                if next_offset > 0 && assignment.contains(&of) {
                     known.insert(of, next_offset);
                 }
             }
         }
-        for of in &batch.assigned {
-            consumer.seek(&Progress { of: of.clone(), next_offset: 0 }).await?;
+        for of in assignment {
+            consumer.seek(&Progress { of, next_offset: 0 }).await?;
         }
         Ok(known)
     }

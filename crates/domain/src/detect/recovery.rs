@@ -98,7 +98,11 @@ impl Detector {
             Look::TooFew(_) => Verdict::Inconclusive,
             Look::Gone => return None,
         };
-        let series = self.series.get(&series_key(anomaly)).map(|watched| &watched.series);
+        let watched = match anomaly.signal {
+            Signal::BudgetBurn => self.errors_of(&anomaly.service),
+            _ => self.series.get(&series_key(anomaly)),
+        };
+        let series = watched.map(|watched| &watched.series);
         let after = |series: &&Series| series.recent.iter().rev().take_while(|(time, _)| *time > since).count();
         let newest = series.and_then(|series| series.recent.back()).filter(|(time, _)| *time > since);
         Some(Measured {
@@ -138,12 +142,15 @@ impl Detector {
         }
     }
 
+    fn errors_of<'a>(&'a self, service: &'a ServiceId) -> Option<&'a Watched> {
+        let is_ratio = |key: &SeriesKey| &*key.metric == "requests.error_ratio" && key.instance.is_empty();
+        self.series_of(service).find(|(key, _)| is_ratio(key)).map(|(_, watched)| watched)
+    }
+
     /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
     fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
-        let errors =
-            self.series_of(service).find(|(key, _)| &*key.metric == "requests.error_ratio" && key.instance.is_empty());
-        match errors {
-            Some((_, watched)) => judge(watched, Direction::Up, since),
+        match self.errors_of(service) {
+            Some(watched) => judge(watched, Direction::Up, since),
             None => Look::TooFew(format!("no requests of {service}")),
         }
     }

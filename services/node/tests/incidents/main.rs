@@ -1,0 +1,148 @@
+//! The detector from the topics to resolved incidents, beside the real diagnosis service, on the twins in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
+
+mod shop;
+
+use llm_sre_domain::Timestamp;
+use llm_sre_proto::convert::common::{from_proto_time, to_proto_time};
+use llm_sre_proto::incident::v1;
+use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
+use llm_sre_proto::telemetry::v1::ServiceIdentity;
+use shop::{Running, Shop};
+use tonic::{Code, Request};
+
+const WARM: i64 = 60;
+const SICK: i64 = 30;
+const WELL: i64 = 60;
+const FAILING: f64 = 30.0;
+
+async fn with_incident(seed: u64) -> (Shop, Running, v1::Incident) {
+    let mut shop = Shop::new(seed).await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.trade(SICK, FAILING).await;
+    let incident = running.until(v1::State::Escalated).await;
+    shop.until_read().await;
+    (shop, running, incident)
+}
+
+#[tokio::test]
+async fn trouble_is_one_incident_that_ends_when_recovery_was_measured() {
+    let (mut shop, running, incident) = with_incident(1).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    assert_eq!(incident.escalation_reason(), v1::EscalationReason::NoAction, "nobody can repair here");
+    assert!(incident.diagnosis.starts_with(&incident.name), "{incident:?}");
+
+    shop.trade(WELL, 0.0).await;
+    let ended = running.until(v1::State::Resolved).await;
+    assert_eq!(ended.resolution.as_ref().unwrap().reason(), v1::ResolutionReason::SelfRecovered);
+    assert_eq!(ended.name, incident.name);
+    shop.until_read().await;
+    assert_eq!(running.list().await.len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_calm_shop_has_no_incident() {
+    let mut shop = Shop::new(2).await;
+    let running = shop.start();
+    shop.trade(WARM + SICK + WELL, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(running.list().await, []);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_detector_goes_on_with_the_incident_that_it_had() {
+    let (mut shop, running, incident) = with_incident(3).await;
+    running.kill().await;
+    let again = shop.start();
+    shop.trade(WELL, 0.0).await;
+    let ended = again.until(v1::State::Resolved).await;
+    assert_eq!(ended.name, incident.name);
+    shop.until_read().await;
+    assert_eq!(again.list().await.len(), 1, "what was known opens nothing");
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn trouble_that_comes_back_reopens_its_incident() {
+    let (mut shop, running, incident) = with_incident(4).await;
+    shop.trade(WELL, 0.0).await;
+    running.until(v1::State::Resolved).await;
+    shop.until_read().await;
+    shop.trade(SICK, FAILING).await;
+    let back = running.until(v1::State::Escalated).await;
+    assert_eq!((back.name, back.ordinal), (incident.name, 0));
+    assert!(back.timeline.iter().any(|entry| entry.message.starts_with("reopened")), "{:?}", back.timeline);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn recovery_is_what_was_measured_since() {
+    let (mut shop, running, incident) = with_incident(5).await;
+    let check = async |since: Timestamp| {
+        let request = v1::CheckRecoveryRequest { name: incident.name.clone(), since_time: Some(to_proto_time(since)) };
+        running.service.check_recovery(Request::new(request)).await.unwrap().into_inner()
+    };
+    let onset = from_proto_time(incident.onset_time.as_ref().unwrap());
+    let sick = check(onset).await;
+    assert_eq!(sick.verdict(), v1::RecoveryVerdict::NotRecovered, "{sick:?}");
+    let later = llm_sre_ports::clock::Clock::now(shop.clock.as_ref());
+    assert_eq!(check(later).await.verdict(), v1::RecoveryVerdict::Inconclusive, "nothing was measured since");
+    shop.trade(WELL, 0.0).await;
+    shop.until_read().await;
+    let well = check(later).await;
+    assert_eq!(well.verdict(), v1::RecoveryVerdict::Recovered, "{well:?}");
+    assert!(!well.signals.is_empty() && well.signals.iter().all(|signal| signal.samples >= 3), "{well:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_ends_it_once_and_at_the_etag_that_they_saw() {
+    let (_shop, running, incident) = with_incident(6).await;
+    let resolve = async |etag: &str, validate_only: bool| {
+        let request = v1::ResolveIncidentRequest {
+            name: incident.name.clone(),
+            reason: v1::ResolutionReason::Manual.into(),
+            etag: etag.to_owned(),
+            request_id: "r1".to_owned(),
+            validate_only,
+            ..v1::ResolveIncidentRequest::default()
+        };
+        running.service.resolve_incident(Request::new(request)).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(resolve("0", false).await.unwrap_err().code(), Code::Aborted);
+    let etag = running.until(v1::State::Escalated).await.etag;
+    assert_eq!(resolve(&etag, true).await.unwrap().state(), v1::State::Resolved);
+    assert_eq!(running.list().await[0].state(), v1::State::Escalated, "it was only checked");
+    let ended = resolve("", false).await.unwrap();
+    assert_eq!(ended.resolution.as_ref().unwrap().actor, "unauthenticated:local");
+    let again = resolve(&etag, false).await.unwrap();
+    assert_eq!((again.state(), again.end_time), (ended.state(), ended.end_time), "a repeat is the same answer");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_needs_a_service_that_was_seen_and_opens_once() {
+    let mut shop = Shop::new(7).await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    let report = async |service: &str, request_id: &str| {
+        let request = v1::ReportIncidentRequest {
+            service: Some(ServiceIdentity { name: service.to_owned(), ..ServiceIdentity::default() }),
+            title: "customers call".to_owned(),
+            request_id: request_id.to_owned(),
+            ..v1::ReportIncidentRequest::default()
+        };
+        running.service.report_incident(Request::new(request)).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(report("nowhere", "a").await.unwrap_err().code(), Code::InvalidArgument);
+    let first = report("cart", "b").await.unwrap();
+    assert_eq!(first.signal(), v1::Signal::Reported);
+    assert_eq!(report("cart", "b").await.unwrap().name, first.name);
+    assert_eq!(report("cart", "c").await.unwrap_err().code(), Code::AlreadyExists);
+    running.stop().await;
+}

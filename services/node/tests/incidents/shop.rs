@@ -1,0 +1,204 @@
+//! Two services, `web` calling `cart`, as OTLP export requests; and the services of the product around a detector.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_detector::{Dependencies, GROUP, Options, Service};
+use llm_sre_diagnosis as diagnosis;
+use llm_sre_domain::Timestamp;
+use llm_sre_mesh::late::Slot;
+use llm_sre_mesh::peer;
+use llm_sre_mesh::stages::StageLog;
+use llm_sre_ports::bus::{EventBus, Record, TopicSpec};
+use llm_sre_ports::clock::ManualClock;
+use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
+use llm_sre_proto::incident::v1;
+use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
+use llm_sre_proto::topics;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::service::Routes;
+
+const STEP_S: i64 = 10;
+const START_S: i64 = 1_700_000_000;
+
+/// What outlives a detector: bus, store, clock, leases.
+pub(crate) struct Shop {
+    pub(crate) bus: Arc<MemoryBus>,
+    documents: Arc<MemoryDocuments>,
+    leases: Arc<MemoryLeases>,
+    pub(crate) clock: Arc<ManualClock>,
+    seed: u64,
+    step: i64,
+    requests: u64,
+    failed: u64,
+}
+
+/// A detector that runs.
+pub(crate) struct Running {
+    pub(crate) service: Service,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Shop {
+    pub(crate) async fn new(seed: u64) -> Self {
+        let bus = Arc::new(MemoryBus::default());
+        for topic in topics::TELEMETRY {
+            bus.create_topic(TopicSpec { name: topic.to_owned(), partitions: 2, retention: None }).await.unwrap();
+        }
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
+        let (documents, leases) = (Arc::default(), Arc::default());
+        Self { bus, documents, leases, clock, seed, step: 0, requests: 0, failed: 0 }
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let incidents = Slot::default();
+        let stages = || StageLog::new(self.documents.clone(), "test", None).unwrap();
+        let explains = diagnosis::Service::build(diagnosis::Dependencies {
+            documents: self.documents.clone(),
+            telemetry: Arc::new(MemoryTelemetry::default()),
+            clock: self.clock.clone(),
+            incidents: incidents.peer(),
+            stages: stages(),
+        });
+        let options = Options { tick: Duration::from_millis(20), ..Options::default() };
+        let service = Service::build(
+            options,
+            Dependencies {
+                documents: self.documents.clone(),
+                leases: self.leases.clone(),
+                bus: self.bus.clone(),
+                clock: self.clock.clone(),
+                diagnoses: peer::local(Routes::new(explains.server())),
+                remediation: None,
+                stages: stages(),
+                holder: "test".to_owned(),
+            },
+        );
+        incidents.fill(peer::local(Routes::new(service.server())));
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let (service, stop) = (service.clone(), stop.clone());
+            async move { Box::pin(service.run(stop)).await.unwrap() }
+        });
+        Running { service, stop, task }
+    }
+
+    /// Lets the shop trade for so many steps; of a hundred requests to `cart`, `failing` fail.
+    pub(crate) async fn trade(&mut self, steps: i64, failing: f64) {
+        let end = self.step + steps;
+        // Telemetry from the product's future would not move the watermark.
+        self.clock.advance_to(Timestamp::from_secs(START_S + end * STEP_S));
+        while self.step < end {
+            self.step += 1;
+            let noise = self.noise();
+            let requests = 1_000.0 * noise;
+            self.requests += requests as u64;
+            self.failed += (requests * failing / 100.0 * noise) as u64;
+            self.publish("web", json!([self.gauge("process.cpu.utilization", 0.2 * noise)])).await;
+            let cart = json!([self.gauge("process.cpu.utilization", 0.3 * noise), self.durations()]);
+            self.publish("cart", cart).await;
+        }
+    }
+
+    /// Numbers around 1, by a hash: the same for the same step and seed.
+    fn noise(&self) -> f64 {
+        let mixed = (self.seed ^ self.step.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        1.0 + ((mixed >> 40) as f64 / f64::from(1 << 24) - 0.5) * 0.1
+    }
+
+    fn time(&self) -> String {
+        ((START_S + self.step * STEP_S) * 1_000_000_000).to_string()
+    }
+
+    fn gauge(&self, name: &str, value: f64) -> Value {
+        json!({"name": name, "gauge": {"dataPoints": [{"timeUnixNano": self.time(), "asDouble": value}]}})
+    }
+
+    fn durations(&self) -> Value {
+        let point = |status: i64, count: u64| {
+            json!({
+                "attributes": [{"key": "http.response.status_code", "value": {"intValue": status.to_string()}}],
+                "startTimeUnixNano": (START_S * 1_000_000_000).to_string(),
+                "timeUnixNano": self.time(),
+                "count": count.to_string(), "sum": count as f64 * 0.02,
+                "explicitBounds": [0.01, 0.1], "bucketCounts": ["0", count.to_string(), "0"],
+            })
+        };
+        let points = json!([point(200, self.requests - self.failed), point(500, self.failed)]);
+        json!({"name": "http.server.request.duration", "unit": "s",
+               "histogram": {"aggregationTemporality": 2, "dataPoints": points}})
+    }
+
+    async fn publish(&self, service: &str, metrics: Value) {
+        let request = json!({"resourceMetrics": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+            "scopeMetrics": [{"metrics": metrics}],
+        }]});
+        let request: ExportMetricsServiceRequest = serde_json::from_value(request).unwrap();
+        let key = Some(bytes::Bytes::copy_from_slice(b"shop"));
+        let record = Record { key, value: request.encode_to_vec().into(), ..Record::default() };
+        self.bus.publish(topics::METRICS, vec![record]).await.unwrap();
+    }
+
+    /// Waits until the group committed everything that was published.
+    pub(crate) async fn until_read(&self) {
+        let read = async {
+            for end in self.bus.end_offsets(topics::METRICS).await.unwrap() {
+                loop {
+                    let committed = self.bus.committed(GROUP, topics::METRICS).await.unwrap();
+                    let found = committed.iter().find(|progress| progress.of == end.of);
+                    if found.map_or(0, |progress| progress.next_offset) >= end.next_offset {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), read).await.unwrap();
+    }
+}
+
+impl Running {
+    /// Waits for the state of one incident, which the watch tells.
+    pub(crate) async fn until(&self, state: v1::State) -> v1::Incident {
+        let wait = async {
+            let request = Request::new(v1::WatchIncidentsRequest::default());
+            let mut watch = self.service.watch_incidents(request).await.unwrap().into_inner();
+            while let Some(response) = watch.next().await {
+                let incident = response.unwrap().incident.unwrap();
+                if incident.state() == state {
+                    return incident;
+                }
+            }
+            panic!("the watch ended");
+        };
+        let found = tokio::time::timeout(Duration::from_secs(30), wait).await;
+        match found {
+            Ok(incident) => incident,
+            Err(_) => panic!("no incident comes to {state:?}: {:#?}", self.list().await),
+        }
+    }
+
+    pub(crate) async fn list(&self) -> Vec<v1::Incident> {
+        let request = Request::new(v1::ListIncidentsRequest::default());
+        self.service.list_incidents(request).await.unwrap().into_inner().incidents
+    }
+
+    /// Ends it at its next await, without a farewell.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
