@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
 
 mod shop;
+mod target;
+
+use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
+use llm_sre_domain::remedy::{Autonomy, Policy, ServicePattern};
 use llm_sre_proto::convert::common::{from_proto_time, to_proto_time};
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
@@ -16,6 +20,10 @@ const WARM: i64 = 60;
 const SICK: i64 = 30;
 const WELL: i64 = 60;
 const FAILING: f64 = 30.0;
+/// An hour and a half of the shop's time.
+const STEPS_MAX: u32 = 540;
+/// How long the services may work between two steps.
+const LOOK: Duration = Duration::from_millis(60);
 
 async fn with_incident(seed: u64) -> (Shop, Running, v1::Incident) {
     let mut shop = Shop::new(seed).await;
@@ -40,6 +48,51 @@ async fn trouble_is_one_incident_that_ends_when_recovery_was_measured() {
     assert_eq!(ended.name, incident.name);
     shop.until_read().await;
     assert_eq!(running.list().await.len(), 1);
+    running.stop().await;
+}
+
+/// Trades and lets the services work, until an incident is in this state.
+async fn trade_until(shop: &mut Shop, running: &Running, state: v1::State, failing: f64) -> v1::Incident {
+    for _ in 0..STEPS_MAX {
+        let sick = if shop.target.done() > 0 { 0.0 } else { failing };
+        shop.trade(1, sick).await;
+        shop.until_read().await;
+        if let Some(found) = running.within(LOOK, state).await {
+            return found;
+        }
+    }
+    panic!("no incident came to {state:?}: {:#?}", running.list().await);
+}
+
+fn policy(autonomy: Autonomy) -> Policy {
+    Policy { autonomy, enrolled: vec![ServicePattern::parse("*@*").unwrap()], ..Policy::default() }
+}
+
+#[tokio::test]
+async fn a_bad_deployment_is_taken_back_and_recovery_is_measured() {
+    let mut shop = Shop::new(8).await.with_repairs(policy(Autonomy::Auto));
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.deploy("1.4.1", "1.4.2").await;
+    let ended = trade_until(&mut shop, &running, v1::State::Resolved, FAILING).await;
+    assert_eq!(ended.resolution.as_ref().unwrap().reason(), v1::ResolutionReason::Measured, "{ended:#?}");
+    assert_eq!((shop.target.done(), ended.attempts), (1, 1));
+    shop.trade(WELL, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(running.list().await.len(), 1, "what is left of the trouble is no new incident");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_only_suggests_calls_no_target() {
+    let mut shop = Shop::new(9).await.with_repairs(policy(Autonomy::Suggest));
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.deploy("1.4.1", "1.4.2").await;
+    let waits = trade_until(&mut shop, &running, v1::State::Escalated, FAILING).await;
+    assert_eq!(waits.escalation_reason(), v1::EscalationReason::SuggestionOnly, "{waits:#?}");
+    assert!(waits.action.starts_with(&waits.name));
+    assert_eq!(shop.target.done(), 0);
     running.stop().await;
 }
 

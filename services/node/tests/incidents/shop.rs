@@ -6,15 +6,20 @@ use std::time::Duration;
 use llm_sre_detector::{Dependencies, GROUP, Options, Service};
 use llm_sre_diagnosis as diagnosis;
 use llm_sre_domain::Timestamp;
+use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
+use llm_sre_indexer as indexer;
 use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::peer;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::bus::{EventBus, Record, TopicSpec};
 use llm_sre_ports::clock::ManualClock;
 use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
+use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
 use llm_sre_proto::topics;
+use llm_sre_remediation as remediation;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 use serde_json::{Value, json};
@@ -23,6 +28,8 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::service::Routes;
+
+use crate::target::Target;
 
 const STEP_S: i64 = 10;
 const START_S: i64 = 1_700_000_000;
@@ -33,6 +40,10 @@ pub(crate) struct Shop {
     documents: Arc<MemoryDocuments>,
     leases: Arc<MemoryLeases>,
     pub(crate) clock: Arc<ManualClock>,
+    telemetry: Arc<MemoryTelemetry>,
+    /// Where `cart` can be acted on, and what the product may do there.
+    pub(crate) target: Target,
+    policy: Option<Policy>,
     seed: u64,
     step: i64,
     requests: u64,
@@ -50,23 +61,34 @@ impl Shop {
     pub(crate) async fn new(seed: u64) -> Self {
         let bus = Arc::new(MemoryBus::default());
         for topic in topics::TELEMETRY {
-            bus.create_topic(TopicSpec { name: topic.to_owned(), partitions: 2, retention: None }).await.unwrap();
+            for (name, partitions) in [(topic.to_owned(), 2), (topics::dead_letters(topic), 1)] {
+                bus.create_topic(TopicSpec { name, partitions, retention: None }).await.unwrap();
+            }
         }
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
-        let (documents, leases) = (Arc::default(), Arc::default());
-        Self { bus, documents, leases, clock, seed, step: 0, requests: 0, failed: 0 }
+        let (documents, leases, telemetry, target) = Default::default();
+        let (policy, step, requests, failed) = (None, 0, 0, 0);
+        Self { bus, documents, leases, clock, telemetry, target, policy, seed, step, requests, failed }
+    }
+
+    /// Also with a remediation service under this policy.
+    pub(crate) fn with_repairs(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
     }
 
     pub(crate) fn start(&self) -> Running {
-        let incidents = Slot::default();
-        let stages = || StageLog::new(self.documents.clone(), "test", None).unwrap();
+        let (incidents, diagnoses) = (Slot::default(), Slot::default());
+        let stop = CancellationToken::new();
         let explains = diagnosis::Service::build(diagnosis::Dependencies {
             documents: self.documents.clone(),
-            telemetry: Arc::new(MemoryTelemetry::default()),
+            telemetry: self.telemetry.clone(),
             clock: self.clock.clone(),
             incidents: incidents.peer(),
-            stages: stages(),
+            stages: self.stages(),
         });
+        diagnoses.fill(peer::local(Routes::new(explains.server())));
+        let repairs = self.policy.clone().map(|policy| self.repairs(policy, &incidents, &diagnoses));
         let options = Options { tick: Duration::from_millis(20), ..Options::default() };
         let service = Service::build(
             options,
@@ -75,19 +97,65 @@ impl Shop {
                 leases: self.leases.clone(),
                 bus: self.bus.clone(),
                 clock: self.clock.clone(),
-                diagnoses: peer::local(Routes::new(explains.server())),
-                remediation: None,
-                stages: stages(),
+                diagnoses: diagnoses.peer(),
+                remediation: repairs.as_ref().map(|repairs| peer::local(Routes::new(repairs.server()))),
+                stages: self.stages(),
                 holder: "test".to_owned(),
             },
         );
         incidents.fill(peer::local(Routes::new(service.server())));
-        let stop = CancellationToken::new();
+        let (bus, clock, store) = (self.bus.clone(), self.clock.clone(), self.telemetry.clone());
+        let stores = indexer::build(indexer::Options::default(), indexer::Dependencies { bus, store, clock });
         let task = tokio::spawn({
             let (service, stop) = (service.clone(), stop.clone());
-            async move { Box::pin(service.run(stop)).await.unwrap() }
+            async move {
+                let repairing = async {
+                    if let Some(repairs) = repairs {
+                        repairs.run(stop.clone()).await;
+                    }
+                };
+                let detecting = Box::pin(service.run(stop.clone()));
+                let (detected, stored, ()) = tokio::join!(detecting, Box::pin(stores.run(stop.clone())), repairing);
+                detected.unwrap();
+                stored.unwrap();
+            }
         });
         Running { service, stop, task }
+    }
+
+    fn repairs(&self, policy: Policy, incidents: &Slot, diagnoses: &Slot) -> remediation::Service {
+        let everywhere = ServicePattern::parse("*@*").unwrap();
+        remediation::Service::build(remediation::Dependencies {
+            documents: self.documents.clone(),
+            leases: self.leases.clone(),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock.clone(),
+            incidents: incidents.peer(),
+            diagnoses: diagnoses.peer(),
+            targets: vec![(everywhere, peer::local(Routes::new(ActionServiceServer::new(self.target.clone()))))],
+            policy,
+            catalogue: Catalogue::default(),
+            stages: self.stages(),
+            holder: "test".to_owned(),
+        })
+    }
+
+    fn stages(&self) -> Arc<StageLog> {
+        StageLog::new(self.documents.clone(), "test", None).unwrap()
+    }
+
+    /// Tells that `cart` was deployed, as a pipeline does.
+    pub(crate) async fn deploy(&self, before: &str, after: &str) {
+        let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        let request = json!({"resourceLogs": [{
+            "resource": {"attributes": [attribute("service.name", "cart")]},
+            "scopeLogs": [{"logRecords": [{
+                "timeUnixNano": self.time(), "eventName": "deployment.finished", "severityNumber": 9,
+                "attributes": [attribute("service.version.previous", before), attribute("service.version", after)],
+            }]}],
+        }]});
+        let request: ExportLogsServiceRequest = serde_json::from_value(request).unwrap();
+        self.send(topics::LOGS, request.encode_to_vec()).await;
     }
 
     /// Lets the shop trade for so many steps; of a hundred requests to `cart`, `failing` fail.
@@ -142,9 +210,13 @@ impl Shop {
             "scopeMetrics": [{"metrics": metrics}],
         }]});
         let request: ExportMetricsServiceRequest = serde_json::from_value(request).unwrap();
+        self.send(topics::METRICS, request.encode_to_vec()).await;
+    }
+
+    async fn send(&self, topic: &str, value: Vec<u8>) {
         let key = Some(bytes::Bytes::copy_from_slice(b"shop"));
-        let record = Record { key, value: request.encode_to_vec().into(), ..Record::default() };
-        self.bus.publish(topics::METRICS, vec![record]).await.unwrap();
+        let record = Record { key, value: value.into(), ..Record::default() };
+        self.bus.publish(topic, vec![record]).await.unwrap();
     }
 
     /// Waits until the group committed everything that was published.
@@ -166,8 +238,16 @@ impl Shop {
 }
 
 impl Running {
-    /// Waits for the state of one incident, which the watch tells.
+    /// Waits for the state of one incident.
     pub(crate) async fn until(&self, state: v1::State) -> v1::Incident {
+        match self.within(Duration::from_secs(30), state).await {
+            Some(incident) => incident,
+            None => panic!("no incident comes to {state:?}: {:#?}", self.list().await),
+        }
+    }
+
+    /// An incident that is in this state, or comes to it within so long, as the watch tells.
+    pub(crate) async fn within(&self, longest: Duration, state: v1::State) -> Option<v1::Incident> {
         let wait = async {
             let request = Request::new(v1::WatchIncidentsRequest::default());
             let mut watch = self.service.watch_incidents(request).await.unwrap().into_inner();
@@ -179,11 +259,7 @@ impl Running {
             }
             panic!("the watch ended");
         };
-        let found = tokio::time::timeout(Duration::from_secs(30), wait).await;
-        match found {
-            Ok(incident) => incident,
-            Err(_) => panic!("no incident comes to {state:?}: {:#?}", self.list().await),
-        }
+        tokio::time::timeout(longest, wait).await.ok()
     }
 
     pub(crate) async fn list(&self) -> Vec<v1::Incident> {
