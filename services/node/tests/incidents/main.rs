@@ -21,7 +21,7 @@ const SICK: i64 = 30;
 const WELL: i64 = 60;
 const FAILING: f64 = 30.0;
 /// An hour and a half of the shop's time.
-const STEPS_MAX: u32 = 540;
+const STEPS_MAX: u64 = 540;
 /// How long the services may work between two steps.
 const LOOK: Duration = Duration::from_millis(60);
 
@@ -53,15 +53,29 @@ async fn trouble_is_one_incident_that_ends_when_recovery_was_measured() {
 
 /// Trades and lets the services work, until an incident is in this state.
 async fn trade_until(shop: &mut Shop, running: &Running, state: v1::State, failing: f64) -> v1::Incident {
-    for _ in 0..STEPS_MAX {
+    match trade_for(shop, running, STEPS_MAX, state, failing).await {
+        Some(incident) => incident,
+        None => panic!("no incident came to {state:?}: {:#?}", running.list().await),
+    }
+}
+
+async fn trade_for(
+    shop: &mut Shop,
+    running: &Running,
+    steps: u64,
+    state: v1::State,
+    failing: f64,
+) -> Option<v1::Incident> {
+    for _ in 0..steps {
         let sick = if shop.target.done() > 0 { 0.0 } else { failing };
         shop.trade(1, sick).await;
         shop.until_read().await;
         if let Some(found) = running.within(LOOK, state).await {
-            return found;
+            return Some(found);
         }
+        assert!(shop.steps() < STEPS_MAX, "no end comes: {:#?}", running.list().await);
     }
-    panic!("no incident came to {state:?}: {:#?}", running.list().await);
+    None
 }
 
 fn policy(autonomy: Autonomy) -> Policy {
@@ -81,6 +95,30 @@ async fn a_bad_deployment_is_taken_back_and_recovery_is_measured() {
     shop.until_read().await;
     assert_eq!(running.list().await.len(), 1, "what is left of the trouble is no new incident");
     running.stop().await;
+}
+
+/// Every process ends and comes back, again and again, at steps drawn from a seed.
+#[tokio::test]
+async fn restarts_delay_a_repair_and_never_repeat_it() {
+    for seed in [10, 11, 12] {
+        let mut shop = Shop::new(seed).await.with_repairs(policy(Autonomy::Auto));
+        let mut running = shop.start();
+        shop.trade(WARM, 0.0).await;
+        shop.deploy("1.4.1", "1.4.2").await;
+        let mut draws = seed;
+        let ended = loop {
+            draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let steps = 2 + (draws >> 33) % 12;
+            if let Some(ended) = trade_for(&mut shop, &running, steps, v1::State::Resolved, FAILING).await {
+                break ended;
+            }
+            running.stop().await;
+            running = shop.start();
+        };
+        assert_eq!(ended.resolution.as_ref().unwrap().reason(), v1::ResolutionReason::Measured, "{seed}: {ended:#?}");
+        assert_eq!((shop.target.done(), running.list().await.len()), (1, 1), "seed {seed}");
+        running.stop().await;
+    }
 }
 
 #[tokio::test]

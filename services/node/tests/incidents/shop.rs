@@ -175,6 +175,11 @@ impl Shop {
         }
     }
 
+    /// How long it has traded.
+    pub(crate) fn steps(&self) -> u64 {
+        self.step.unsigned_abs()
+    }
+
     /// Numbers around 1, by a hash: the same for the same step and seed.
     fn noise(&self) -> f64 {
         let mixed = (self.seed ^ self.step.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
