@@ -1,6 +1,6 @@
 //! The event bus in vectors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,40 @@ use crate::bus::{
     Record, Start, TopicPartition, TopicSpec, partition_of,
 };
 
+/// Bytes that a partition keeps. Beyond, the oldest records that every group has handled leave; where a group has not,
+/// the partition is full, so that a slow consumer slows its producers down instead of losing what they sent.
+const PARTITION_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+#[derive(Clone, Debug, Default)]
+struct Log {
+    /// Offset of the oldest record that is kept.
+    base: u64,
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+impl Log {
+    fn end(&self) -> u64 {
+        self.base + self.records.len() as u64
+    }
+
+    fn push(&mut self, record: Record) -> u64 {
+        self.bytes += record.bytes();
+        self.records.push_back(record);
+        self.end() - 1
+    }
+
+    /// Makes room for so many bytes by what is before `handled`. Whether there is room then.
+    fn make_room(&mut self, bytes: usize, handled: u64) -> bool {
+        while self.bytes + bytes > PARTITION_BYTES_MAX && self.base < handled {
+            let Some(oldest) = self.records.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+            self.base += 1;
+        }
+        self.bytes + bytes <= PARTITION_BYTES_MAX
+    }
+}
+
 #[derive(Debug, Default)]
 struct Group {
     /// Members by id, with the end of their lease.
@@ -23,7 +57,7 @@ struct Group {
 
 #[derive(Debug, Default)]
 struct State {
-    topics: BTreeMap<String, Vec<Vec<Record>>>,
+    topics: BTreeMap<String, Vec<Log>>,
     groups: BTreeMap<String, Group>,
     members: u64,
 }
@@ -34,18 +68,29 @@ struct Shared {
     published: Notify,
 }
 
-/// The event bus of this process. Cloning gives another handle on the same bus. It keeps every record.
+/// The event bus of this process. Cloning gives another handle on the same bus. A partition keeps its newest 32 MiB, and
+/// what a group has not handled; it does not know the age of records.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBus(Arc<Shared>);
 
 impl State {
-    fn topic(&self, topic: &str) -> Result<&Vec<Vec<Record>>, Error> {
+    fn topic(&self, topic: &str) -> Result<&Vec<Log>, Error> {
         self.topics.get(topic).ok_or_else(|| Error::UnknownTopic { topic: topic.to_owned() })
     }
 
     fn partitions(&self, topic: &str) -> impl Iterator<Item = TopicPartition> {
         let count = self.topics.get(topic).map_or(0, Vec::len);
         (0..count as u32).map(move |partition| TopicPartition { topic: topic.to_owned(), partition })
+    }
+
+    /// Up to where every group that reads a partition has handled it; its end where nobody does.
+    fn handled(&self, of: &TopicPartition) -> u64 {
+        let end = self.topics.get(&of.topic).and_then(|logs| logs.get(of.partition as usize)).map_or(0, Log::end);
+        let reads = |group: &&Group| {
+            group.committed.contains_key(of) || group.members.values().any(|(_, topics)| topics.contains(&of.topic))
+        };
+        let groups = self.groups.values().filter(reads);
+        groups.map(|group| group.committed.get(of).copied().unwrap_or(0)).min().unwrap_or(end)
     }
 
     /// What is a member's: every partition goes to the living members that read its topic, in turns.
@@ -72,7 +117,7 @@ impl EventBus for MemoryBus {
         }
         let mut state = lock(&self.0.state);
         let partitions =
-            state.topics.entry(spec.name.clone()).or_insert_with(|| vec![vec![]; spec.partitions as usize]);
+            state.topics.entry(spec.name.clone()).or_insert_with(|| vec![Log::default(); spec.partitions as usize]);
         let existing = partitions.len() as u32;
         if existing == spec.partitions {
             return Ok(());
@@ -85,14 +130,26 @@ impl EventBus for MemoryBus {
             return Err(Error::TooLarge { topic: topic.to_owned(), bytes });
         }
         let mut state = lock(&self.0.state);
-        let unknown = || Error::UnknownTopic { topic: topic.to_owned() };
-        let partitions = state.topics.get_mut(topic).ok_or_else(unknown)?;
-        let count = partitions.len() as u32;
+        let count = state.topic(topic)?.len() as u32;
+        let partition = |record: &Record| record.key.as_ref().map_or(0, |key| partition_of(key, count));
+        let mut wanted: BTreeMap<u32, usize> = BTreeMap::new();
+        for record in &records {
+            *wanted.entry(partition(record)).or_default() += record.bytes();
+        }
+        for (partition, bytes) in wanted {
+            let handled = state.handled(&TopicPartition { topic: topic.to_owned(), partition });
+            let log = state.topics.get_mut(topic).and_then(|logs| logs.get_mut(partition as usize));
+            // All or nothing: room is made for every partition before anything is written.
+            if !log.is_some_and(|log| log.make_room(bytes, handled)) {
+                return Err(Error::Full);
+            }
+        }
+        let Some(logs) = state.topics.get_mut(topic) else {
+            return Err(Error::UnknownTopic { topic: topic.to_owned() });
+        };
         let append = |record: Record| {
-            let partition = record.key.as_ref().map_or(0, |key| partition_of(key, count));
-            let kept = &mut partitions[partition as usize];
-            kept.push(record);
-            Position { partition, offset: kept.len() as u64 - 1 }
+            let partition = partition(&record);
+            Position { partition, offset: logs[partition as usize].push(record) }
         };
         let positions = records.into_iter().map(append).collect();
         self.0.published.notify_waiters();
@@ -113,7 +170,7 @@ impl EventBus for MemoryBus {
             .iter()
             .flat_map(|topic| state.partitions(topic).collect::<Vec<_>>())
             .map(|of| {
-                let length = state.topics[&of.topic][of.partition as usize].len() as u64;
+                let length = state.topics[&of.topic][of.partition as usize].end();
                 (of, if start == Start::Earliest { 0 } else { length })
             })
             .collect();
@@ -131,7 +188,7 @@ impl EventBus for MemoryBus {
     async fn end_offsets(&self, topic: &str) -> Result<Vec<Progress>, Error> {
         let state = lock(&self.0.state);
         let partitions = state.topic(topic)?;
-        let lengths = partitions.iter().map(|records| records.len() as u64);
+        let lengths = partitions.iter().map(Log::end);
         Ok(state.partitions(topic).zip(lengths).map(|(of, next_offset)| Progress { of, next_offset }).collect())
     }
 
@@ -155,14 +212,16 @@ impl EventBus for MemoryBus {
 }
 
 fn slice(state: &State, of: &TopicPartition, from: u64, max: usize) -> Vec<Delivered> {
-    let records = state.topics.get(&of.topic).and_then(|topic| topic.get(of.partition as usize));
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let delivered = |(offset, record): (usize, &Record)| Delivered {
+    let Some(log) = state.topics.get(&of.topic).and_then(|topic| topic.get(of.partition as usize)) else {
+        return Vec::new();
+    };
+    let skipped = usize::try_from(from.saturating_sub(log.base)).unwrap_or(usize::MAX);
+    let delivered = |(offset, record): (u64, &Record)| Delivered {
         topic: of.topic.clone(),
-        position: Position { partition: of.partition, offset: offset as u64 },
+        position: Position { partition: of.partition, offset },
         record: record.clone(),
     };
-    records.into_iter().flatten().enumerate().skip(from).take(max).map(delivered).collect()
+    (log.base..).zip(&log.records).skip(skipped).take(max).map(delivered).collect()
 }
 
 struct Member {
@@ -273,5 +332,40 @@ impl Consumer for Member {
         }
         self.bus.0.published.notify_waiters();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const TOPIC: &str = "t";
+
+    async fn publish(bus: &MemoryBus) -> Result<Vec<Position>, Error> {
+        let value = Bytes::from(vec![0; RECORD_BYTES_MAX - 16]);
+        bus.publish(TOPIC, vec![Record { value, ..Record::default() }]).await
+    }
+
+    #[tokio::test]
+    async fn a_partition_forgets_only_what_every_group_handled() {
+        let bus = MemoryBus::default();
+        bus.create_topic(TopicSpec { name: TOPIC.to_owned(), partitions: 1, retention: None }).await.unwrap();
+        let mut consumer = bus.subscribe("g", &[TOPIC], Start::Earliest).await.unwrap();
+        let room = PARTITION_BYTES_MAX / (RECORD_BYTES_MAX - 16);
+        for _ in 0..room {
+            publish(&bus).await.unwrap();
+        }
+        assert!(matches!(publish(&bus).await, Err(Error::Full)), "nothing is handled yet");
+        let batch = consumer.poll(3, usize::MAX, Duration::ZERO).await.unwrap();
+        assert_eq!(batch.records.len(), 3);
+        let of = TopicPartition { topic: TOPIC.to_owned(), partition: 0 };
+        consumer.commit(&[Progress { of: of.clone(), next_offset: 3 }]).await.unwrap();
+        for offset in 0..3 {
+            assert_eq!(publish(&bus).await.unwrap()[0].offset, room as u64 + offset);
+        }
+        assert!(matches!(publish(&bus).await, Err(Error::Full)));
+        let oldest = bus.read(&of, 0, 1).await.unwrap();
+        assert_eq!(oldest[0].position.offset, 3, "offsets stay what they were");
     }
 }
