@@ -10,6 +10,7 @@ mod brain;
 mod duties;
 mod grpc;
 mod kept;
+mod merge;
 mod raise;
 mod service;
 mod stream;

@@ -4,6 +4,7 @@
 //! group had committed, findings are known; they are tied to the incidents that they became and open none.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Start, TopicPartition};
@@ -13,23 +14,28 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::brain::{Brain, Finding};
+use crate::merge::{Merge, Offsets};
 use crate::{Error, Service};
 
 /// The consumer group.
 pub const GROUP: &str = "detector";
 
-const RECORDS_MAX: usize = 500;
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Records between two looks at the membership, which lapses where nobody looks for long.
+const ROUND_MAX: usize = 200;
 const POLL_WAIT: Duration = Duration::from_millis(250);
 /// The wait after a failure of the bus or the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Up to where each partition was handled before this start.
-type Known = BTreeMap<TopicPartition, u64>;
+/// How far reading is.
+struct Reading {
+    /// Where each partition goes on.
+    next: Offsets,
+    /// Up to where each was handled before this start.
+    known: Offsets,
+}
 
 impl Service {
     /// Reads telemetry until `shutdown`.
@@ -37,11 +43,11 @@ impl Service {
         while !shutdown.is_cancelled() {
             match self.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
                 Ok(mut consumer) => {
-                    let ended = self.follow(consumer.as_mut(), shutdown).await;
+                    let ended = self.read_partitions(consumer.as_mut(), shutdown).await;
                     if let Err(error) = consumer.close().await {
                         tracing::debug!(%error, "failed to leave the group; the lease will end");
                     }
-                    ended?;
+                    ended.or_else(|error| may_pass("read the topics", error))?;
                 }
                 Err(error) => may_pass("join the group", error)?,
             }
@@ -53,67 +59,101 @@ impl Service {
         Ok(())
     }
 
-    /// Ends when the partitions go elsewhere or the bus does not answer; then all is read again.
-    async fn follow(&self, consumer: &mut dyn Consumer, shutdown: &CancellationToken) -> Result<(), Error> {
-        let mut known = Known::new();
+    /// Ends when partitions go elsewhere; then all is read again. The consumer holds the membership and the committed
+    /// offsets; the records are read beside it, so that partitions come in one order.
+    async fn read_partitions(
+        &self,
+        consumer: &mut dyn Consumer,
+        shutdown: &CancellationToken,
+    ) -> Result<(), bus::Error> {
+        let mut reading = Reading { next: Offsets::new(), known: Offsets::new() };
+        let mut wait = Duration::ZERO;
         loop {
-            let polled = tokio::select! {
+            consumer.pause(&consumer.assignment());
+            let batch = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                polled = consumer.poll(RECORDS_MAX, BYTES_MAX, POLL_WAIT) => polled,
+                polled = consumer.poll(1, 1, wait) => polled?,
             };
-            let batch = match polled {
-                Ok(batch) if batch.revoked.is_empty() => batch,
-                Ok(_) | Err(bus::Error::Fenced { .. }) => return Ok(()),
-                Err(error) => return may_pass("poll the topics", error),
-            };
+            if !batch.revoked.is_empty() {
+                return Ok(());
+            }
             if !batch.assigned.is_empty() {
-                // Detection needs the order of event time over all partitions: it begins anew with each that comes.
+                // With each partition that comes the order is another one: detection begins anew.
                 *self.brain() = Brain::new(&self.options);
                 if let Err(error) = self.follow_living().await {
                     tracing::warn!(%error, "failed to read the incidents that live; trying again");
                     return Ok(());
                 }
-                known = match self.rewind(consumer).await {
-                    Ok(known) => known,
-                    Err(error) => return may_pass("go back to the beginning", error),
-                };
-                continue;
+                reading = self.begin(consumer.assignment()).await?;
             }
-            for delivered in &batch.records {
-                known.retain(|of, next| {
-                    of.topic != delivered.topic
-                        || of.partition != delivered.position.partition
-                        || delivered.position.offset + 1 < *next
-                });
-                let findings = self.take(delivered);
-                self.tell(findings, known.is_empty(), shutdown).await;
-                if shutdown.is_cancelled() {
-                    return Ok(());
-                }
-            }
-            match consumer.commit(&progress(&batch.records, &known)).await {
-                Ok(()) => {}
-                Err(bus::Error::Fenced { .. }) => return Ok(()),
-                Err(error) => return may_pass("commit offsets", error),
-            }
+            let is_all = self.round(consumer, &mut reading, shutdown).await?;
+            wait = if is_all { POLL_WAIT } else { Duration::ZERO };
         }
     }
 
-    /// Goes back to the beginning, and says what was handled before.
-    async fn rewind(&self, consumer: &mut dyn Consumer) -> Result<Known, bus::Error> {
-        let mut known = Known::new();
-        let assignment = consumer.assignment();
+    /// Goes back to the beginning, and looks up what was handled before.
+    async fn begin(&self, assignment: Vec<TopicPartition>) -> Result<Reading, bus::Error> {
+        let next: Offsets = assignment.into_iter().map(|of| (of, 0)).collect();
+        let ends = self.ends().await?;
+        let mut known = Offsets::new();
         for topic in topics::TELEMETRY {
             for Progress { of, next_offset } in self.bus.committed(GROUP, topic).await? {
-                if next_offset > 0 && assignment.contains(&of) {
-                    known.insert(of, next_offset);
+                // A topic that was made anew ends before what was committed of the old one.
+                let end = ends.get(&of).copied().unwrap_or(0);
+                if next.contains_key(&of) {
+                    known.insert(of, next_offset.min(end));
                 }
             }
         }
-        for of in assignment {
-            consumer.seek(&Progress { of, next_offset: 0 }).await?;
+        Ok(Reading { next, known })
+    }
+
+    async fn ends(&self) -> Result<Offsets, bus::Error> {
+        let mut ends = Offsets::new();
+        for topic in topics::TELEMETRY {
+            ends.extend(self.bus.end_offsets(topic).await?.into_iter().map(|end| (end.of, end.next_offset)));
         }
-        Ok(known)
+        Ok(ends)
+    }
+
+    /// Takes the next records. Whether there are no more.
+    async fn round(
+        &self,
+        consumer: &mut dyn Consumer,
+        reading: &mut Reading,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, bus::Error> {
+        let is_new = reading.known.is_empty();
+        let until = if is_new { self.ends().await? } else { reading.known.clone() };
+        let mut merge = Merge::new(self.bus.as_ref(), &reading.next, &until);
+        let mut taken: BTreeMap<TopicPartition, u64> = BTreeMap::new();
+        let mut is_all = true;
+        for count in 0.. {
+            if count == ROUND_MAX {
+                is_all = false;
+                break;
+            }
+            let Some(delivered) = merge.next().await? else { break };
+            let findings = self.take(&delivered);
+            self.tell(findings, is_new, shutdown).await;
+            if shutdown.is_cancelled() {
+                // The finding may not be stored: what it came from is not committed.
+                return Ok(true);
+            }
+            let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };
+            taken.insert(of, delivered.position.offset + 1);
+        }
+        reading.next.extend(taken.iter().map(|(of, next)| (of.clone(), *next)));
+        if !is_new {
+            if is_all {
+                // What the topics no longer keep is behind, too.
+                reading.next.append(&mut reading.known);
+            }
+            return Ok(false);
+        }
+        let progress: Vec<Progress> = taken.into_iter().map(|(of, next_offset)| Progress { of, next_offset }).collect();
+        consumer.commit(&progress).await?;
+        Ok(is_all)
     }
 
     fn take(&self, delivered: &Delivered) -> Vec<Finding> {
@@ -154,6 +194,7 @@ impl Service {
     async fn tell(&self, findings: Vec<Finding>, is_new: bool, shutdown: &CancellationToken) {
         for finding in findings {
             while let Err(error) = self.note(&finding, is_new).await {
+                // A defect would come again for ever, and everything else would wait behind it.
                 if matches!(error.code(), tonic::Code::Internal | tonic::Code::InvalidArgument) {
                     tracing::error!(%error, "a finding cannot be kept");
                     break;
@@ -168,22 +209,9 @@ impl Service {
     }
 }
 
-/// How far a batch goes. What was handled before this start is not committed again: the group is further already.
-fn progress(records: &[Delivered], known: &Known) -> Vec<Progress> {
-    let mut next: Known = Known::new();
-    for Delivered { topic, position, .. } in records {
-        let of = TopicPartition { topic: topic.clone(), partition: position.partition };
-        if !known.contains_key(&of) {
-            let next_offset = next.entry(of).or_default();
-            *next_offset = (*next_offset).max(position.offset + 1);
-        }
-    }
-    next.into_iter().map(|(of, next_offset)| Progress { of, next_offset }).collect()
-}
-
 fn may_pass(operation: &'static str, error: bus::Error) -> Result<(), Error> {
     match error {
-        bus::Error::Full | bus::Error::Unavailable(_) => {
+        bus::Error::Full | bus::Error::Unavailable(_) | bus::Error::Fenced { .. } => {
             tracing::warn!(%error, "failed to {operation}; trying again");
             Ok(())
         }

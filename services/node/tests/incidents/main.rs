@@ -158,6 +158,28 @@ async fn a_killed_detector_goes_on_with_the_incident_that_it_had() {
 }
 
 #[tokio::test]
+async fn trouble_while_the_detector_was_away_is_found() {
+    let mut shop = Shop::new(13).await;
+    shop.trade(WARM, 0.0).await;
+    shop.trade(SICK, FAILING).await;
+    let running = shop.start();
+    let incident = running.until(v1::State::Escalated).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_handled_and_is_no_longer_kept_stops_nothing() {
+    let mut shop = Shop::new(14).await;
+    shop.forget_handled_traces().await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.trade(SICK, FAILING).await;
+    running.until(v1::State::Escalated).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn trouble_that_comes_back_reopens_its_incident() {
     let (mut shop, running, incident) = with_incident(4).await;
     shop.trade(WELL, 0.0).await;

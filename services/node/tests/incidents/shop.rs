@@ -11,7 +11,7 @@ use llm_sre_indexer as indexer;
 use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::peer;
 use llm_sre_mesh::stages::StageLog;
-use llm_sre_ports::bus::{EventBus, Record, TopicSpec};
+use llm_sre_ports::bus::{EventBus, Progress, Record, Start, TopicPartition, TopicSpec, partition_of};
 use llm_sre_ports::clock::ManualClock;
 use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
@@ -31,6 +31,8 @@ use tonic::service::Routes;
 
 use crate::target::Target;
 
+/// The services' telemetry is in partitions of its own.
+const PARTITIONS: u32 = 4;
 const STEP_S: i64 = 10;
 const START_S: i64 = 1_700_000_000;
 
@@ -61,10 +63,11 @@ impl Shop {
     pub(crate) async fn new(seed: u64) -> Self {
         let bus = Arc::new(MemoryBus::default());
         for topic in topics::TELEMETRY {
-            for (name, partitions) in [(topic.to_owned(), 2), (topics::dead_letters(topic), 1)] {
+            for (name, partitions) in [(topic.to_owned(), PARTITIONS), (topics::dead_letters(topic), 1)] {
                 bus.create_topic(TopicSpec { name, partitions, retention: None }).await.unwrap();
             }
         }
+        assert_ne!(partition_of(b"web", PARTITIONS), partition_of(b"cart", PARTITIONS));
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
         let (documents, leases, telemetry, target) = Default::default();
         let (policy, step, requests, failed) = (None, 0, 0, 0);
@@ -155,7 +158,7 @@ impl Shop {
             }]}],
         }]});
         let request: ExportLogsServiceRequest = serde_json::from_value(request).unwrap();
-        self.send(topics::LOGS, request.encode_to_vec()).await;
+        self.send(topics::LOGS, "cart", request.encode_to_vec()).await;
     }
 
     /// Lets the shop trade for so many steps; of a hundred requests to `cart`, `failing` fail.
@@ -215,13 +218,24 @@ impl Shop {
             "scopeMetrics": [{"metrics": metrics}],
         }]});
         let request: ExportMetricsServiceRequest = serde_json::from_value(request).unwrap();
-        self.send(topics::METRICS, request.encode_to_vec()).await;
+        self.send(topics::METRICS, service, request.encode_to_vec()).await;
     }
 
-    async fn send(&self, topic: &str, value: Vec<u8>) {
-        let key = Some(bytes::Bytes::copy_from_slice(b"shop"));
-        let record = Record { key, value: value.into(), ..Record::default() };
+    /// Publishes as the gateway does: by service, at the time of its taking.
+    async fn send(&self, topic: &str, service: &str, value: Vec<u8>) {
+        let key = Some(bytes::Bytes::copy_from_slice(service.as_bytes()));
+        let timestamp = Timestamp::from_secs(START_S + self.step * STEP_S);
+        let record = Record { key, value: value.into(), timestamp, ..Record::default() };
         self.bus.publish(topic, vec![record]).await.unwrap();
+    }
+
+    /// Lets the group have handled records of a partition that the topic no longer keeps.
+    pub(crate) async fn forget_handled_traces(&self) {
+        let mut consumer = self.bus.subscribe(GROUP, &[topics::TRACES], Start::Earliest).await.unwrap();
+        assert!(consumer.poll(1, 1, Duration::ZERO).await.unwrap().records.is_empty());
+        let of = TopicPartition { topic: topics::TRACES.to_owned(), partition: 0 };
+        consumer.commit(&[Progress { of, next_offset: 7 }]).await.unwrap();
+        consumer.close().await.unwrap();
     }
 
     /// Waits until the group committed everything that was published.
