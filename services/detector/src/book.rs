@@ -31,25 +31,26 @@ impl Service {
 
     /// Applies an event, whoever else writes meanwhile. An event that changes nothing writes nothing.
     pub(crate) async fn apply(&self, name: &str, event: &Event) -> Result<Stored<Kept>, Status> {
-        self.apply_at(name, "", event, |_| ()).await
+        self.apply_all(name, "", std::slice::from_ref(event), |_| ()).await
     }
 
-    /// As [`Service::apply`], at an etag that a caller saw, with a further edit of what is stored beside the incident.
-    pub(crate) async fn apply_at(
+    /// As [`Service::apply`], several events in one write, at an etag that a caller saw (empty does not check), with a
+    /// further edit of what is stored beside the incident.
+    pub(crate) async fn apply_all(
         &self,
         name: &str,
         etag: &str,
-        event: &Event,
+        events: &[Event],
         edit: impl Fn(&mut Kept),
     ) -> Result<Stored<Kept>, Status> {
         for _ in 0..ATTEMPTS_MAX {
             let stored = self.find(name).await?;
             let incident = stored.message.domain()?;
             // A repeat of what was done is answered, although the etag moved on with it.
-            if !incident.applied.contains(&event.id) {
+            if !events.iter().all(|event| incident.applied.contains(&event.id)) {
                 stored.check_etag(name, etag)?;
             }
-            let (incident, effects) = self.try_apply(incident, event)?;
+            let (incident, effects) = self.try_apply(incident, events)?;
             let mut kept = stored.message.clone();
             kept.take(&incident, &effects);
             edit(&mut kept);
@@ -60,9 +61,18 @@ impl Service {
         Err(status::etag_mismatch(name))
     }
 
-    /// The incident after an event, not stored.
-    pub(crate) fn try_apply(&self, mut incident: Incident, event: &Event) -> Result<(Incident, Vec<Effect>), Status> {
-        let effects = incident.apply(event.clone(), &self.options.rules, self.clock.now()).map_err(|e| illegal(&e))?;
+    /// The incident after these events, not stored.
+    pub(crate) fn try_apply(
+        &self,
+        mut incident: Incident,
+        events: &[Event],
+    ) -> Result<(Incident, Vec<Effect>), Status> {
+        let now = self.clock.now();
+        let mut effects = Vec::new();
+        for event in events {
+            let applied = incident.apply(event.clone(), &self.options.rules, now);
+            effects.extend(applied.map_err(|error| illegal(&error))?);
+        }
         Ok((incident, effects))
     }
 
@@ -80,15 +90,17 @@ impl Service {
     }
 
     /// Lets the recovery of every incident that lives be measured.
-    pub(crate) async fn follow_living(&self) -> Result<(), Status> {
+    pub(crate) async fn measure_living(&self) -> Result<(), Status> {
         for stored in self.living().await? {
-            self.brain_follows(&stored.message.domain()?);
+            if let Some(incident) = stored.message.readable() {
+                self.measure_while_living(&incident);
+            }
         }
         Ok(())
     }
 
     /// Lets recovery be measured as long as an incident lives.
-    pub(crate) fn brain_follows(&self, incident: &Incident) {
+    pub(crate) fn measure_while_living(&self, incident: &Incident) {
         let mut brain = self.brain();
         if incident.state.is_terminal() {
             brain.ended(incident.id);
@@ -105,7 +117,7 @@ impl Service {
         match self.records.replace(stored, kept, kept.attributes()).await? {
             Write::Conflict => Ok(None),
             Write::Done(_) => {
-                self.brain_follows(&kept.domain()?);
+                self.measure_while_living(&kept.domain()?);
                 self.changed.notify_one();
                 self.records.get(&stored.id).await
             }

@@ -17,9 +17,8 @@ const STEP: Duration = Duration::from_secs(1);
 /// Times further ahead of the product's clock do not move the watermark: one wrong clock must not close everybody's
 /// windows.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
-/// Recovery that comes by itself is measured on the samples of so long, and has to hold for so long, in event time. An
-/// incident's budget stays burnt for hours, so that waiting for nothing abnormal would take as long.
-const RECOVERY_WINDOW: Duration = Duration::from_secs(60);
+/// How long recovery that comes by itself has to hold, as measured in every signal, in event time. Nothing abnormal is
+/// not waited for: an error budget that was burnt stays burnt for an hour after users are well.
 const RECOVERY_HELD: Duration = Duration::from_secs(120);
 /// How often recovery that holds is told again, to an incident that an action keeps from taking it.
 const RECOVERY_TOLD_EVERY: Duration = Duration::from_secs(30);
@@ -46,7 +45,8 @@ struct Followed {
 #[derive(Default)]
 struct Living {
     anomalies: BTreeMap<AnomalyId, Anomaly>,
-    well_since: Option<Timestamp>,
+    /// Samples up to here say nothing of recovery: the last detection, or the last time that a signal was outside.
+    since: Timestamp,
     told_at: Timestamp,
 }
 
@@ -131,9 +131,8 @@ impl Brain {
     pub(crate) fn watch_recovery(&mut self, incident: IncidentId, anomalies: &[Anomaly]) {
         let living = self.living.entry(incident).or_default();
         for anomaly in anomalies {
-            if living.anomalies.insert(anomaly.id.clone(), anomaly.clone()).is_none() {
-                living.well_since = None;
-            }
+            living.since = living.since.max(anomaly.detected_at);
+            living.anomalies.insert(anomaly.id.clone(), anomaly.clone());
         }
     }
 
@@ -187,18 +186,17 @@ impl Brain {
         let mut findings = Vec::new();
         for (incident, living) in &mut self.living {
             let anomalies: Vec<Anomaly> = living.anomalies.values().cloned().collect();
-            let since = now - RECOVERY_WINDOW;
-            // After a restart old telemetry comes again: what was usual before the trouble is no recovery from it.
-            let is_after = anomalies.iter().all(|anomaly| anomaly.detected_at <= since);
-            let measured = self.detector.recovery(&anomalies, since);
-            if !is_after || measured.verdict != Verdict::Recovered {
-                living.well_since = None;
-                continue;
-            }
-            let since = *living.well_since.get_or_insert(now);
-            if now.since(since) >= RECOVERY_HELD && now.since(living.told_at) >= RECOVERY_TOLD_EVERY {
-                living.told_at = now;
-                findings.push(Finding::Recovered(*incident));
+            let measured = self.detector.recovery(&anomalies, living.since);
+            match measured.verdict {
+                Verdict::NotRecovered => living.since = living.since.max(now),
+                Verdict::Inconclusive => {}
+                Verdict::Recovered => {
+                    let held = measured.measured_at.since(living.since) >= RECOVERY_HELD;
+                    if held && now.since(living.told_at) >= RECOVERY_TOLD_EVERY {
+                        living.told_at = now;
+                        findings.push(Finding::Recovered(*incident));
+                    }
+                }
             }
         }
         findings

@@ -57,7 +57,7 @@ impl Service {
         if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
             self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
         }
-        self.brain_follows(&incident);
+        self.measure_while_living(&incident);
         let id = Uuid::from_bytes(incident.id.bytes());
         for duty in &kept.duties {
             let context = TraceContext::of_stage(id, ROOT);

@@ -164,11 +164,14 @@ impl Service {
         validate_only: bool,
     ) -> Result<Response<v1::Incident>, Status> {
         if !validate_only {
-            return self.apply_at(name, etag, event, |_| ()).await.map(|stored| Response::new(shown(stored)));
+            return self
+                .apply_all(name, etag, std::slice::from_ref(event), |_| ())
+                .await
+                .map(|stored| Response::new(shown(stored)));
         }
         let stored = self.find(name).await?;
         stored.check_etag(name, etag)?;
-        let (incident, _) = self.try_apply(stored.message.domain()?, event)?;
+        let (incident, _) = self.try_apply(stored.message.domain()?, std::slice::from_ref(event))?;
         Ok(Response::new(v1::Incident { etag: stored.etag(), ..(&incident).into() }))
     }
 
@@ -176,11 +179,11 @@ impl Service {
         let service = required_service("service", request.service.as_ref()).map_err(|error| invalid(&error))?;
         check_text("title", &request.title, 1, TITLE_MAX)?;
         names::check_request_id(&request.request_id)?;
-        if !self.brain().detector.knows(&service) {
-            return Err(status::invalid_argument("service", format!("{service} was never seen in telemetry")));
-        }
         if let Some(known) = self.reported(&request.request_id).await? {
             return Ok(shown(known));
+        }
+        if !self.brain().detector.knows(&service) {
+            return Err(status::invalid_argument("service", format!("{service} was never seen in telemetry")));
         }
         let now = self.clock.now();
         let onset = request.onset_time.as_ref().map_or(now, from_proto_time);
@@ -204,7 +207,7 @@ impl Service {
             severity: Severity::Sev4,
             onset,
             detected_at: now,
-            actor: person(),
+            actor: person()?,
         };
         let (incident, effects) = Incident::open(opening, &self.options.rules, now)
             .map_err(|error| status::invalid_argument("service", error.to_string()))?;
@@ -260,13 +263,13 @@ impl Service {
 }
 
 /// Whoever calls, until there is sign-in.
-fn person() -> Actor {
-    Actor::new("unauthenticated:local").unwrap_or_else(|_| Actor::product())
+fn person() -> Result<Actor, Status> {
+    Actor::new("unauthenticated:local").map_err(|error| status::internal(error.to_string()))
 }
 
 fn by_a_person(request_id: &str, kind: EventKind) -> Result<Event, Status> {
     names::check_request_id(request_id)?;
-    by(request_id, person(), kind)
+    by(request_id, person()?, kind)
 }
 
 fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {

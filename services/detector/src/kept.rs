@@ -72,10 +72,22 @@ impl Kept {
         Incident::try_from(&self.incident).map_err(|error| status::internal(format!("{}: {error}", self.incident.name)))
     }
 
+    /// As [`Kept::domain`], where one record that cannot be read must not stop the others.
+    pub(crate) fn readable(&self) -> Option<Incident> {
+        self.domain().inspect_err(|error| tracing::error!(%error, "an incident cannot be read")).ok()
+    }
+
     /// Takes over a changed incident, and what follows from the change.
     pub(crate) fn take(&mut self, incident: &Incident, effects: &[Effect]) {
+        let ends_now = self.is_living() && incident.state.is_terminal();
         self.incident = incident.into();
         self.owe(incident, effects);
+        if ends_now {
+            // Nobody waits for an explanation or a plan any more.
+            self.duties.retain(|duty| matches!(duty, Duty::CancelActions));
+            self.snapshot = None;
+            self.duties.push(Duty::EndTrace);
+        }
     }
 
     fn owe(&mut self, incident: &Incident, effects: &[Effect]) {
@@ -97,14 +109,6 @@ impl Kept {
                     tracing::warn!(incident = %incident.id, ?reason, "a person must take over");
                 }
                 Effect::Notify(notice) => announce(incident, *notice),
-            }
-        }
-        if incident.state.is_terminal() {
-            // Nobody waits for an explanation or a plan any more.
-            self.duties.retain(|duty| matches!(duty, Duty::CancelActions | Duty::EndTrace));
-            self.snapshot = None;
-            if !self.duties.contains(&Duty::EndTrace) && self.opened_unix_nano != 0 {
-                self.duties.push(Duty::EndTrace);
             }
         }
     }

@@ -27,8 +27,13 @@ impl Service {
             Finding::Grown(incident, anomalies, impact) => ignore_ended(self.join(*incident, anomalies, impact).await),
             Finding::Recovered(incident) => {
                 let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
-                // An action at work says itself whether it helped.
-                ignore_ended(self.apply(&name(*incident), &recovered).await.map(|_| ()))
+                match self.apply(&name(*incident), &recovered).await {
+                    Ok(stored) => self.measure_while_living(&stored.message.domain()?),
+                    // An action at work says itself whether it helped.
+                    Err(error) if error.code() == Code::FailedPrecondition => {}
+                    Err(error) => return Err(error),
+                }
+                Ok(())
             }
         }
     }
@@ -91,7 +96,7 @@ impl Service {
     /// Creates the record of an incident; `false` where it exists.
     pub(crate) async fn create(&self, incident: &Incident, kept: &Kept) -> Result<bool, Status> {
         let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
-        self.brain_follows(incident);
+        self.measure_while_living(incident);
         self.changed.notify_one();
         Ok(matches!(written, Write::Done(_)))
     }
@@ -110,31 +115,30 @@ impl Service {
             return Ok(None);
         };
         let severity = opened.impact.severity;
-        let reopened = event(
-            &format!("reopened/{}", first.id.0),
-            EventKind::Reopened { anomaly: Box::new(first.clone()), severity },
-        )?;
+        // It needs no name of its own: once it is reopened, its state says so.
+        let reopened = event("", EventKind::Reopened { anomaly: Box::new(first.clone()), severity })?;
         let snapshot = EvidenceSnapshot::from(&opened.evidence);
         let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
         let name = &latest.message.incident.name;
-        self.apply_at(name, "", &reopened, edit).await?;
+        self.apply_all(name, "", &[reopened], edit).await?;
         self.join(incident.id, anomalies, &opened.impact).await?;
         Ok(Some(incident.id))
     }
 
     async fn join(&self, incident: IncidentId, anomalies: &[Anomaly], impact: &Impact) -> Result<(), Status> {
         let name = name(incident);
-        for anomaly in anomalies {
-            self.apply(&name, &event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?).await?;
-        }
         let kind = EventKind::ImpactMeasured { impacts: impact.services.clone(), severity: impact.severity };
-        self.apply(&name, &event("", kind)?).await.map(|_| ())
+        let mut events = vec![event("", kind)?];
+        for anomaly in anomalies {
+            events.push(event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?);
+        }
+        self.apply_all(&name, "", &events, |_| ()).await.map(|_| ())
     }
 
     /// The newest living incident about this service, or one that this service takes part in.
     async fn living_about(&self, service: &ServiceId) -> Result<Option<Stored<Kept>>, Status> {
         for stored in self.living().await? {
-            let incident = stored.message.domain()?;
+            let Some(incident) = stored.message.readable() else { continue };
             let takes_part = incident.anomalies.iter().any(|anomaly| anomaly.service == *service);
             if incident.subject.service == *service || takes_part {
                 return Ok(Some(stored));

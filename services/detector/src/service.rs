@@ -12,7 +12,7 @@ use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::bus::{self, EventBus};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::Documents;
-use llm_sre_ports::leases::{Lease, Leases};
+use llm_sre_ports::leases::{self, Lease, Leases};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,8 @@ const LEASE: &str = "detector";
 const LEASE_TTL: Duration = Duration::from_secs(10);
 /// How often the lease is renewed or asked for.
 const LEASE_EVERY: Duration = Duration::from_secs(3);
+/// How long a renewal may take: two that fail and the waits before them are over before the lease is.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the service needs of its surroundings.
 pub struct Dependencies {
@@ -139,6 +141,8 @@ impl Service {
                     ended.0
                 };
                 let ((), ended) = tokio::join!(holding, working);
+                // Who no longer detects measures nothing: what it saw gets old.
+                *self.brain() = Brain::new(&self.options);
                 ended?;
             }
             tokio::select! {
@@ -167,17 +171,28 @@ impl Service {
                 () = lost.cancelled() => break,
                 () = tokio::time::sleep(LEASE_EVERY) => {}
             }
-            match self.leases.renew(&lease, LEASE_TTL).await {
-                Ok(()) => misses = 0,
-                Err(error) => {
-                    misses += 1;
-                    tracing::warn!(%error, misses, "failed to renew the detector's lease");
-                    // Two more waits would outlive the lease.
-                    if misses >= 2 || matches!(error, llm_sre_ports::leases::Error::Lost { .. }) {
-                        lost.cancel();
-                        return;
-                    }
+            let renewal = tokio::time::timeout(RENEWAL_TIMEOUT, self.leases.renew(&lease, LEASE_TTL)).await;
+            let is_lost = match renewal {
+                Ok(Ok(())) => {
+                    misses = 0;
+                    continue;
                 }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "failed to renew the detector's lease");
+                    matches!(error, leases::Error::Lost { .. })
+                }
+                Err(_) => {
+                    tracing::warn!(
+                        timeout_s = RENEWAL_TIMEOUT.as_secs(),
+                        "the detector's lease was not renewed in time"
+                    );
+                    false
+                }
+            };
+            misses += 1;
+            if is_lost || misses == 2 {
+                lost.cancel();
+                return;
             }
         }
         if let Err(error) = self.leases.release(lease).await {

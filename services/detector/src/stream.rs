@@ -25,7 +25,7 @@ pub const GROUP: &str = "detector";
 
 /// Records between two looks at the membership, which lapses where nobody looks for long.
 const ROUND_MAX: usize = 200;
-const POLL_WAIT: Duration = Duration::from_millis(250);
+const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The wait after a failure of the bus or the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -80,7 +80,7 @@ impl Service {
             if !batch.assigned.is_empty() {
                 // With each partition that comes the order is another one: detection begins anew.
                 *self.brain() = Brain::new(&self.options);
-                if let Err(error) = self.follow_living().await {
+                if let Err(error) = self.measure_living().await {
                     tracing::warn!(%error, "failed to read the incidents that live; trying again");
                     return Ok(());
                 }

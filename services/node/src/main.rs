@@ -50,7 +50,9 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Demo(_) | Command::Run(_) => {
             // A bad policy is a bad configuration, whichever services would run.
             config.policy()?;
-            anyhow::bail!("this build has no detector service, simulator or embedded store, so it cannot run services")
+            anyhow::bail!(
+                "this build has no simulator or embedded store and does not wire its services, so it cannot run them"
+            )
         }
     }
 }

@@ -17,7 +17,8 @@ pub struct Recovery {
     pub verdict: Verdict,
     /// Why, in a sentence.
     pub reason: String,
-    /// The event time of the newest sample that took part.
+    /// Event time up to which every signal was measured: the earliest of their newest samples, so that one that fell
+    /// silent is not covered by others.
     pub measured_at: Timestamp,
     /// How many signals took part.
     pub samples: u32,
@@ -56,7 +57,7 @@ impl Detector {
         let counted = anomalies
             .iter()
             .filter(|anomaly| !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::NewLogTemplate));
-        let mut newest = Timestamp::EPOCH;
+        let mut until: Option<Timestamp> = None;
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         let mut signals = Vec::new();
@@ -66,11 +67,11 @@ impl Detector {
             match look {
                 Look::Inside(time) => {
                     inside += 1;
-                    newest = newest.max(time);
+                    until = Some(until.map_or(time, |until| until.min(time)));
                 }
                 Look::Outside(time, what) => {
                     outside.push(what);
-                    newest = newest.max(time);
+                    until = Some(until.map_or(time, |until| until.min(time)));
                 }
                 Look::TooFew(what) => missing.push(what),
                 Look::Gone => {}
@@ -85,7 +86,7 @@ impl Detector {
         Recovery {
             verdict,
             reason,
-            measured_at: newest,
+            measured_at: until.unwrap_or_default(),
             samples: inside + u32::try_from(outside.len()).unwrap_or(0),
             signals,
         }

@@ -169,6 +169,35 @@ async fn trouble_while_the_detector_was_away_is_found() {
 }
 
 #[tokio::test]
+async fn silence_is_no_recovery() {
+    let (mut shop, running, incident) = with_incident(15).await;
+    shop.cart_speaks_every = i64::MAX;
+    shop.trade(WELL, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(running.list().await[0].state(), v1::State::Escalated);
+    let since_time = incident.detect_time;
+    let request = v1::CheckRecoveryRequest { name: incident.name, since_time };
+    let measured = running.service.check_recovery(Request::new(request)).await.unwrap().into_inner();
+    assert_ne!(measured.verdict(), v1::RecoveryVerdict::Recovered, "{measured:?}");
+    running.stop().await;
+}
+
+/// Sixty seconds are the interval that SDKs export metrics at where nobody says another.
+#[tokio::test]
+async fn a_service_that_sends_once_a_minute_recovers_too() {
+    let mut shop = Shop::new(16).await;
+    shop.cart_speaks_every = 6;
+    let running = shop.start();
+    shop.trade(WARM * 6, 0.0).await;
+    shop.trade(SICK * 6, FAILING).await;
+    let incident = running.until(v1::State::Escalated).await;
+    shop.until_read().await;
+    shop.trade(WELL * 6, 0.0).await;
+    assert_eq!(running.until(v1::State::Resolved).await.name, incident.name);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_handled_and_is_no_longer_kept_stops_nothing() {
     let mut shop = Shop::new(14).await;
     shop.forget_handled_traces().await;

@@ -46,6 +46,8 @@ pub(crate) struct Shop {
     /// Where `cart` can be acted on, and what the product may do there.
     pub(crate) target: Target,
     policy: Option<Policy>,
+    /// The steps at which `cart` sends.
+    pub(crate) cart_speaks_every: i64,
     seed: u64,
     step: i64,
     requests: u64,
@@ -70,8 +72,21 @@ impl Shop {
         assert_ne!(partition_of(b"web", PARTITIONS), partition_of(b"cart", PARTITIONS));
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
         let (documents, leases, telemetry, target) = Default::default();
-        let (policy, step, requests, failed) = (None, 0, 0, 0);
-        Self { bus, documents, leases, clock, telemetry, target, policy, seed, step, requests, failed }
+        let (policy, cart_speaks_every, step, requests, failed) = (None, 1, 0, 0, 0);
+        Self {
+            bus,
+            documents,
+            leases,
+            clock,
+            telemetry,
+            target,
+            policy,
+            cart_speaks_every,
+            seed,
+            step,
+            requests,
+            failed,
+        }
     }
 
     /// Also with a remediation service under this policy.
@@ -173,6 +188,9 @@ impl Shop {
             self.requests += requests as u64;
             self.failed += (requests * failing / 100.0 * noise) as u64;
             self.publish("web", json!([self.gauge("process.cpu.utilization", 0.2 * noise)])).await;
+            if self.step % self.cart_speaks_every != 0 {
+                continue;
+            }
             let cart = json!([self.gauge("process.cpu.utilization", 0.3 * noise), self.durations()]);
             self.publish("cart", cart).await;
         }
