@@ -1,0 +1,112 @@
+//! Metrics, by the semantic conventions for HTTP servers, processes and database clients.
+
+use llm_sre_domain::Timestamp;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, Sum,
+};
+
+use super::{integer, nanos, resource_of, scope, text};
+use crate::world::instance::{BOUNDS_S, Instance};
+use crate::world::service::Service;
+
+const MIB: f64 = 1_048_576.0;
+
+pub(super) fn of_service(service: &Service, now: Timestamp) -> ExportMetricsServiceRequest {
+    let up = service.instances.iter().filter(|instance| instance.is_up(now));
+    let resource_metrics = up.map(|instance| of_instance(service, instance, now)).collect();
+    ExportMetricsServiceRequest { resource_metrics }
+}
+
+fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> ResourceMetrics {
+    let name = service.blueprint.name;
+    let number = |value| NumberDataPoint {
+        start_time_unix_nano: nanos(instance.started),
+        time_unix_nano: nanos(now),
+        value: Some(value),
+        ..NumberDataPoint::default()
+    };
+    let level = |value: i64| number(Value::AsInt(value));
+    let pool = text("db.client.connection.pool.name", name);
+    let state = |value: u32, state: &str| {
+        let attributes = vec![pool.clone(), text("db.client.connection.state", state)];
+        NumberDataPoint { attributes, ..level(value.into()) }
+    };
+    let of_pool = |value: u32| NumberDataPoint { attributes: vec![pool.clone()], ..level(value.into()) };
+    let idle = service.pool.saturating_sub(instance.held);
+    let served = instance.requests.values().map(|durations| durations.count).sum::<u64>();
+    let waited = served as f64 / now.since(instance.started).as_secs_f64().max(1.0) * instance.latency_s;
+    let http = vec![
+        durations(name, instance, now),
+        sum("http.server.active_requests", "{request}", vec![level(waited.round() as i64)]),
+    ];
+    let process = vec![
+        gauge("process.cpu.utilization", "1", number(Value::AsDouble(instance.cpu))),
+        sum("process.memory.usage", "By", vec![level((instance.memory_mib * MIB) as i64)]),
+    ];
+    let database = vec![
+        sum(
+            "db.client.connection.count",
+            "{connection}",
+            vec![state(instance.held.min(service.pool), "used"), state(idle, "idle")],
+        ),
+        sum("db.client.connection.max", "{connection}", vec![of_pool(service.pool)]),
+        sum("db.client.connection.pending_requests", "{request}", vec![of_pool(instance.pending)]),
+    ];
+    let scopes = [("http", http), ("process", process), ("database", database)];
+    let scope_metrics = scopes.into_iter().map(|(name, metrics)| ScopeMetrics {
+        scope: scope(&format!("io.opentelemetry.{name}")),
+        metrics,
+        ..ScopeMetrics::default()
+    });
+    ResourceMetrics {
+        resource: Some(resource_of(name, instance)),
+        scope_metrics: scope_metrics.collect(),
+        ..ResourceMetrics::default()
+    }
+}
+
+fn durations(service: &str, instance: &Instance, now: Timestamp) -> Metric {
+    let point = |(status, counted): (&u16, &crate::world::instance::Durations)| HistogramDataPoint {
+        attributes: labels(service, *status),
+        start_time_unix_nano: nanos(instance.started),
+        time_unix_nano: nanos(now),
+        count: counted.count,
+        sum: Some(counted.sum_s),
+        bucket_counts: counted.buckets.to_vec(),
+        explicit_bounds: BOUNDS_S.to_vec(),
+        ..HistogramDataPoint::default()
+    };
+    let histogram = Histogram {
+        data_points: instance.requests.iter().map(point).collect(),
+        aggregation_temporality: AggregationTemporality::Cumulative.into(),
+    };
+    metric("http.server.request.duration", "s", Data::Histogram(histogram))
+}
+
+fn labels(service: &str, status: u16) -> Vec<KeyValue> {
+    vec![
+        text("http.request.method", "GET"),
+        text("http.route", &format!("/{service}")),
+        text("url.scheme", "http"),
+        integer("http.response.status_code", status.into()),
+    ]
+}
+
+fn gauge(name: &str, unit: &str, point: NumberDataPoint) -> Metric {
+    metric(name, unit, Data::Gauge(Gauge { data_points: vec![point] }))
+}
+
+/// A level that goes up and down, as an UpDownCounter writes it.
+fn sum(name: &str, unit: &str, data_points: Vec<NumberDataPoint>) -> Metric {
+    let aggregation_temporality = AggregationTemporality::Cumulative.into();
+    metric(name, unit, Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic: false }))
+}
+
+fn metric(name: &str, unit: &str, data: Data) -> Metric {
+    Metric { name: name.to_owned(), unit: unit.to_owned(), data: Some(data), ..Metric::default() }
+}

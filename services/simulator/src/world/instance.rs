@@ -1,0 +1,135 @@
+//! One process of a service, and what it has counted since it started.
+
+use std::collections::BTreeMap;
+
+use llm_sre_domain::Timestamp;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Binomial, Distribution, Poisson};
+
+use super::flow::{self, Failing, Outcome};
+use super::release::Release;
+
+/// Upper bounds in seconds, as the conventions advise for request durations.
+pub(crate) const BOUNDS_S: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// How long a killed process takes to start again.
+const START_S: u64 = 15;
+
+/// Durations counted since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Durations {
+    pub(crate) count: u64,
+    pub(crate) sum_s: f64,
+    pub(crate) buckets: [u64; BOUNDS_S.len() + 1],
+}
+
+/// A process.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) release: Release,
+    pub(crate) started: Timestamp,
+    /// Requests since the start by status.
+    pub(crate) requests: BTreeMap<u16, Durations>,
+    /// Requests that failed and were not told of in logs yet, by reason.
+    pub(crate) failures: BTreeMap<Failing, u64>,
+    pub(crate) cpu: f64,
+    pub(crate) memory_mib: f64,
+    pub(crate) leaked_mib: f64,
+    pub(crate) held: u32,
+    pub(crate) pending: u32,
+    pub(crate) latency_s: f64,
+    pub(crate) error_ratio: f64,
+    down_until: Option<Timestamp>,
+}
+
+impl Instance {
+    pub(crate) fn start(service: &str, release: Release, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
+        let suffix: u64 = rng.random();
+        Self {
+            id: format!("{service}-{:010x}", suffix >> 24),
+            release,
+            started: now,
+            requests: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            cpu: 0.0,
+            memory_mib: 0.0,
+            leaked_mib: 0.0,
+            held: 0,
+            pending: 0,
+            latency_s: 0.0,
+            error_ratio: 0.0,
+            down_until: None,
+        }
+    }
+
+    /// Whether it takes requests.
+    pub(crate) fn is_up(&self, now: Timestamp) -> bool {
+        self.down_until.is_none_or(|until| now >= until)
+    }
+
+    /// The platform ends it for its memory, and starts it again.
+    pub(crate) fn kill(&mut self, now: Timestamp) {
+        self.down_until = Some(now + std::time::Duration::from_secs(START_S));
+        self.started = now;
+        self.leaked_mib = 0.0;
+        self.requests.clear();
+        self.failures.clear();
+    }
+
+    /// Counts what it answered in a step.
+    pub(crate) fn count(&mut self, outcome: &Outcome, per_second: f64, step_s: f64, rng: &mut ChaCha8Rng) {
+        self.cpu = (outcome.cpu * rng.random_range(0.96..1.04)).clamp(0.002, 1.0);
+        self.held = poisson(outcome.held, rng).try_into().unwrap_or(u32::MAX);
+        self.pending = poisson(outcome.pending, rng).try_into().unwrap_or(u32::MAX);
+        (self.latency_s, self.error_ratio) = (outcome.latency_s, outcome.error_ratio());
+        let mut left = poisson(per_second * step_s, rng);
+        for (reason, share) in outcome.failed {
+            let failed = binomial(left, share, rng);
+            if failed > 0 {
+                left -= failed;
+                *self.failures.entry(reason).or_default() += failed;
+                self.requests.entry(status(reason)).or_default().add(failed, outcome.failed_s, rng);
+            }
+        }
+        self.requests.entry(200).or_default().add(left, outcome.latency_s, rng);
+    }
+}
+
+impl Durations {
+    fn add(&mut self, count: u64, mean_s: f64, rng: &mut ChaCha8Rng) {
+        let (mut left, mut above) = (count, 1.0);
+        for (bucket, bound) in self.buckets.iter_mut().zip(BOUNDS_S) {
+            let beyond = flow::slower(mean_s, bound);
+            let here = binomial(left, if above > 0.0 { 1.0 - beyond / above } else { 1.0 }, rng);
+            *bucket += here;
+            left -= here;
+            above = beyond;
+        }
+        self.buckets[BOUNDS_S.len()] += left;
+        self.count += count;
+        self.sum_s += count as f64 * mean_s;
+    }
+}
+
+/// The status that a caller sees.
+pub(crate) fn status(reason: Failing) -> u16 {
+    match reason {
+        Failing::Defect => 500,
+        Failing::Downstream => 502,
+        Failing::Pool | Failing::Overload => 503,
+    }
+}
+
+fn poisson(mean: f64, rng: &mut ChaCha8Rng) -> u64 {
+    Poisson::new(mean).map_or(0, |distribution| distribution.sample(rng) as u64)
+}
+
+fn binomial(count: u64, share: f64, rng: &mut ChaCha8Rng) -> u64 {
+    if count == 0 {
+        return 0;
+    }
+    Binomial::new(count, share.clamp(0.0, 1.0)).map_or(0, |distribution| distribution.sample(rng))
+}

@@ -1,0 +1,225 @@
+//! What can be done to the shop from outside, each call once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use llm_sre_domain::Timestamp;
+
+use super::World;
+use super::release::Release;
+use super::service::Change;
+
+/// Calls remembered, so that a repeated one is known.
+const RUNS_MAX: usize = 1_000;
+/// How long an instance takes to be replaced, and a pool to be resized.
+const REPLACE: Duration = Duration::from_secs(10);
+const RESIZE: Duration = Duration::from_secs(5);
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Start one instance, or where none is named all of them, again.
+    Restart { instance: String },
+    /// Put the version before back.
+    RollBack,
+    /// Let the pool hold so many percent more connections.
+    RaisePool { percent: u32 },
+}
+
+/// Why something is refused; nothing was done then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the shop has no service {0}")]
+    UnknownService(String),
+    #[error("{service} has no instance '{instance}'")]
+    UnknownInstance { service: &'static str, instance: String },
+    #[error("{0} has no version to go back to")]
+    NothingBefore(&'static str),
+    #[error("another operation is under way on {0}")]
+    Busy(&'static str),
+    #[error("fencing token {given} is older than {seen}, which was seen for {service}")]
+    Stale { service: &'static str, given: u64, seen: u64 },
+    #[error("no execution {0} is known")]
+    UnknownRun(String),
+    #[error("execution {0} cannot be undone")]
+    NotUndoable(String),
+    #[error("request id {0} was used for something else")]
+    Reused(String),
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) request_id: String,
+    pub(crate) is_done: bool,
+    pub(crate) message: String,
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    service: usize,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Ordered(Order),
+    Undone { execution: String },
+}
+
+/// What takes a run back, captured before it began.
+#[derive(Clone, Debug)]
+enum Undo {
+    Deploy(Release),
+    Resize(u32),
+}
+
+/// The calls so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    by_request: BTreeMap<String, Run>,
+    arrivals: VecDeque<String>,
+    undos: BTreeMap<String, Undo>,
+    tokens: BTreeMap<usize, u64>,
+}
+
+impl Runs {
+    /// A call that was made before.
+    pub(crate) fn get(&self, request_id: &str) -> Option<&Run> {
+        self.by_request.get(request_id)
+    }
+
+    /// Notes that a call's work is done.
+    pub(crate) fn finish(&mut self, request_id: &str, now: Timestamp) {
+        if let Some(run) = self.by_request.get_mut(request_id) {
+            run.is_done = true;
+            run.ended = Some(now);
+        }
+    }
+
+    fn begin(&mut self, run: Run, undo: Option<Undo>) -> Run {
+        let id = run.request_id.clone();
+        self.arrivals.push_back(id.clone());
+        self.by_request.insert(id.clone(), run.clone());
+        if let Some(undo) = undo {
+            self.undos.insert(id, undo);
+        }
+        while self.arrivals.len() > RUNS_MAX {
+            if let Some(oldest) = self.arrivals.pop_front() {
+                self.by_request.remove(&oldest);
+                self.undos.remove(&oldest);
+            }
+        }
+        run
+    }
+
+    /// Lets newer tokens in, and refuses older ones.
+    fn admit(&mut self, service: usize, name: &'static str, token: u64) -> Result<(), Refusal> {
+        let seen = self.tokens.entry(service).or_default();
+        if token < *seen {
+            return Err(Refusal::Stale { service: name, given: token, seen: *seen });
+        }
+        *seen = token;
+        Ok(())
+    }
+}
+
+impl World {
+    /// Checks an order, and describes the service that it is for.
+    pub(crate) fn check(&self, name: &str, order: &Order) -> Result<BTreeMap<String, String>, Refusal> {
+        let service = &self.services[self.index(name)?];
+        let name = service.blueprint.name;
+        match order {
+            Order::Restart { instance }
+                if !instance.is_empty() && !service.instances.iter().any(|running| running.id == *instance) =>
+            {
+                return Err(Refusal::UnknownInstance { service: name, instance: instance.clone() });
+            }
+            Order::RollBack if service.previous().is_none() => return Err(Refusal::NothingBefore(name)),
+            _ => {}
+        }
+        if service.rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
+            return Err(Refusal::Busy(name));
+        }
+        let mut state = BTreeMap::from([
+            ("version".to_owned(), service.version().to_owned()),
+            ("instances".to_owned(), service.instances.len().to_string()),
+            ("pool_size".to_owned(), service.pool.to_string()),
+        ]);
+        if let Some(previous) = service.previous() {
+            state.insert("previous_version".to_owned(), previous.version.clone());
+        }
+        Ok(state)
+    }
+
+    /// Begins to carry an order out. A repeated request id has no effect and the same answer.
+    pub(crate) fn execute(&mut self, request_id: &str, token: u64, name: &str, order: &Order) -> Result<Run, Refusal> {
+        let index = self.index(name)?;
+        if let Some(run) = self.runs.get(request_id) {
+            let is_same = run.service == index && run.what == What::Ordered(order.clone());
+            return if is_same { Ok(run.clone()) } else { Err(Refusal::Reused(request_id.to_owned())) };
+        }
+        let blueprint = self.services[index].blueprint;
+        self.runs.admit(index, blueprint.name, token)?;
+        self.check(name, order)?;
+        let service = &mut self.services[index];
+        let id = Some(request_id.to_owned());
+        let (message, undo) = match order {
+            Order::Restart { instance } => {
+                let matching = |slot: &usize| instance.is_empty() || service.instances[*slot].id == *instance;
+                let slots: VecDeque<usize> = (0..service.instances.len()).filter(matching).collect();
+                let message = format!("restarting {} of {} instances", slots.len(), service.instances.len());
+                service.begin(Change::Restart, slots, self.now, REPLACE, id);
+                (message, None)
+            }
+            Order::RollBack => {
+                let undo = service.releases.back().cloned().map(Undo::Deploy);
+                let event = service.roll_back(self.now, REPLACE, request_id.to_owned());
+                self.events.push(event.ok_or(Refusal::NothingBefore(blueprint.name))?);
+                (format!("rolling back to {}", service.version()), undo)
+            }
+            Order::RaisePool { percent } => {
+                let before = service.pool;
+                let pool = before.saturating_add((f64::from(before) * f64::from(*percent) / 100.0).ceil() as u32);
+                service.begin(Change::Resize { before, pool }, VecDeque::new(), self.now, RESIZE, id);
+                (format!("resizing the pool from {before} to {pool} connections"), Some(Undo::Resize(before)))
+            }
+        };
+        Ok(self.begin_run(request_id, index, What::Ordered(order.clone()), message, undo))
+    }
+
+    /// Begins to take an execution back.
+    pub(crate) fn undo(&mut self, request_id: &str, token: u64, execution: &str) -> Result<Run, Refusal> {
+        let what = What::Undone { execution: execution.to_owned() };
+        if let Some(run) = self.runs.get(request_id) {
+            return if run.what == what { Ok(run.clone()) } else { Err(Refusal::Reused(request_id.to_owned())) };
+        }
+        let run = self.runs.get(execution).ok_or_else(|| Refusal::UnknownRun(execution.to_owned()))?;
+        let index = run.service;
+        let undo = self.runs.undos.get(execution).cloned();
+        let undo = undo.ok_or_else(|| Refusal::NotUndoable(execution.to_owned()))?;
+        let service = &mut self.services[index];
+        self.runs.admit(index, service.blueprint.name, token)?;
+        if service.rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
+            return Err(Refusal::Busy(service.blueprint.name));
+        }
+        let id = Some(request_id.to_owned());
+        let message = match undo {
+            Undo::Deploy(release) => {
+                let message = format!("rolling {} out again", release.version);
+                self.events.push(service.deploy(release, self.now, REPLACE, id));
+                message
+            }
+            Undo::Resize(pool) => {
+                let before = service.pool;
+                service.begin(Change::Resize { before, pool }, VecDeque::new(), self.now, RESIZE, id);
+                format!("resizing the pool from {before} to {pool} connections")
+            }
+        };
+        Ok(self.begin_run(request_id, index, what, message, None))
+    }
+
+    fn begin_run(&mut self, id: &str, service: usize, what: What, message: String, undo: Option<Undo>) -> Run {
+        let run =
+            Run { request_id: id.to_owned(), is_done: false, message, started: self.now, ended: None, service, what };
+        self.runs.begin(run, undo)
+    }
+}

@@ -1,0 +1,137 @@
+//! What the model promises, from drawn seeds.
+
+use llm_sre_domain::Timestamp;
+use proptest::prelude::*;
+
+use super::operation::Order;
+use super::*;
+
+const ORDERS: [(&str, Order); 3] = [
+    ("restart", Order::Restart { instance: String::new() }),
+    ("rollback_deployment", Order::RollBack),
+    ("raise_pool", Order::RaisePool { percent: 100 }),
+];
+
+fn shop(seed: u64) -> World {
+    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000));
+    run(&mut world, 300);
+    world
+}
+
+fn run(world: &mut World, secs: u64) {
+    for _ in 0..secs / STEP.as_secs() {
+        world.step();
+    }
+}
+
+fn broken(seed: u64, kind: Kind) -> (World, Fault) {
+    let mut world = shop(seed);
+    let fault = world.inject(&Injection { kind: Some(kind), seed, ..Injection::default() }, false).unwrap();
+    (world, fault)
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop::sample::select(Kind::FAULTS.to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_seed_and_calls_are_the_same_shop(seed in 1..u64::MAX, kind in kinds()) {
+        let go = || {
+            let (mut world, fault) = broken(seed, kind);
+            run(&mut world, 600);
+            (format!("{fault:?}"), format!("{world:?}"))
+        };
+        prop_assert_eq!(go(), go());
+    }
+
+    #[test]
+    fn a_shop_without_faults_answers_well(seed in 1..u64::MAX) {
+        let mut world = shop(seed);
+        for _ in 0..200 {
+            world.step();
+            for service in &world.services {
+                let name = service.blueprint.name;
+                prop_assert!(service.error_ratio < 0.01, "{name}: {service:?}");
+                prop_assert!(service.latency_s < 0.5, "{name}: {service:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_shows_at_its_service_and_yields_to_its_action_only(seed in 1..u64::MAX, kind in kinds()) {
+        let (mut world, fault) = broken(seed, kind);
+        let name = SHOP[fault.service].name;
+        let before = world.services[fault.service].latency_s;
+        let mut worst = (0.0_f64, 0.0_f64);
+        for _ in 0..180 {
+            world.step();
+            let service = &world.services[fault.service];
+            let slowest = service.instances.iter().map(|instance| instance.latency_s).fold(0.0, f64::max);
+            worst = (worst.0.max(slowest), worst.1.max(service.error_ratio));
+        }
+        prop_assert!(worst.0 > 1.3 * before || worst.1 > 0.02, "{kind:?} at {name}: {before} {worst:?}");
+        for ((action, order), token) in ORDERS.iter().zip([1, 3, 5]) {
+            if *action != kind.cure() {
+                world.execute(action, token, name, order).unwrap();
+                run(&mut world, 120);
+                prop_assert_eq!(world.faults[0].state, State::Active, "{} at {} after {}", action, name, kind.cure());
+                if let Ok(undone) = world.undo(&format!("undo-{action}"), token + 1, action) {
+                    run(&mut world, 120);
+                    prop_assert!(world.runs.get(&undone.request_id).unwrap().is_done);
+                }
+            }
+        }
+        let (cure, order) = ORDERS.into_iter().find(|(action, _)| *action == kind.cure()).unwrap();
+        world.execute(cure, 9, name, &order).unwrap();
+        run(&mut world, 120);
+        prop_assert_eq!(world.faults[0].state, State::Cured);
+        let after = &world.services[fault.service];
+        prop_assert!(after.latency_s < 1.3 * before && after.error_ratio < 0.01, "{kind:?} at {name}: {after:?}");
+    }
+
+    #[test]
+    fn a_peak_breaks_nothing_and_passes(seed in 1..u64::MAX) {
+        let (mut world, fault) = broken(seed, Kind::TrafficPeak);
+        let before = world.services[0].arrivals;
+        let mut most = 0.0_f64;
+        while world.faults[0].state == State::Active {
+            world.step();
+            most = most.max(world.services[0].arrivals);
+            prop_assert!(world.services.iter().all(|service| service.error_ratio < 0.01), "{fault:?}");
+        }
+        prop_assert!(most > 1.2 * before);
+        prop_assert_eq!(world.faults[0].state, State::Cleared);
+    }
+
+    #[test]
+    fn a_call_is_carried_out_once(seed in 1..u64::MAX) {
+        let mut world = shop(seed);
+        let order = Order::RaisePool { percent: 50 };
+        let first = world.execute("a", 5, "cart", &order).unwrap();
+        prop_assert_eq!(&world.execute("a", 5, "cart", &order).unwrap(), &first);
+        prop_assert_eq!(world.execute("a", 5, "cart", &Order::RollBack), Err(Refusal::Reused("a".to_owned())));
+        prop_assert_eq!(world.execute("b", 5, "cart", &order), Err(Refusal::Busy("cart")));
+        run(&mut world, 60);
+        prop_assert!(world.execute("a", 5, "cart", &order).unwrap().is_done);
+        prop_assert_eq!(world.services[world.index("cart").unwrap()].pool, 18);
+        let stale = Refusal::Stale { service: "cart", given: 4, seen: 5 };
+        prop_assert_eq!(world.execute("c", 4, "cart", &order), Err(stale));
+        world.undo("d", 6, "a").unwrap();
+        run(&mut world, 60);
+        prop_assert_eq!(world.services[world.index("cart").unwrap()].pool, 12);
+    }
+}
+
+#[test]
+fn a_check_changes_nothing() {
+    let mut world = shop(7);
+    let before = format!("{world:?}");
+    world.inject(&Injection { seed: 9, ..Injection::default() }, true).unwrap();
+    for (_, order) in &ORDERS {
+        world.check("cart", order).unwrap();
+    }
+    assert_eq!(format!("{world:?}"), before);
+}
