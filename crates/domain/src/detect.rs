@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::CallFinder;
+use crate::remedy::ServicePattern;
 use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue, Span};
 use crate::topology::Topology;
 use crate::{ServiceId, Signal, Timestamp};
@@ -52,8 +53,16 @@ const FUTURE_MAX: Duration = Duration::from_secs(6 * 3600);
 /// What is watched, and how well.
 #[derive(Clone, Debug, Default)]
 pub struct Objectives {
-    /// Availability objectives by service, such as 0.999; [`AVAILABILITY_DEFAULT`] where none is given.
-    pub availability: BTreeMap<ServiceId, f64>,
+    /// Availability objectives such as 0.999; the first that matches counts, and [`AVAILABILITY_DEFAULT`] without one.
+    pub availability: Vec<(ServicePattern, f64)>,
+}
+
+impl Objectives {
+    /// The availability objective of a service.
+    pub fn availability(&self, service: &ServiceId) -> f64 {
+        let given = self.availability.iter().find(|(pattern, _)| pattern.matches(service));
+        given.map_or(AVAILABILITY_DEFAULT, |(_, objective)| *objective)
+    }
 }
 
 /// The availability objective of a service that has none configured.
@@ -157,7 +166,7 @@ impl Detector {
 
     /// The availability objective of a service.
     pub fn objective(&self, service: &ServiceId) -> f64 {
-        self.objectives.availability.get(service).copied().unwrap_or(AVAILABILITY_DEFAULT)
+        self.objectives.availability(service)
     }
 
     /// How fast a service burns its error budget over the last hour; `None` without requests.
@@ -293,7 +302,7 @@ impl Detector {
 
     fn sample(&mut self, point: &MetricPoint, quantile: &str, value: f64) {
         let key = self.key(point, quantile);
-        let signal = classify::signal(&point.metric);
+        let signal = classify::signal(&point.metric, &point.attributes);
         self.observe(key, signal, &point.unit, &point.origin, point.time, value);
     }
 

@@ -93,6 +93,8 @@ impl Kept {
     fn owe(&mut self, incident: &Incident, effects: &[Effect]) {
         for effect in effects {
             match effect {
+                // One that is still to be asked for will know the newest, too.
+                Effect::RequestDiagnosis if self.duties.iter().any(|duty| matches!(duty, Duty::Diagnose { .. })) => {}
                 Effect::RequestDiagnosis => {
                     let request_id = self.name_call("diagnose");
                     self.duties.push(Duty::Diagnose { request_id });

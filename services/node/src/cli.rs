@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything beside a simulated shop that breaks, and tell what happens (not in this build).
+    /// Run everything beside a simulated shop that breaks, and tell what happens.
     Demo(Demo),
     /// Run the services for real.
     Run(Run),

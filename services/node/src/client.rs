@@ -16,6 +16,10 @@ use llm_sre_proto::simulator::v1::simulator_service_client::SimulatorServiceClie
 use llm_sre_proto::telemetry::v1::ServiceIdentity;
 use tonic::{Code, Status};
 
+pub(crate) use actions::what;
+pub(crate) use faults::{kind_of, kind_text};
+pub(crate) use incidents::{severity_text, short_id};
+
 use crate::cli::{self, Client, Mutation};
 use crate::config::{self, Config};
 
@@ -35,6 +39,11 @@ impl Services {
             reason: error.to_string(),
         };
         Ok(Self { peer: peer::remote(&address).map_err(bad)? })
+    }
+
+    /// Behind a peer.
+    pub(crate) fn over(peer: Peer) -> Self {
+        Self { peer }
     }
 
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {

@@ -6,7 +6,9 @@ mod load;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use llm_sre_domain::detect::Objectives;
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::{Policy, ServicePattern};
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,16 @@ pub(crate) struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048 }
+    }
+}
+
+impl Store {
+    pub(crate) fn keep_for(&self) -> Duration {
+        Duration::from_secs(self.keep_hours.saturating_mul(3_600))
+    }
+
+    pub(crate) fn keep_bytes(&self) -> u64 {
+        self.keep_mib.saturating_mul(1024 * 1024)
     }
 }
 
@@ -229,6 +241,12 @@ impl Config {
     /// The configuration as TOML, every key said.
     pub(crate) fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
+    }
+
+    /// What detection holds services to.
+    pub(crate) fn objectives(&self) -> Objectives {
+        let availability = self.services.iter().map(|entry| (entry.service.clone(), entry.availability));
+        Objectives { availability: availability.collect() }
     }
 
     /// Reads the policy file; without one, the policy that enrols nobody.

@@ -3,9 +3,13 @@
 mod cli;
 mod client;
 mod config;
+mod demo;
+mod node;
 mod output;
 mod replay;
+mod run;
 mod times;
+mod wiring;
 
 use std::io;
 use std::process::ExitCode;
@@ -47,13 +51,8 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Replay(arguments) => replay::run(&arguments),
-        Command::Demo(_) | Command::Run(_) => {
-            // A bad policy is a bad configuration, whichever services would run.
-            config.policy()?;
-            anyhow::bail!(
-                "this build has no simulator or embedded store and does not wire its services, so it cannot run them"
-            )
-        }
+        Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),
+        Command::Run(arguments) => runtime.block_on(run::run(arguments, config)),
     }
 }
 

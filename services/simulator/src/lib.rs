@@ -11,3 +11,6 @@ mod telemetry;
 mod world;
 
 pub use service::{Dependencies, Options, Service};
+
+/// The pattern that every service of the shop matches.
+pub const SERVICES: &str = "shop/*@demo";

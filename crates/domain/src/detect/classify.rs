@@ -41,9 +41,14 @@ pub(crate) fn is_failed(attributes: &Attributes) -> bool {
 }
 
 /// What a plain series means.
-pub(crate) fn signal(metric: &str) -> Signal {
+pub(crate) fn signal(metric: &str, attributes: &Attributes) -> Signal {
     let has = |part: &str| metric.contains(part);
-    if is_client_side(metric) {
+    if is_client_side(metric) || is_setting(metric) || is_unused(attributes) {
+        return Signal::Other;
+    }
+    // How many requests are under way follows from how many come and how long they take (Little's law): load and
+    // slowness at once, so neither.
+    if has("active_requests") {
         return Signal::Other;
     }
     if has("server") && has("duration") {
@@ -75,6 +80,19 @@ fn is_client_side(metric: &str) -> bool {
     metric.starts_with("http.client.") || metric.starts_with("rpc.client.")
 }
 
+/// A limit that people set: it changes when they change it.
+fn is_setting(metric: &str) -> bool {
+    [".max", ".min", ".limit", "_limit", "_request"].iter().any(|end| metric.ends_with(end))
+}
+
+/// The part of a resource that nobody uses, as in `db.client.connection.state=idle` or `system.memory.state=free`.
+fn is_unused(attributes: &Attributes) -> bool {
+    const UNUSED: [&str; 6] = ["idle", "free", "available", "cached", "buffered", "buffers"];
+    attributes
+        .iter()
+        .any(|(key, value)| (key.ends_with("state") || key.ends_with("mode")) && UNUSED.contains(&&**value))
+}
+
 /// How a series of this meaning is watched. The relative floors say which change an engineer would call none at all.
 pub(crate) fn tuning(signal: Signal, metric: &str) -> Tuning {
     let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up };
@@ -95,4 +113,26 @@ pub(crate) fn tuning(signal: Signal, metric: &str) -> Tuning {
 
 fn is_ratio(metric: &str) -> bool {
     metric.contains("utilization") || metric.contains("ratio")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(metric: &str, attributes: &[(&str, &str)]) -> Signal {
+        signal(metric, &attributes.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect())
+    }
+
+    #[test]
+    fn only_what_is_used_up_saturates() {
+        let pool = "db.client.connection.count";
+        assert_eq!(meaning(pool, &[("db.client.connection.state", "used")]), Signal::Saturation);
+        assert_eq!(meaning(pool, &[("db.client.connection.state", "idle")]), Signal::Other);
+        assert_eq!(meaning("db.client.connection.max", &[]), Signal::Other);
+        assert_eq!(meaning("system.memory.usage", &[("state", "free")]), Signal::Other);
+        assert_eq!(meaning("system.memory.usage", &[("state", "used")]), Signal::Saturation);
+        assert_eq!(meaning("system.cpu.utilization", &[("cpu.mode", "idle")]), Signal::Other);
+        assert_eq!(meaning("http.server.active_requests", &[]), Signal::Other);
+        assert_eq!(meaning("http.server.requests", &[]), Signal::Traffic);
+    }
 }

@@ -46,7 +46,7 @@ enum Look {
     Inside(Timestamp),
     Outside(Timestamp, String),
     TooFew(String),
-    /// The process that showed it is gone; the rest of its service speaks for it.
+    /// The process that showed it is gone, and no other of its service has such a signal: the rest speaks for it.
     Gone,
 }
 
@@ -101,7 +101,7 @@ impl Detector {
         };
         let watched = match anomaly.signal {
             Signal::BudgetBurn => self.errors_of(&anomaly.service),
-            _ => self.series.get(&series_key(anomaly)),
+            _ => self.speaker(anomaly, since),
         };
         let series = watched.map(|watched| &watched.series);
         let after = |series: &&Series| series.recent.iter().rev().take_while(|(time, _)| *time > since).count();
@@ -126,21 +126,54 @@ impl Detector {
             _ => {}
         }
         let key = series_key(anomaly);
-        let speaks = |(other, watched): (&SeriesKey, &Watched)| {
-            other.instance != key.instance && newest_after(watched, since).is_some()
+        let own = self.series.get(&key);
+        let is_heard = own.is_some_and(|watched| newest_after(watched, since).is_some());
+        let look = match own {
+            Some(watched) if is_heard || key.instance.is_empty() => judge(watched, watched, anomaly.direction, since),
+            _ if !key.instance.is_empty() => self.look_at_others(&key, anomaly.direction, since),
+            _ => Look::TooFew(String::new()),
         };
-        match self.series.get(&key) {
-            Some(watched) => match judge(watched, anomaly.direction, since) {
-                Look::TooFew(_) if !key.instance.is_empty() && newest_after(watched, since).is_none() => {
-                    if self.series_of(&key.service).any(speaks) { Look::Gone } else { Look::TooFew(too_few(&what)) }
-                }
-                Look::TooFew(_) => Look::TooFew(too_few(&what)),
-                Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
-                other => other,
-            },
-            None if !key.instance.is_empty() && self.series_of(&key.service).any(speaks) => Look::Gone,
-            None => Look::TooFew(too_few(&what)),
+        match look {
+            Look::TooFew(_) => Look::TooFew(too_few(&what)),
+            Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
+            other => other,
         }
+    }
+
+    /// What took over from a process that is gone: the same signal of the service's other processes, each by what is
+    /// usual for it, or, where it is too young to know, for the one that is gone.
+    fn look_at_others(&self, key: &SeriesKey, direction: Direction, since: Timestamp) -> Look {
+        let gone = self.series.get(key);
+        let others = || {
+            self.series_of(&key.service)
+                .filter(|(other, watched)| other.instance != key.instance && newest_after(watched, since).is_some())
+        };
+        let same = others().filter(|(other, _)| other.metric == key.metric && other.dimension == key.dimension);
+        let mut time: Option<Timestamp> = None;
+        for (_, watched) in same {
+            let usual = if watched.series.is_warm(watched.series.last) { watched } else { gone.unwrap_or(watched) };
+            match judge(watched, usual, direction, since) {
+                Look::Inside(inside) => time = Some(time.map_or(inside, |time| time.min(inside))),
+                other => return other,
+            }
+        }
+        match time {
+            Some(time) => Look::Inside(time),
+            None if others().next().is_some() => Look::Gone,
+            None => Look::TooFew(String::new()),
+        }
+    }
+
+    /// The anomaly's own series, or once that is silent, one that took over.
+    fn speaker<'a>(&'a self, anomaly: &'a Anomaly, since: Timestamp) -> Option<&'a Watched> {
+        let speaks = |watched: &&Watched| newest_after(watched, since).is_some();
+        let same = self.series_of(&anomaly.service).filter(|(other, _)| {
+            other.metric == anomaly.metric
+                && other.dimension == anomaly.dimension
+                && !anomaly.origin.instance.is_empty()
+        });
+        let own = self.series.get(&series_key(anomaly)).filter(speaks);
+        own.or_else(|| same.map(|(_, watched)| watched).find(speaks))
     }
 
     fn errors_of<'a>(&'a self, service: &'a ServiceId) -> Option<&'a Watched> {
@@ -151,7 +184,7 @@ impl Detector {
     /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
     fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
         match self.errors_of(service) {
-            Some(watched) => judge(watched, Direction::Up, since),
+            Some(watched) => judge(watched, watched, Direction::Up, since),
             None => Look::TooFew(format!("no requests of {service}")),
         }
     }
@@ -178,16 +211,16 @@ fn newest_after(watched: &Watched, since: Timestamp) -> Option<Timestamp> {
     Some(watched.series.last).filter(|last| *last > since)
 }
 
-/// The newest [`SAMPLES_MIN`] samples have to be inside, each of them.
-fn judge(watched: &Watched, direction: Direction, since: Timestamp) -> Look {
+/// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
+fn judge(watched: &Watched, usual: &Watched, direction: Direction, since: Timestamp) -> Look {
     let series = &watched.series;
     let newest: Vec<_> = series.recent.iter().rev().take_while(|(time, _)| *time > since).take(SAMPLES_MIN).collect();
     if newest.len() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
     let is_outside = newest.iter().any(|(_, value)| {
-        let z = series.deviation(f64::from(*value));
-        z.abs() >= watched.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
+        let z = usual.series.deviation(f64::from(*value));
+        z.abs() >= usual.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
     });
     if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }
 }

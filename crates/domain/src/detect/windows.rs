@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AVAILABILITY_DEFAULT, CHANGES_KEPT, Detector, FORGET_AFTER, SeriesKey, findings, logs, requests};
+use super::{CHANGES_KEPT, Detector, FORGET_AFTER, SeriesKey, findings, logs, requests};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
 
@@ -17,7 +17,7 @@ impl Detector {
             }
         }
         for (service, budget) in &mut self.budgets {
-            let objective = self.objectives.availability.get(service).copied().unwrap_or(AVAILABILITY_DEFAULT);
+            let objective = self.objectives.availability(service);
             budget.judge(watermark, objective);
         }
     }

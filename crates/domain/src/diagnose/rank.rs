@@ -38,24 +38,29 @@ pub fn rank(evidence: &Evidence) -> Argument {
         let worst = suffering.entry(&anomaly.service).or_default();
         *worst = worst.max(strength(anomaly));
     }
-    let mut weighed: Vec<(f64, Hypothesis)> = facts
+    let mut weighed: Vec<(f64, f64, Hypothesis)> = facts
         .iter()
         .filter_map(|(service, facts)| {
             let callees = evidence.topology.callees(service);
             let explained = callees.filter_map(|callee| suffering.get(callee)).copied().fold(0.0, f64::max);
-            let weight = anomalies(facts.iter().copied()).map(|(_, a)| weight(a, explained)).fold(0.0, f64::max);
-            (weight > 0.0).then(|| (weight, hypothesis(service, facts)))
+            let most = |share| {
+                let weights = anomalies(facts.iter().copied()).map(|(_, anomaly)| weight(anomaly, explained, share));
+                weights.fold(0.0, f64::max)
+            };
+            let (weight, rival) = (most(EXPLAINED), most(1.0));
+            (weight > 0.0).then(|| (weight, rival, hypothesis(service, facts)))
         })
         .collect();
-    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.service.cmp(&b.1.service)));
+    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.service.cmp(&b.2.service)));
     if weighed.is_empty() {
         let unresolved = Some("no service shows an anomaly".to_owned());
         return Argument { hypotheses: Vec::new(), unresolved };
     }
-    let total: f64 = weighed.iter().map(|(weight, _)| weight).sum();
-    let number = |(index, (weight, mut hypothesis)): (usize, (f64, Hypothesis))| {
+    // A service whose callees explain all that it shows is no rival, however many such services there are.
+    let rivals: f64 = weighed.iter().map(|(_, rival, _)| rival).sum();
+    let number = |(index, (weight, rival, mut hypothesis)): (usize, (f64, f64, Hypothesis))| {
         hypothesis.id = format!("h{}", index + 1);
-        hypothesis.confidence *= (weight / total).sqrt();
+        hypothesis.confidence *= (weight / (weight + (rivals - rival).max(0.0))).sqrt();
         hypothesis
     };
     Argument { hypotheses: weighed.into_iter().enumerate().map(number).collect(), unresolved: None }
@@ -81,17 +86,23 @@ fn is_symptom(anomaly: &Anomaly) -> bool {
     matches!(anomaly.signal, Signal::Latency | Signal::Errors | Signal::BudgetBurn)
 }
 
+/// Whether a signal can be the effect of what a called service does: callers also log what they could not get, and what
+/// is known of their other signals does not say that they begin at home.
+fn travels(anomaly: &Anomaly) -> bool {
+    is_symptom(anomaly) || matches!(anomaly.signal, Signal::LogBurst | Signal::Other)
+}
+
 /// By its logarithm: a hundred deviations are not ten times as telling as ten. What is no number is not above zero.
 fn strength(anomaly: &Anomaly) -> f64 {
     if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX).ln_1p() } else { 0.0 }
 }
 
-/// `explained` is the strength of the worst symptom of a called service.
-fn weight(anomaly: &Anomaly, explained: f64) -> f64 {
+/// `explained` is the strength of the worst symptom of a called service, of which `share` counts.
+fn weight(anomaly: &Anomaly, explained: f64, share: f64) -> f64 {
     let strength = strength(anomaly);
     match anomaly.signal {
         Signal::Traffic => TRAFFIC * strength,
-        _ if is_symptom(anomaly) => strength - EXPLAINED * explained.min(strength),
+        _ if travels(anomaly) => strength - share * explained.min(strength),
         _ => strength,
     }
 }

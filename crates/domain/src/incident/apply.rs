@@ -6,7 +6,7 @@ use super::{
     Severity, State, TimelineEntry, Verdict,
 };
 use crate::incident::event::Urgency;
-use crate::{Anomaly, Timestamp};
+use crate::{Anomaly, Signal, Timestamp};
 
 /// Why an event cannot happen to an incident. The incident is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -223,8 +223,23 @@ impl Step<'_> {
 
     fn anomaly_joined(&mut self, anomaly: Anomaly) -> Outcome {
         self.living()?;
+        let is_telling = !matches!(anomaly.signal, Signal::Traffic | Signal::Other);
+        let is_news = is_telling && self.incident.anomalies.iter().all(|known| known.signal != anomaly.signal);
         self.incident.join(anomaly);
+        if is_news && self.is_open_to_explanation() {
+            self.say("a signal of another kind came in; it is explained again", About::Incident);
+            self.effects.push(Effect::RequestDiagnosis);
+        }
         Ok(())
+    }
+
+    /// Whether a better explanation would change what happens next. Bounded, since there are few kinds of signals.
+    fn is_open_to_explanation(&self) -> bool {
+        match self.incident.state {
+            State::Diagnosing | State::AwaitingApproval => true,
+            State::Escalated => self.incident.escalation.is_some_and(EscalationReason::is_lifted_by_diagnosis),
+            _ => false,
+        }
     }
 
     /// While an action is under way, recovery is the verdict of its verification, not of this.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+mod again;
+
 use super::*;
 use crate::telemetry::Origin;
 use crate::{AnomalyId, Direction, Signal};

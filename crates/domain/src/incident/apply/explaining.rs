@@ -21,11 +21,17 @@ impl Step<'_> {
 
     pub(super) fn diagnosis_finished(&mut self, diagnosis: DiagnosisId) -> Outcome {
         let about = About::Diagnosis(diagnosis.clone());
+        let is_other = self.incident.diagnosis.as_ref() != Some(&diagnosis);
         self.incident.diagnosis = Some(diagnosis);
         let lifted = self.incident.escalation.is_some_and(EscalationReason::is_lifted_by_diagnosis);
         match self.incident.state {
             State::Open | State::Diagnosing => self.plan(),
             State::Escalated if lifted => self.plan(),
+            // What waits follows from less than is known now.
+            State::AwaitingApproval if is_other => {
+                self.effects.push(Effect::CancelPendingActions);
+                self.plan();
+            }
             _ => {}
         }
         self.say("diagnosis finished", about);
@@ -119,7 +125,8 @@ impl Step<'_> {
         self.living()?;
         self.same_action(action)?;
         match self.incident.state {
-            State::AwaitingApproval => {
+            // In DIAGNOSING a person was quicker than the plan that was to take this one's place.
+            State::AwaitingApproval | State::Diagnosing => {
                 self.begin_attempt();
                 self.say("approved", About::Action(action));
                 Ok(())
@@ -146,6 +153,8 @@ impl Step<'_> {
                 self.escalate(EscalationReason::NotApproved, format!("cancelled: {message}"), About::Action(action));
                 Ok(())
             }
+            // Withdrawn for a plan from a newer diagnosis, which is being made.
+            State::Diagnosing => Ok(()),
             _ => Err(self.illegal()),
         }
     }

@@ -1,0 +1,325 @@
+//! Where adapters meet services: the only place that knows both.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
+use llm_sre_mesh::server::Server;
+use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::{Peer, peer};
+use llm_sre_ports::bus::EventBus;
+use llm_sre_ports::clock::Clock;
+use llm_sre_ports::documents::Documents;
+use llm_sre_ports::leases::Leases;
+use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
+use llm_sre_ports::telemetry::TelemetryStore;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::cli::ServiceName;
+use crate::config::{self, Config};
+use crate::node::Node;
+use llm_sre_mesh::late::Slot;
+
+/// Partitions of a topic of telemetry on the embedded bus: more than one machine has use for.
+const PARTITIONS: u32 = 4;
+/// How long the embedded bus keeps telemetry: long enough for a detector that was away for a night.
+const BUS_RETENTION: Duration = Duration::from_secs(24 * 3_600);
+
+/// The least time between two looks for duties of incidents, in real time.
+const TICK_MIN: Duration = Duration::from_millis(50);
+
+/// What everything is kept in, by port.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) telemetry: Arc<dyn TelemetryStore>,
+    pub(crate) leases: Arc<dyn Leases>,
+}
+
+/// Everything that a process is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) services: BTreeSet<ServiceName>,
+    pub(crate) backend: Backend,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) policy: Policy,
+    /// How the shop runs, where it runs in this process.
+    pub(crate) simulation: Simulation,
+    /// Names this process among all that share the leases.
+    pub(crate) holder: String,
+}
+
+/// How the simulated shop runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Simulation {
+    pub(crate) seed: u64,
+    pub(crate) speed: f64,
+}
+
+/// The services of the product.
+pub(crate) const PRODUCT: [ServiceName; 5] = [
+    ServiceName::Gateway,
+    ServiceName::Indexer,
+    ServiceName::Detector,
+    ServiceName::Diagnosis,
+    ServiceName::Remediation,
+];
+/// The services of the product, and the shop.
+pub(crate) const EVERYTHING: [ServiceName; 6] = [
+    ServiceName::Simulator,
+    ServiceName::Gateway,
+    ServiceName::Indexer,
+    ServiceName::Detector,
+    ServiceName::Diagnosis,
+    ServiceName::Remediation,
+];
+
+/// What this build cannot do, since the part that does it is not in it.
+#[derive(Debug, thiserror::Error)]
+#[error("this build of llm-sre has no {0}")]
+pub(crate) struct Absent(String);
+
+/// The path that means a store in memory, which ends with its process.
+pub(crate) const IN_MEMORY: &str = ":memory:";
+
+/// Opens the store.
+pub(crate) fn open_store(config: &Config) -> Result<Backend, Absent> {
+    if config.store.path.as_os_str() != IN_MEMORY {
+        return Err(Absent(format!("embedded store to open {} with", config.store.path.display())));
+    }
+    Ok(Backend {
+        bus: Arc::new(MemoryBus::default()),
+        documents: Arc::new(MemoryDocuments::default()),
+        telemetry: Arc::new(MemoryTelemetry::default()),
+        leases: Arc::new(MemoryLeases::default()),
+    })
+}
+
+/// A name for this process that no other has.
+pub(crate) fn holder() -> String {
+    format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple())
+}
+
+/// Binds and builds; nothing runs before [`Node::run`].
+pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
+    let mut node = Node::default();
+    for spec in llm_sre_gateway::topic_specs(PARTITIONS, BUS_RETENTION) {
+        parts.backend.bus.create_topic(spec).await.context("failed to create the topics")?;
+    }
+    let mut control = Control::default();
+    let mut gateway_peer = None;
+    for name in &parts.services {
+        match name {
+            ServiceName::Gateway => gateway_peer = Some(gateway(&parts, &mut node).await?),
+            ServiceName::Indexer => indexer(&parts, &mut node, &mut control),
+            ServiceName::Detector => detector(&parts, &mut node, &mut control)?,
+            ServiceName::Diagnosis => diagnosis(&parts, &mut node, &mut control)?,
+            ServiceName::Remediation => remediation(&parts, &mut node, &mut control)?,
+            ServiceName::Simulator => {}
+        }
+    }
+    if parts.services.contains(&ServiceName::Simulator) {
+        simulator(&parts, &mut node, &mut control, gateway_peer)?;
+    }
+    let Control { routes, names, slot } = control;
+    slot.fill(peer::local(routes.clone()));
+    node.reached_by(slot.peer());
+    if !names.is_empty() {
+        let server = Server::bind(parts.config.listen.control, routes, &names).await;
+        let server = server.context("--listen (listen.control) says where control services listen")?;
+        node.port("control (gRPC)", server, names);
+    }
+    Ok(node)
+}
+
+/// The control services of this process, as they come together.
+#[derive(Default)]
+struct Control {
+    routes: Routes,
+    names: Vec<&'static str>,
+    slot: Slot,
+}
+
+impl Control {
+    fn serve(&mut self, name: &'static str, routes: Routes) {
+        // Both have the fallback that answers UNIMPLEMENTED; one must go.
+        let added = routes.into_axum_router().reset_fallback();
+        self.routes = std::mem::take(&mut self.routes).into_axum_router().merge(added).into();
+        self.names.push(name);
+    }
+}
+
+impl Parts {
+    /// A service, in this process or where the configuration says.
+    fn peer(&self, control: &Control, name: ServiceName, key: &str, address: Option<&String>) -> anyhow::Result<Peer> {
+        if self.services.contains(&name) {
+            return Ok(control.slot.peer());
+        }
+        let missing = || config::Error::Key {
+            place: "--services".to_owned(),
+            key: key.to_owned(),
+            reason: "is required, since that service does not run in this process".to_owned(),
+        };
+        Ok(peer::remote(address.ok_or_else(missing)?)?)
+    }
+
+    fn detector(&self, control: &Control) -> anyhow::Result<Peer> {
+        self.peer(control, ServiceName::Detector, "peers.detector", self.config.peers.detector.as_ref())
+    }
+
+    fn diagnosis(&self, control: &Control) -> anyhow::Result<Peer> {
+        self.peer(control, ServiceName::Diagnosis, "peers.diagnosis", self.config.peers.diagnosis.as_ref())
+    }
+
+    /// The log of a service's steps, which exports them meanwhile.
+    fn stages(&self, node: &mut Node, service: &'static str) -> anyhow::Result<Arc<StageLog>> {
+        let endpoint = self.config.traces.otlp_endpoint.as_deref();
+        let stages = StageLog::new(Arc::clone(&self.backend.documents), service, endpoint)?;
+        if endpoint.is_some() {
+            let running = Arc::clone(&stages);
+            node.job("trace export", |shutdown| async move {
+                running.run(shutdown).await;
+                Ok(())
+            });
+        }
+        Ok(stages)
+    }
+}
+
+/// The way to the gateway's OTLP services within the process.
+async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
+    let dependencies =
+        llm_sre_gateway::Dependencies { bus: Arc::clone(&parts.backend.bus), clock: Arc::clone(&parts.clock) };
+    let gateway = llm_sre_gateway::build(llm_sre_gateway::Options::default(), dependencies);
+    let listen = &parts.config.listen;
+    let names = llm_sre_gateway::SERVICE_NAMES;
+    let routes = gateway.routes();
+    let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
+    let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
+    node.port("OTLP (gRPC)", server, names.to_vec());
+    let listener = TcpListener::bind(listen.otlp_http).await.with_context(|| {
+        format!(
+            "--otlp-http (listen.otlp_http) says where OTLP over HTTP is taken: failed to listen on {}",
+            listen.otlp_http
+        )
+    })?;
+    node.announce("OTLP (HTTP)", listener.local_addr()?.to_string());
+    node.job("OTLP (HTTP)", |shutdown| async move { Ok(gateway.run_http(listener, shutdown).await?) });
+    Ok(peer::local(routes))
+}
+
+fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
+    let options = llm_sre_indexer::Options {
+        keep_for: parts.config.store.keep_for(),
+        keep_bytes: Some(parts.config.store.keep_bytes()),
+        ..llm_sre_indexer::Options::default()
+    };
+    let dependencies = llm_sre_indexer::Dependencies {
+        bus: Arc::clone(&parts.backend.bus),
+        store: Arc::clone(&parts.backend.telemetry),
+        clock: Arc::clone(&parts.clock),
+    };
+    let indexer = llm_sre_indexer::build(options, dependencies);
+    control.serve(llm_sre_indexer::SERVICE_NAME, indexer.routes());
+    node.job("indexer", |shutdown| async move { Ok(indexer.run(shutdown).await?) });
+}
+
+fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
+    let remediation = parts.services.contains(&ServiceName::Remediation).then(|| control.slot.peer());
+    let remediation = match &parts.config.peers.remediation {
+        Some(address) if remediation.is_none() => Some(peer::remote(address)?),
+        _ => remediation,
+    };
+    let options = llm_sre_detector::Options {
+        rules: parts.config.incidents.clone(),
+        objectives: parts.config.objectives(),
+        // What is late in the sender's time is late by so much less in real time.
+        tick: Duration::from_secs(1).div_f64(parts.simulation.speed.max(1.0)).max(TICK_MIN),
+        ..llm_sre_detector::Options::default()
+    };
+    let service = llm_sre_detector::Service::build(
+        options,
+        llm_sre_detector::Dependencies {
+            documents: Arc::clone(&parts.backend.documents),
+            leases: Arc::clone(&parts.backend.leases),
+            bus: Arc::clone(&parts.backend.bus),
+            clock: Arc::clone(&parts.clock),
+            diagnoses: parts.diagnosis(control)?,
+            remediation,
+            stages: parts.stages(node, "detector")?,
+            holder: parts.holder.clone(),
+        },
+    );
+    control.serve(llm_sre_detector::Service::NAME, Routes::new(service.server()));
+    node.job("detector", |shutdown| async move { Ok(Box::pin(service.run(shutdown)).await?) });
+    Ok(())
+}
+
+fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
+    let service = llm_sre_diagnosis::Service::build(llm_sre_diagnosis::Dependencies {
+        documents: Arc::clone(&parts.backend.documents),
+        telemetry: Arc::clone(&parts.backend.telemetry),
+        clock: Arc::clone(&parts.clock),
+        incidents: parts.detector(control)?,
+        stages: parts.stages(node, "diagnosis")?,
+    });
+    control.serve(llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));
+    node.job("diagnosis", |shutdown| async move {
+        Box::pin(service.run(shutdown)).await;
+        Ok(())
+    });
+    Ok(())
+}
+
+fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
+    let mut targets = Vec::new();
+    for target in &parts.config.targets {
+        targets.push((target.service.clone(), peer::remote(&target.endpoint)?));
+    }
+    if parts.services.contains(&ServiceName::Simulator) {
+        let shop = ServicePattern::parse(llm_sre_simulator::SERVICES).context("the shop's pattern is invalid")?;
+        targets.push((shop, control.slot.peer()));
+    }
+    let service = llm_sre_remediation::Service::build(llm_sre_remediation::Dependencies {
+        documents: Arc::clone(&parts.backend.documents),
+        leases: Arc::clone(&parts.backend.leases),
+        telemetry: Arc::clone(&parts.backend.telemetry),
+        clock: Arc::clone(&parts.clock),
+        incidents: parts.detector(control)?,
+        diagnoses: parts.diagnosis(control)?,
+        targets,
+        policy: parts.policy.clone(),
+        catalogue: Catalogue::default(),
+        stages: parts.stages(node, "remediation")?,
+        holder: parts.holder.clone(),
+    });
+    control.serve(llm_sre_remediation::Service::NAME, Routes::new(service.server()));
+    node.job("remediation", |shutdown| async move {
+        Box::pin(service.run(shutdown)).await;
+        Ok(())
+    });
+    Ok(())
+}
+
+fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Option<Peer>) -> anyhow::Result<()> {
+    let gateway = match gateway {
+        Some(gateway) => gateway,
+        None => parts.peer(control, ServiceName::Gateway, "peers.gateway", parts.config.peers.gateway.as_ref())?,
+    };
+    let Simulation { seed, speed } = parts.simulation;
+    let service = llm_sre_simulator::Service::build(
+        llm_sre_simulator::Options { seed, speed },
+        llm_sre_simulator::Dependencies { clock: Arc::clone(&parts.clock), gateway },
+    );
+    control.serve(llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));
+    control.serve(llm_sre_simulator::Service::NAMES[1], Routes::new(service.actions()));
+    node.job("simulator", |shutdown| async move {
+        service.run(shutdown).await;
+        Ok(())
+    });
+    Ok(())
+}
