@@ -324,7 +324,7 @@ impl Detector {
         let watched = self.series.entry(key).or_insert_with(|| Watched {
             series: Series::new(time),
             signal,
-            tuning: classify::tuning(signal, &metric),
+            tuning: classify::tuning(signal, &metric, unit),
             unit: unit.clone(),
             version: origin.version.clone(),
         });

@@ -134,7 +134,7 @@ impl EscalationReason {
     /// Whether a diagnosis that comes late settles what the escalation was about, so that planning may go on: a killed
     /// process delays an incident and never loses it.
     pub fn is_lifted_by_diagnosis(self) -> bool {
-        matches!(self, Self::UnresolvedDiagnosis | Self::DiagnosisFailed | Self::Deadline)
+        matches!(self, Self::UnresolvedDiagnosis | Self::DiagnosisFailed | Self::NoAction | Self::Deadline)
     }
 }
 

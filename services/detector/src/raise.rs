@@ -168,7 +168,9 @@ pub(crate) fn name(incident: IncidentId) -> String {
 /// One line for people: the strongest signal of the service that it is about.
 fn title(service: &ServiceId, case: &Case) -> String {
     let own = case.anomalies.values().filter(|anomaly| anomaly.service == *service);
-    let strongest = own.max_by(|a, b| a.score.total_cmp(&b.score));
+    // Load and what nobody knows the meaning of say least.
+    let says_little = |anomaly: &Anomaly| matches!(anomaly.signal, Signal::Traffic | Signal::Other);
+    let strongest = own.max_by(|a, b| says_little(b).cmp(&says_little(a)).then(a.score.total_cmp(&b.score)));
     match strongest {
         Some(anomaly) if anomaly.signal == Signal::Silence => format!("{service} is silent"),
         Some(anomaly) => {

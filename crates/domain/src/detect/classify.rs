@@ -94,7 +94,7 @@ fn is_unused(attributes: &Attributes) -> bool {
 }
 
 /// How a series of this meaning is watched. The relative floors say which change an engineer would call none at all.
-pub(crate) fn tuning(signal: Signal, metric: &str) -> Tuning {
+pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
     let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up };
     match signal {
         Signal::Latency => Tuning { relative_floor: 0.10, absolute_floor: 0.000_5, ..base },
@@ -104,11 +104,19 @@ pub(crate) fn tuning(signal: Signal, metric: &str) -> Tuning {
         }
         Signal::Errors => Tuning { relative_floor: 0.25, absolute_floor: 0.002, ..base },
         Signal::Saturation if is_ratio(metric) => Tuning { absolute_floor: 0.01, ..base },
+        // One more of what is counted in ones is no news, and of what should not be there at all, two are.
+        Signal::Saturation if is_waiting(metric) => Tuning { absolute_floor: 0.25, ..base },
+        Signal::Saturation if unit.starts_with('{') => Tuning { absolute_floor: 0.5, ..base },
         Signal::Saturation => Tuning { absolute_floor: 0.005, ..base },
         Signal::LogBurst => Tuning { relative_floor: 0.3, absolute_floor: 1.0, ..base },
         Signal::Traffic => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
         _ => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
     }
+}
+
+/// What waits for a resource: usually nothing.
+fn is_waiting(metric: &str) -> bool {
+    ["pending", "queue", "waiting"].iter().any(|part| metric.contains(part))
 }
 
 fn is_ratio(metric: &str) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! The baseline is the median and the interquartile range of the newest normal samples (Rousseeuw and Croux, 1993, on
 //! why not mean and deviation). It does not learn from samples that are outside, so an anomaly cannot become the norm
-//! by lasting. Memory per series is bounded by [`BASELINE_MAX`] and [`RECENT_MAX`]: about 1.6 KiB.
+//! by lasting, and learns from the others only after a while, so that what creeps cannot either. Memory per series is
+//! bounded by [`BASELINE_MAX`], [`QUARANTINE`] and [`RECENT_MAX`]: about 1.8 KiB.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use crate::{Direction, Timestamp};
 pub(crate) const BASELINE_MAX: usize = 240;
 /// Newest samples kept with their times, for recovery and for the time of onset.
 pub(crate) const RECENT_MAX: usize = 48;
+/// How many samples wait before the baseline learns from them: what creeps away would else take its range along.
+pub(crate) const QUARANTINE: usize = 30;
 /// The baseline is computed again after this many new samples.
 const REFRESH_EVERY: u16 = 8;
 /// Normal samples needed before anything is called abnormal.
@@ -87,6 +90,8 @@ pub(crate) struct Series {
     first: Timestamp,
     pub(crate) last: Timestamp,
     normal: VecDeque<f32>,
+    /// The newest normal samples, which the baseline has not learnt from yet.
+    quarantine: VecDeque<f32>,
     pub(crate) recent: VecDeque<(Timestamp, f32)>,
     since_refresh: u16,
     pub(crate) baseline: Baseline,
@@ -107,6 +112,7 @@ impl Series {
             first: time,
             last: Timestamp::EPOCH,
             normal: VecDeque::new(),
+            quarantine: VecDeque::new(),
             recent: VecDeque::new(),
             since_refresh: 0,
             baseline: Baseline::default(),
@@ -184,6 +190,8 @@ impl Series {
             return;
         }
         self.inside = 0;
+        // What led here is not usual either.
+        self.quarantine.clear();
         self.excursion = Some(Excursion {
             onset,
             detected_at: time,
@@ -271,9 +279,19 @@ impl Series {
         if self.frozen {
             return;
         }
-        push_bounded(&mut self.normal, value as f32, BASELINE_MAX);
-        self.since_refresh += 1;
         let young = self.normal.len() < 2 * WARM_UP_SAMPLES;
+        let learnt = if young {
+            value as f32
+        } else {
+            self.quarantine.push_back(value as f32);
+            if self.quarantine.len() <= QUARANTINE {
+                return;
+            }
+            let Some(oldest) = self.quarantine.pop_front() else { return };
+            oldest
+        };
+        push_bounded(&mut self.normal, learnt, BASELINE_MAX);
+        self.since_refresh += 1;
         if young || self.since_refresh >= REFRESH_EVERY {
             self.since_refresh = 0;
             self.baseline = baseline(&self.normal, tuning);

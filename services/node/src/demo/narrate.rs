@@ -124,7 +124,8 @@ impl Narrator {
     }
 
     fn step(&self, time: Timestamp, word: &str, text: &str) -> std::io::Result<()> {
-        let since = time.since(self.fault_time).as_secs();
+        // Before the first fault there is nothing to count from.
+        let since = if self.fault_time == Timestamp::default() { 0 } else { time.since(self.fault_time).as_secs() };
         self.say(&format!("+{:02}:{:02}  {word:<17} {text}", since / 60, since % 60))
     }
 
