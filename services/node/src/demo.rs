@@ -45,6 +45,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         policy,
         simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed },
         holder: wiring::holder(),
+        listens: true,
         config,
     };
     let node = wiring::build(parts).await?;
@@ -80,7 +81,7 @@ fn announce(node: &Node, narrator: &Narrator, demo: &Demo, folder: &Folder) -> a
     Ok(())
 }
 
-fn shop_policy() -> anyhow::Result<Policy> {
+pub(crate) fn shop_policy() -> anyhow::Result<Policy> {
     toml::from_str(POLICY).context("the demo's policy is invalid")
 }
 

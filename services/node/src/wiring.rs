@@ -51,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) simulation: Simulation,
     /// Names this process among all that share the leases.
     pub(crate) holder: String,
+    /// Whether others reach this process; what runs in virtual time must not wait for a network.
+    pub(crate) listens: bool,
 }
 
 /// How the simulated shop runs.
@@ -128,7 +130,7 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     let Control { routes, names, slot } = control;
     slot.fill(peer::local(routes.clone()));
     node.reached_by(slot.peer());
-    if !names.is_empty() {
+    if parts.listens && !names.is_empty() {
         let server = Server::bind(parts.config.listen.control, routes, &names).await;
         let server = server.context("--listen (listen.control) says where control services listen")?;
         node.port("control (gRPC)", server, names);
@@ -198,6 +200,9 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
     let listen = &parts.config.listen;
     let names = llm_sre_gateway::SERVICE_NAMES;
     let routes = gateway.routes();
+    if !parts.listens {
+        return Ok(peer::local(routes));
+    }
     let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
     node.port("OTLP (gRPC)", server, names.to_vec());
