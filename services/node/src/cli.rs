@@ -156,6 +156,9 @@ pub(crate) struct Drill {
     /// What shops, services and faults are drawn from; itself drawn, and printed, where it is not said.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// One run again, by the seed in its line; its fault, and its service where it was said, have to be said too.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seed", "runs", "controls"], requires = "fault")]
+    pub(crate) again: Option<u64>,
     /// Only this fault; all of them in turn where it is not said.
     #[arg(long, value_parser = fault_kinds())]
     pub(crate) fault: Option<String>,

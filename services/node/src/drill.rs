@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.unwrap_or(cores).clamp(1, total.max(1));
     let logging = run::logging(config, "llm-sre-drill")?;
-    if arguments.output == Output::Table {
+    if arguments.output == Output::Table && arguments.again.is_none() {
         output::line(format!("seed {seed}"))?;
     }
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.went_well()).count();
     if failed > 0 {
-        bail!("{failed} of {total} runs did not go as they should; with --seed {seed} they go the same way again");
+        bail!("{failed} of {total} runs did not go as they should; --fault FAULT --again SEED repeats one of them");
     }
     Ok(())
 }
@@ -71,6 +71,10 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<VecDeque<(usize, Episode
         bail!("--runs and --controls are more than {RUNS_MAX} together");
     }
     let only = arguments.fault.as_deref().and_then(kind_of);
+    if let Some(seed) = arguments.again {
+        let (kind, service) = (only.unwrap_or_default(), arguments.service.clone());
+        return Ok([(0, Episode { kind, service, seed })].into());
+    }
     let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
     let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));

@@ -80,8 +80,8 @@ pub(super) struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recovered_s: Option<f64>,
     pub(super) actions: Vec<String>,
-    /// What the incidents were called, for who looks into it.
-    pub(super) titles: Vec<String>,
+    /// What the incidents' timelines say, for who looks into it.
+    pub(super) timeline: Vec<String>,
 }
 
 impl Outcome {
@@ -195,7 +195,7 @@ impl Episode {
             diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
             recovered_s: ended.map(|incident| after(time(incident.end_time.as_ref()))),
             actions,
-            titles: early.iter().chain(&own).map(|incident| incident.title.clone()).collect(),
+            timeline: early.iter().chain(&own).flat_map(|incident| told(incident, started)).collect(),
         })
     }
 }
@@ -236,9 +236,19 @@ async fn first_diagnosis(services: &Services, incident: &str) -> anyhow::Result<
     Ok(found.into_iter().min_by_key(|diagnosis| diagnosis.ordinal))
 }
 
+/// Each step of an incident, by its time after the fault.
+fn told(incident: &Incident, started: Timestamp) -> impl Iterator<Item = String> {
+    incident.timeline.iter().map(move |entry| {
+        let at = time(entry.time.as_ref()).as_nanos() - started.as_nanos();
+        let state = output::short(entry.state().as_str_name(), "STATE_");
+        format!("{:>6} s  {state:<17} {}", at / 1_000_000_000, entry.message)
+    })
+}
+
 fn rank(diagnosis: &Diagnosis, fault: &Fault) -> Option<usize> {
-    let found = diagnosis.hypotheses.iter().position(|hypothesis| hypothesis.service == fault.service);
-    found.map(|index| index + 1)
+    let mut services: Vec<_> = diagnosis.hypotheses.iter().map(|hypothesis| &hypothesis.service).collect();
+    services.dedup();
+    services.iter().position(|service| **service == fault.service).map(|index| index + 1)
 }
 
 fn time(time: Option<&pbjson_types::Timestamp>) -> Timestamp {
