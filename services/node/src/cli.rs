@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use llm_sre_domain::Timestamp;
 
 use crate::config::Overrides;
 
@@ -214,8 +215,8 @@ pub(crate) enum IncidentsCommand {
         /// What is wrong, in one line.
         title: String,
         /// When it began, in RFC 3339; now where it is not said.
-        #[arg(long, value_name = "TIME")]
-        onset: Option<String>,
+        #[arg(long, value_name = "TIME", value_parser = crate::times::parse)]
+        onset: Option<Timestamp>,
         #[command(flatten)]
         mutation: Mutation,
     },
