@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 
 pub(crate) use actions::what;
 pub(crate) use faults::{kind_of, kind_text};
-pub(crate) use incidents::{severity_text, short_id};
+pub(crate) use incidents::severity_text;
 
 use crate::cli::{self, Client, Mutation};
 use crate::config::{self, Config};

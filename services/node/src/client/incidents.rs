@@ -130,7 +130,7 @@ async fn watch(services: &Services, output: Output, incident: Option<&str>) -> a
 }
 
 /// The first part of an incident's id, enough for people to tell incidents apart.
-pub(crate) fn short_id(name: &str) -> &str {
+fn short_id(name: &str) -> &str {
     name.trim_start_matches("incidents/").split('-').next().unwrap_or(name)
 }
 
