@@ -110,23 +110,32 @@ async fn list(
 
 async fn watch(services: &Services, output: Output, incident: Option<&str>) -> anyhow::Result<()> {
     let name = incident.map(incident_name).unwrap_or_default();
-    let mut stream = services.incidents().watch_incidents(WatchIncidentsRequest { name }).await?.into_inner();
+    let mut stream =
+        services.incidents().watch_incidents(WatchIncidentsRequest { name: name.clone() }).await?.into_inner();
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(answer) = stream.message().await? {
         let Some(incident) = answer.incident else { continue };
-        if output == Output::Json {
-            output::json(&incident)?;
-            continue;
-        }
         let told = told.entry(incident.name.clone()).or_default();
-        for entry in incident.timeline.iter().skip(*told) {
-            let time = output::time(entry.time.as_ref());
-            let state = output::short(entry.state().as_str_name(), "STATE_");
-            output::line(format!("{time}  {}  {state:<17}  {}", short_id(&incident.name), entry.message))?;
+        match output {
+            Output::Json => output::json(&incident)?,
+            Output::Table => tell(&incident, *told)?,
         }
         *told = incident.timeline.len();
+        // The service goes on, for the incident may be opened again; who follows one waits for its end.
+        if !name.is_empty() && incident.end_time.is_some() {
+            break;
+        }
     }
     Ok(())
+}
+
+/// What happened after the first `told` entries, a line each.
+fn tell(incident: &Incident, told: usize) -> std::io::Result<()> {
+    incident.timeline.iter().skip(told).try_for_each(|entry| {
+        let time = output::time(entry.time.as_ref());
+        let state = output::short(entry.state().as_str_name(), "STATE_");
+        output::line(format!("{time}  {}  {state:<17}  {}", short_id(&incident.name), entry.message))
+    })
 }
 
 /// The first part of an incident's id, enough for people to tell incidents apart.

@@ -81,7 +81,7 @@ fn every_port_lists_and_describes_what_it_serves() {
     }
     assert!(node.terminate().success(), "{}", node.err());
 
-    let mut demo = Process::start(&["demo"], true);
+    let mut demo = Process::start(&["demo"]);
     let listed = Grpcurl { program, address: demo.control() }.lines(&["list"]);
     let shop = ["llmsre.action.v1.ActionService", "llmsre.simulator.v1.SimulatorService"];
     assert_eq!(listed, sorted(&[&product[..], &shop].concat()));
@@ -161,7 +161,13 @@ fn errors_say_what_was_wrong_in_a_form_for_programs() {
     for (method, request, code, reason, metadata) in [
         (format!("{INCIDENTS}/GetIncident"), json!({"name": "x"}), 3, "INVALID_FIELD", json!({"field": "name"})),
         (format!("{INCIDENTS}/GetIncident"), json!({"name": nobody}), 5, "NOT_FOUND", json!({"resource": nobody})),
-        (format!("{DIAGNOSES}/DiagnoseIncident"), json!({"parent": nobody}), 5, "NOT_FOUND", json!({"resource": nobody})),
+        (
+            format!("{DIAGNOSES}/DiagnoseIncident"),
+            json!({"parent": nobody}),
+            5,
+            "NOT_FOUND",
+            json!({"resource": nobody}),
+        ),
         (
             format!("{INCIDENTS}/ReportIncident"),
             json!({"service": service, "title": "x"}),

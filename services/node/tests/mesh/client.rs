@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use llm_sre_mesh::{Peer, peer};
-use llm_sre_proto::diagnosis::v1::diagnosis_service_client::DiagnosisServiceClient;
 use llm_sre_proto::incident::v1::incident_service_client::IncidentServiceClient;
 use llm_sre_proto::incident::v1::{Incident, ListIncidentsRequest};
 use llm_sre_proto::simulator::v1::simulator_service_client::SimulatorServiceClient;
@@ -39,10 +38,6 @@ impl Client {
         IncidentServiceClient::new(self.peer.clone())
     }
 
-    pub(crate) fn diagnoses(&self) -> DiagnosisServiceClient<Peer> {
-        DiagnosisServiceClient::new(self.peer.clone())
-    }
-
     pub(crate) fn simulator(&self) -> SimulatorServiceClient<Peer> {
         SimulatorServiceClient::new(self.peer.clone())
     }
@@ -54,6 +49,11 @@ impl Client {
     /// The answer of a call.
     pub(crate) fn ask<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
         self.runtime.block_on(call).map(Response::into_inner)
+    }
+
+    /// Whether the process can be asked for incidents.
+    pub(crate) fn answers(&self) -> bool {
+        self.ask(self.incidents().list_incidents(ListIncidentsRequest::default())).is_ok()
     }
 
     /// All incidents, newest first; none while the process cannot be asked.

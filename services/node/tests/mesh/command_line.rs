@@ -47,7 +47,7 @@ impl Person {
 
 /// The demo, which has all services and telemetry, and a person at a terminal beside it.
 fn demo() -> (Process, Person) {
-    let mut demo = Process::start(&["demo", "--seed", "5"], true);
+    let mut demo = Process::start(&["demo", "--seed", "5"]);
     let person = Person { address: demo.control() };
     (demo, person)
 }
@@ -56,7 +56,10 @@ fn demo() -> (Process, Person) {
 fn incidents_are_reported_looked_at_and_ended() {
     let (mut demo, person) = demo();
     let header = person.reads(&["incidents", "list"]);
-    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["INCIDENT", "STATE", "SEVERITY", "SERVICE", "ONSET", "TITLE"]);
+    assert_eq!(
+        header.split_whitespace().collect::<Vec<_>>(),
+        ["INCIDENT", "STATE", "SEVERITY", "SERVICE", "ONSET", "TITLE"]
+    );
     let report = ["incidents", "report", "shop/cart@demo", "the cart is empty"];
     let tried = [&report[..], &["--validate-only"]].concat();
     demo.wait_until("telemetry of the shop", SOON, |_| person.run(&tried).status.success());
@@ -84,6 +87,9 @@ fn incidents_are_reported_looked_at_and_ended() {
     person.reads(&["incidents", "resolve", id, "--note", "it was full"]);
     let shown = person.reads(&["incidents", "get", name]);
     assert!(shown.contains("resolution    manual by unauthenticated:local: it was full"), "{shown}");
+    let followed = person.reads(&["incidents", "watch", id]);
+    assert!(followed.lines().last().unwrap().ends_with("resolved           resolved by hand"), "{followed}");
+    assert_eq!(person.parses(&["incidents", "watch", id]).len(), 1);
     let ended = person.parses(&["incidents", "list", "--state", "resolved,duplicate"]);
     assert_eq!((ended.len(), ended[0]["name"].as_str()), (1, Some(name)));
     person.is_told(&["diagnose", id], &[id, "FailedPrecondition, "]);
@@ -122,7 +128,8 @@ fn what_needs_no_process_prints() {
     let folder = tempfile::tempdir().unwrap();
     let file = crate::process::write(folder.path(), "dumped.toml", &dumped);
     let again = text(&run(&["config", "dump", "--config", &file.display().to_string()]));
-    let without_path = |text: &str| text.lines().filter(|line| !line.starts_with("path")).collect::<Vec<_>>().join("\n");
+    let without_path =
+        |text: &str| text.lines().filter(|line| !line.starts_with("path")).collect::<Vec<_>>().join("\n");
     assert_eq!(without_path(&again), without_path(&dumped), "what is dumped is a configuration");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = text(&run(&["completions", shell]));
@@ -134,7 +141,7 @@ fn what_needs_no_process_prints() {
 
 #[test]
 fn a_log_in_a_file_is_plain() {
-    let mut node = Process::start(&["run", "--store", ":memory:", "--log", "debug"], true);
+    let mut node = Process::start(&["run", "--store", ":memory:", "--log", "debug"]);
     let person = Person { address: node.control() };
     person.reads(&["incidents", "list"]);
     assert!(node.terminate().success(), "{}", node.err());

@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
 
-mod by_grpcurl;
 mod by_grpc_web;
+mod by_grpcurl;
 mod client;
 mod command_line;
 mod mistakes;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;
-mod processes;
 mod senders;
 mod traces;

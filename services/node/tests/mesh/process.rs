@@ -16,13 +16,18 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 const TAIL_LINES: usize = 60;
 
-/// The program, with no configuration from the environment of whoever runs the tests.
+/// The program, in a folder.
 pub(crate) fn llm_sre(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_llm-sre"));
+    let mut command = without_settings(Command::new(env!("CARGO_BIN_EXE_llm-sre")));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// A command without the configuration that the environment of whoever runs the tests may hold.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LLM_SRE_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
@@ -45,22 +50,25 @@ impl Process {
         if !services.is_empty() {
             arguments.extend(["--services", services]);
         }
-        Self::start(&arguments, true)
+        Self::start(&arguments)
     }
 
-    /// Starts it with these arguments. `free_ports` adds the flags that make it listen where the system wants.
-    pub(crate) fn start(arguments: &[&str], free_ports: bool) -> Self {
+    /// Starts it with these arguments, on ports that the system picks.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut command = llm_sre(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        command.args(arguments);
+        for flag in ["--listen", "--otlp-grpc", "--otlp-http"] {
+            command.args([flag, "127.0.0.1:0"]);
+        }
+        Self::spawn(format!("llm-sre {}", arguments.join(" ")), command)
+    }
+
+    /// Starts a command that is one process of the program.
+    pub(crate) fn spawn(name: String, mut command: Command) -> Self {
         let folder = tempfile::Builder::new().prefix("mesh-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
-        let mut command = llm_sre(folder.path());
-        command.args(arguments).stdout(output("out")).stderr(output("err"));
-        if free_ports {
-            for flag in ["--listen", "--otlp-grpc", "--otlp-http"] {
-                command.args([flag, "127.0.0.1:0"]);
-            }
-        }
-        let name = arguments.join(" ");
-        let child = command.spawn().unwrap_or_else(|error| panic!("failed to start llm-sre {name}: {error}"));
+        let child = command.stdout(output("out")).stderr(output("err")).spawn();
+        let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         Self { name, child, folder }
     }
 
@@ -94,15 +102,24 @@ impl Process {
     /// Waits for a condition as long as the process lives.
     pub(crate) fn wait_until(&mut self, what: &str, deadline: Duration, mut holds: impl FnMut(&Self) -> bool) {
         parts::wait_until(what, deadline, || {
-            let ended = self.child.try_wait().unwrap();
-            holds(self) || ended.is_some_and(|status| panic!("llm-sre {} ended, {status}", self.name))
+            let is_alive = self.child.try_wait().unwrap().is_none();
+            holds(self) || {
+                assert!(is_alive, "{} ended", self.name);
+                false
+            }
         });
+    }
+
+    /// Fails where it has ended.
+    pub(crate) fn assert_alive(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
     }
 
     /// Waits until it ends by itself.
     pub(crate) fn end(&mut self, deadline: Duration) -> ExitStatus {
         let mut status = None;
-        parts::wait_until(&format!("end of llm-sre {}", self.name), deadline, || {
+        parts::wait_until(&format!("end of {}", self.name), deadline, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
@@ -139,7 +156,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             let mut stderr = std::io::stderr();
             for output in ["out", "err"] {
-                drop(writeln!(stderr, "--- {output} of llm-sre {}\n{}", self.name, tail(&self.text(output))));
+                drop(writeln!(stderr, "--- {output} of {}\n{}", self.name, tail(&self.text(output))));
             }
         }
     }

@@ -85,7 +85,8 @@ fn a_collector_with_host_metrics_is_understood() {
         assert!(service.metrics.iter().any(|seen| seen == metric), "{metric} in {:?}", service.metrics);
     }
     let memory = client.series(&host, "system.memory.usage").series;
-    let used = memory.iter().find(|series| series.attributes.get("state").is_some_and(|state| state == "used")).unwrap();
+    let used =
+        memory.iter().find(|series| series.attributes.get("state").is_some_and(|state| state == "used")).unwrap();
     assert!(used.unit == "By" && used.points.iter().all(|point| point.value > 0.0), "{used:?}");
 
     for (collector, name) in [(&over_grpc, "by-grpc"), (&protobuf, "by-protobuf"), (&json, "by-json")] {

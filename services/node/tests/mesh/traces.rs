@@ -82,7 +82,10 @@ pub(crate) fn check_whole(jaeger: &Jaeger, incident: &str) {
         assert_eq!(stage(name).parent.as_ref(), Some(root), "{name} hangs on the root");
     }
     assert_eq!(stage("detect").tags["llm_sre.incident"], incident);
-    assert_eq!(stage("approve").tags["llm_sre.action.decided_by"], "policy");
+    // Another action may have waited for a person, and been withdrawn.
+    let decided_by = |span: &Span| span.tags.get("llm_sre.action.decided_by").cloned();
+    let approvals = found.iter().filter(|span| span.name == "approve").filter_map(decided_by);
+    assert_eq!(approvals.collect::<Vec<_>>(), ["policy"], "{}", listed(&found));
     assert_eq!(stage("close").tags["llm_sre.incident.state"], "STATE_RESOLVED");
     let methods: BTreeSet<&str> = found.iter().map(|span| span.name.as_str()).collect();
     for method in [
@@ -104,7 +107,7 @@ fn an_incident_of_the_demo_is_one_trace() {
     const TEST: &str = "an_incident_of_the_demo_is_one_trace";
     let Some(jaeger) = Jaeger::start(TEST) else { return };
     let endpoint = format!("http://127.0.0.1:{}", jaeger.otlp_grpc_port);
-    let mut demo = Process::start(&["demo", "--once", "--seed", SEED, "--traces", &endpoint], true);
+    let mut demo = Process::start(&["demo", "--once", "--seed", SEED, "--traces", &endpoint]);
     let status = demo.end(ONCE_WITHIN);
     assert!(status.success(), "seed {SEED}: {status}");
     let told = demo.out();
@@ -113,6 +116,8 @@ fn an_incident_of_the_demo_is_one_trace() {
     assert_eq!(incidents.len(), 1, "seed {SEED}: one cause is one incident: {told}");
     check_whole(&jaeger, incidents[0]);
     parts::wait_until("services in Jaeger", WHOLE_WITHIN, || {
-        jaeger.services().is_ok_and(|services| ["detector", "diagnosis", "remediation"].iter().all(|name| services.contains(name)))
+        jaeger
+            .services()
+            .is_ok_and(|services| ["detector", "diagnosis", "remediation"].iter().all(|name| services.contains(name)))
     });
 }
