@@ -9,14 +9,17 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::util::MapResponseLayer;
 use tower::{Layer, Service};
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::context::TraceContext;
+use crate::ending::ending;
 use crate::logging;
 
 /// The largest request or answer that a control service takes, in bytes. An evidence snapshot with every fact at its
@@ -87,16 +90,19 @@ impl Server {
         Health(self.health.clone())
     }
 
-    /// Serves until `shutdown`, then lets calls under way end, for at most five seconds.
+    /// Serves until `shutdown`, then ends streams, and lets calls under way end, for at most five seconds.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let address = self.address;
         let incoming = tonic::transport::server::TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let ended = shutdown.clone();
+        let until_shutdown = move |response: http::Response<Body>| response.map(|body| ending(body, ended.clone()));
         let serving = tonic::transport::Server::builder()
             .accept_http1(true)
             .max_concurrent_streams(MAX_STREAMS)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .layer(RpcTraceLayer)
             .layer(tonic_web::GrpcWebLayer::new())
+            .layer(MapResponseLayer::new(until_shutdown))
             .add_routes(self.routes)
             .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
         let drained = async {

@@ -1,11 +1,11 @@
 //! The commands that ask a running process, as a person and as a program use them.
 
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Process, run};
+use crate::process::{Process, llm_sre, run};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -119,6 +119,28 @@ fn faults_are_injected_listed_and_cleared() {
     person.is_told(&["faults", "clear", "99"], &["faults/99 does not exist", "NOT_FOUND"]);
     person.is_told(&["faults", "inject", "--service", "nobody"], &["nobody", "NotFound"]);
     assert!(demo.terminate().success(), "{}", demo.err());
+}
+
+#[test]
+fn who_follows_is_told_that_the_process_ends() {
+    let (mut demo, person) = demo();
+    let follow = || {
+        let mut command = llm_sre(&std::env::temp_dir());
+        command.args(["incidents", "watch", "--address", &person.address]);
+        Process::spawn("llm-sre incidents watch".to_owned(), command)
+    };
+    let mut followers = [follow(), follow()];
+    let report = ["incidents", "report", "shop/cart@demo", "the cart is empty"];
+    demo.wait_until("telemetry of the shop", SOON, |_| person.run(&report).status.success());
+    demo.wait_until("followers", SOON, |_| followers.iter().all(|follower| follower.out().contains("opened: ")));
+    let asked = Instant::now();
+    assert!(demo.terminate().success(), "{}", demo.err());
+    // An open stream would be cut off after five seconds.
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    for follower in &mut followers {
+        assert_eq!(follower.end(SOON).code(), Some(1));
+        assert!(follower.err().contains("this process is not available: it is ending"), "{}", follower.err());
+    }
 }
 
 #[test]
