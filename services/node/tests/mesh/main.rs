@@ -10,5 +10,6 @@ mod mistakes;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;
+mod processes;
 mod senders;
 mod traces;
