@@ -128,6 +128,11 @@ pub(crate) fn service_text(service: Option<&ServiceIdentity>) -> String {
     format!("{namespace}{}{environment}", service.name)
 }
 
+/// Who, and what they had to say.
+fn said(actor: &str, note: &str) -> String {
+    if note.is_empty() { actor.to_owned() } else { format!("{actor}: {note}") }
+}
+
 /// The identity of `[namespace/]name[@environment]`.
 fn parse_service(text: &str) -> ServiceIdentity {
     let (service, environment) = text.rsplit_once('@').unwrap_or((text, ""));

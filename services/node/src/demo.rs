@@ -29,7 +29,7 @@ const STORE: &str = "llm-sre.sqlite";
 pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
     let started = Instant::now();
     let folder = Folder::open(demo.data.as_ref())?;
-    config.store.path = wiring::IN_MEMORY.into();
+    config.store.path = folder.path().join(STORE);
     let clock = Arc::new(ScaledClock::starting_now(demo.speed).map_err(|error| config::Error::Key {
         place: "--speed".to_owned(),
         key: "FACTOR".to_owned(),

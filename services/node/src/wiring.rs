@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use llm_sre_adapters::sqlite;
 use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
@@ -80,24 +81,30 @@ pub(crate) const EVERYTHING: [ServiceName; 6] = [
     ServiceName::Remediation,
 ];
 
-/// What this build cannot do, since the part that does it is not in it.
-#[derive(Debug, thiserror::Error)]
-#[error("this build of llm-sre has no {0}")]
-pub(crate) struct Absent(String);
-
-/// The path that means a store in memory, which ends with its process.
+/// The path that means a store in memory, which ends with its process: for tests.
 pub(crate) const IN_MEMORY: &str = ":memory:";
 
 /// Opens the store.
-pub(crate) fn open_store(config: &Config) -> Result<Backend, Absent> {
-    if config.store.path.as_os_str() != IN_MEMORY {
-        return Err(Absent(format!("embedded store to open {} with", config.store.path.display())));
+pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
+    let path = &config.store.path;
+    if path.as_os_str() == IN_MEMORY {
+        return Ok(Backend {
+            bus: Arc::new(MemoryBus::default()),
+            documents: Arc::new(MemoryDocuments::default()),
+            telemetry: Arc::new(MemoryTelemetry::default()),
+            leases: Arc::new(MemoryLeases::default()),
+        });
     }
+    let store = sqlite::Store::open(path, sqlite::Options::default()).map_err(|error| config::Error::Key {
+        place: "LLM_SRE_STORE, --store, --data or file".to_owned(),
+        key: "store.path".to_owned(),
+        reason: format!("{:#}", anyhow::Error::new(error)),
+    })?;
     Ok(Backend {
-        bus: Arc::new(MemoryBus::default()),
-        documents: Arc::new(MemoryDocuments::default()),
-        telemetry: Arc::new(MemoryTelemetry::default()),
-        leases: Arc::new(MemoryLeases::default()),
+        bus: Arc::new(store.bus()),
+        documents: Arc::new(store.documents()),
+        telemetry: Arc::new(store.telemetry()),
+        leases: Arc::new(store.leases()),
     })
 }
 

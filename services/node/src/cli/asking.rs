@@ -2,6 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
+use llm_sre_domain::Timestamp;
 
 use super::fault_kinds;
 
@@ -97,8 +98,8 @@ pub(crate) enum IncidentsCommand {
         /// What is wrong, in one line.
         title: String,
         /// When it began, in RFC 3339; now where it is not said.
-        #[arg(long, value_name = "TIME")]
-        onset: Option<String>,
+        #[arg(long, value_name = "TIME", value_parser = crate::times::parse)]
+        onset: Option<Timestamp>,
         #[command(flatten)]
         mutation: Mutation,
     },

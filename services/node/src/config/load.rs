@@ -158,7 +158,8 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     let (host, port) = authority(endpoint).map_err(|reason| places.error("traces.otlp_endpoint", reason))?;
     let is_here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(is_local);
     let own = [config.listen.otlp_grpc.port(), config.listen.otlp_http.port()];
-    if is_here && own.contains(&port) {
+    let gateway = config.peers.gateway.as_deref().and_then(|gateway| authority(gateway).ok());
+    if (is_here && own.contains(&port)) || gateway == Some((host, port)) {
         let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
         return Err(places.error("traces.otlp_endpoint", reason));
     }
