@@ -198,6 +198,7 @@ impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
+        overrides.is_telling = matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_)));
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {
             Some(Command::Demo(demo)) => {

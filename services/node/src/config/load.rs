@@ -27,6 +27,8 @@ pub(crate) struct Overrides {
     pub(crate) file: Option<PathBuf>,
     /// Flag, key and value.
     pub(crate) values: Vec<(&'static str, &'static str, String)>,
+    /// Whether the command tells on stdout what happens, so that the log need not.
+    pub(crate) is_telling: bool,
 }
 
 impl Overrides {
@@ -59,6 +61,9 @@ pub(super) fn load_with(flags: &Overrides, variable: &dyn Fn(&str) -> Option<Str
     for (flag, key, value) in &flags.values {
         set(&mut config, flag, key, value)?;
         places.set.push((key, flag));
+    }
+    if config.log.filter.is_empty() {
+        config.log.filter = if flags.is_telling { "warn" } else { "info" }.to_owned();
     }
     check(&config, &places)?;
     Ok(config)
