@@ -66,7 +66,10 @@ struct Shared {
     path: PathBuf,
     options: Options,
     writer: Writer,
+    /// For questions, which may take their time.
     readers: Readers,
+    /// For consumers, whose memberships must not wait behind a question.
+    pollers: Readers,
     /// Wakes the consumers of this process; those of others find out when they look.
     news: Notify,
 }
@@ -78,10 +81,10 @@ impl Store {
     /// Where the path cannot be opened, is not a store of LLM-SRE, or was written by a newer version.
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         let writing = open::writing(path, &options)?;
-        let readers = Readers::new(path, &options);
+        let (readers, pollers) = (Readers::new(path, &options), Readers::new(path, &options));
         let writer = Writer::start(writing).map_err(|source| Error::Thread { path: path.to_owned(), source })?;
         let path = path.to_owned();
-        Ok(Self(Arc::new(Shared { path, options, writer, readers, news: Notify::new() })))
+        Ok(Self(Arc::new(Shared { path, options, writer, readers, pollers, news: Notify::new() })))
     }
 
     /// The event bus in the file.
@@ -121,6 +124,15 @@ impl Store {
         E: From<Failure> + Send + 'static,
     {
         self.0.readers.read(work).await.map_err(|fault| fault.into_error(&self.0.path))
+    }
+
+    /// [`Store::read`] for the bus.
+    async fn poll<T, E>(&self, work: impl FnOnce(&Connection) -> Answer<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Failure> + Send + 'static,
+    {
+        self.0.pollers.read(work).await.map_err(|fault| fault.into_error(&self.0.path))
     }
 
     fn options(&self) -> &Options {

@@ -34,18 +34,13 @@ pub struct Kit<P: ?Sized> {
     pub port: Arc<P>,
     /// How long a member of a group may be silent; of no meaning to other ports.
     pub member_lease: Duration,
-    keep: Box<dyn Any + Send>,
+    _keep: Box<dyn Any + Send>,
 }
 
 impl<P: ?Sized> Kit<P> {
     /// An adapter, and what must live as long as it does, such as its folder.
     pub fn new(port: Arc<P>, member_lease: Duration, keep: impl Any + Send) -> Self {
-        Self { port, member_lease, keep: Box::new(keep) }
-    }
-
-    /// What must live as long as the adapter.
-    pub fn keep(&self) -> &dyn Any {
-        &*self.keep
+        Self { port, member_lease, _keep: Box::new(keep) }
     }
 }
 

@@ -335,3 +335,27 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &std::path::Path) -> String {
+        let mut config = Config::default();
+        config.store.path = path.to_owned();
+        open_store(&config).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_opened_names_key_and_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join("notes.txt");
+        std::fs::write(&notes, "no database, however long it is".repeat(100)).unwrap();
+        for path in [folder.path(), &folder.path().join("absent/store.sqlite"), &notes] {
+            let refused = refusal(path);
+            assert!(refused.contains("store.path") && refused.contains(&path.display().to_string()), "{refused}");
+        }
+        assert_eq!(refusal(&folder.path().join("new.sqlite")), "");
+        assert_eq!(refusal(IN_MEMORY.as_ref()), "");
+    }
+}

@@ -55,7 +55,7 @@ impl EventBus for SqliteBus {
     async fn end_offsets(&self, topic: &str) -> Result<Vec<Progress>, Error> {
         let topic = topic.to_owned();
         self.store
-            .read(move |connection| {
+            .poll(move |connection| {
                 let progress = |partition: log::Partition| Progress {
                     of: TopicPartition { topic: topic.clone(), partition: partition.number },
                     next_offset: partition.next_offset,
@@ -68,7 +68,7 @@ impl EventBus for SqliteBus {
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Progress>, Error> {
         let (group, topic) = (group.to_owned(), topic.to_owned());
         self.store
-            .read(move |connection| {
+            .poll(move |connection| {
                 let mut statement = connection.prepare_cached(
                     "SELECT p.number, c.next_offset FROM commits c
                      JOIN groups g ON g.id = c.member_of JOIN partitions p ON p.id = c.partition
@@ -88,7 +88,7 @@ impl EventBus for SqliteBus {
     async fn read(&self, of: &TopicPartition, from_offset: u64, max: usize) -> Result<Vec<Delivered>, Error> {
         let of = of.clone();
         self.store
-            .read(move |connection| {
+            .poll(move |connection| {
                 let partitions = log::partitions(connection, &of.topic)?;
                 let Some(partition) = partitions.iter().find(|partition| partition.number == of.partition) else {
                     let reason = format!("{}/{} does not exist", of.topic, of.partition);
@@ -103,7 +103,7 @@ impl EventBus for SqliteBus {
     }
 
     async fn prune(&self) -> Result<u64, Error> {
-        let expiring = self.store.read(log::expiring).await?;
+        let expiring = self.store.poll(log::expiring).await?;
         let mut removed = 0;
         for (partition, retention_ms) in expiring {
             loop {

@@ -124,7 +124,11 @@ fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
 
 fn check_or_create(path: &Path, connection: &Connection) -> Result<(), Error> {
     let of = |error| Error::from_sqlite(path, error);
-    if identify(path, connection)? {
+    // In one snapshot: between two questions another process may make the tables.
+    connection.execute_batch("BEGIN").map_err(of)?;
+    let found = identify(path, connection);
+    connection.execute_batch("COMMIT").map_err(of)?;
+    if found? {
         return Ok(());
     }
     // Both must stand before the first table does. The log is part of the file from then on.

@@ -6,6 +6,7 @@ mod durability;
 mod files;
 mod full;
 mod processes;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -165,6 +166,14 @@ impl Drop for Process {
 fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// Held by tests in which the shop is in a hurry: beside each other on a small machine, they would starve detection,
+/// and the product would rightly find silence.
+pub(crate) fn one_shop_at_a_time() -> MutexGuard<'static, ()> {
+    static SHOP: Mutex<()> = Mutex::new(());
+    // A test that failed has broken nothing that the next one needs.
+    SHOP.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The port of host:port.

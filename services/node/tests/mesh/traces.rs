@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::parts::{self, Jaeger};
-use crate::process::Process;
+use crate::process::{self, Process};
 
 /// What `demo --once` allows itself, and its end.
 const ONCE_WITHIN: Duration = Duration::from_secs(75);
@@ -106,6 +106,7 @@ fn listed(spans: &[Span]) -> String {
 fn an_incident_of_the_demo_is_one_trace() {
     const TEST: &str = "an_incident_of_the_demo_is_one_trace";
     let Some(jaeger) = Jaeger::start(TEST) else { return };
+    let _alone = process::one_shop_at_a_time();
     let endpoint = format!("http://127.0.0.1:{}", jaeger.otlp_grpc_port);
     let mut demo = Process::start(&["demo", "--once", "--seed", SEED, "--traces", &endpoint]);
     let status = demo.end(ONCE_WITHIN);

@@ -76,7 +76,7 @@ impl Member {
                 first: self.polls,
                 budget,
             };
-            match self.store.read(move |connection| look.look(connection)).await? {
+            match self.store.poll(move |connection| look.look(connection)).await? {
                 Look::Found(batch, held) => {
                     self.polls = self.polls.wrapping_add(1);
                     self.paused.retain(|of| held.contains_key(of) && !batch.assigned.contains(of));

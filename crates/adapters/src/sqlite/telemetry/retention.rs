@@ -133,7 +133,10 @@ async fn give_back(store: &Store) -> Result<(), Error> {
                 if empty < PAGES_MAX || empty < pages / 4 {
                     return Ok(true);
                 }
-                connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_MAX})"))?;
+                // Each step gives one page back.
+                let mut giving = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES_MAX})"))?;
+                let mut pages = giving.query([])?;
+                while pages.next()?.is_some() {}
                 Ok(false)
             })
             .await?;
