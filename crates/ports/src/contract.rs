@@ -57,6 +57,12 @@ async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl
     tokio::time::timeout(DEADLINE, looking).await.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
+/// Ends a test that does not end by itself.
+#[doc(hidden)]
+pub async fn in_time(name: &str, test: impl Future<Output = ()>) {
+    tokio::time::timeout(DEADLINE * 2, test).await.unwrap_or_else(|_| panic!("{name} does not end"));
+}
+
 /// Random numbers from a seed: SplitMix64 (Steele, Lea and Flood, 2014).
 struct Random(u64);
 
@@ -83,7 +89,7 @@ macro_rules! contract_tests {
     ([$($test:tt)*] $kit:expr, $suite:ident: $name:ident $($rest:ident)*) => {
         $($test)*
         async fn $name() {
-            $crate::contract::$suite::$name($kit).await;
+            $crate::contract::in_time(stringify!($name), $crate::contract::$suite::$name($kit)).await;
         }
         $crate::contract_tests!([$($test)*] $kit, $suite: $($rest)*);
     };

@@ -17,10 +17,10 @@ use crate::bus::{
 
 pub use agreement::bus_agrees_with_the_twin;
 pub use groups::{
-    a_dead_members_partitions_move, a_lost_partition_is_fenced, a_member_that_leaves_gives_its_partitions_back,
-    a_member_that_polls_stays_one, a_member_that_was_dead_begins_anew, a_partition_that_was_anothers_is_fenced,
-    a_topic_that_is_not_read_is_not_assigned, each_partition_meets_one_member, groups_do_not_disturb_each_other,
-    members_together_read_everything,
+    a_dead_member_commits_nothing, a_dead_members_partitions_move, a_lost_partition_is_fenced,
+    a_member_that_leaves_gives_its_partitions_back, a_member_that_polls_stays_one, a_member_that_was_dead_begins_anew,
+    a_partition_that_was_anothers_is_fenced, a_topic_that_is_not_read_is_not_assigned, each_partition_meets_one_member,
+    groups_do_not_disturb_each_other, members_together_read_everything,
 };
 pub use reading::{
     a_group_begins_where_it_is_told, a_group_goes_on_where_it_committed, a_poll_keeps_to_its_limits,
@@ -41,7 +41,7 @@ macro_rules! bus_contract {
             seeking_reads_again paused_partitions_are_not_read a_poll_keeps_to_its_limits a_poll_waits_for_records
             each_partition_meets_one_member members_together_read_everything groups_do_not_disturb_each_other
             a_topic_that_is_not_read_is_not_assigned a_member_that_leaves_gives_its_partitions_back
-            a_dead_members_partitions_move a_member_that_polls_stays_one a_member_that_was_dead_begins_anew
+            a_dead_members_partitions_move a_dead_member_commits_nothing a_member_that_polls_stays_one a_member_that_was_dead_begins_anew
             a_lost_partition_is_fenced a_partition_that_was_anothers_is_fenced bus_agrees_with_the_twin);
     };
 }

@@ -165,6 +165,22 @@ pub async fn a_member_that_was_dead_begins_anew(kit: Bus) {
     commit(dead.as_mut(), 0, 3).await.unwrap();
 }
 
+/// Even where nobody has noticed yet; then it begins anew, too.
+pub async fn a_dead_member_commits_nothing(kit: Bus) {
+    let bus = with_topic(&kit).await;
+    publish(bus, 0, &["a"]).await;
+    let mut dead = join(bus, "g").await;
+    poll(dead.as_mut()).await;
+    let silent = Instant::now();
+    let far_beyond = kit.member_lease * 2;
+    eventually("its lease has ended", || async { Some(()).filter(|()| silent.elapsed() > far_beyond) }).await;
+    assert!(matches!(commit(dead.as_mut(), 0, 1).await, Err(Error::Fenced { partition: 0, .. })));
+    assert_eq!(bus.committed("g", TOPIC).await.unwrap(), []);
+    let batch = poll(dead.as_mut()).await;
+    assert_eq!((batch.revoked, batch.assigned), (every(), every()));
+    assert_eq!(texts(&batch.records), ["a"]);
+}
+
 /// Nothing of a commit is made that names a partition which went to another.
 pub async fn a_lost_partition_is_fenced(kit: Bus) {
     let bus = with_topic(&kit).await;
