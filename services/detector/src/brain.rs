@@ -8,6 +8,7 @@ use llm_sre_domain::detect::Detector;
 use llm_sre_domain::diagnose::{Argument, rank};
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, Verdict, severity};
+use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 use crate::Options;
@@ -31,6 +32,7 @@ pub(crate) struct Brain {
     living: BTreeMap<IncidentId, Living>,
     newest: Timestamp,
     lateness: Duration,
+    user_facing: Vec<ServicePattern>,
 }
 
 /// A case that became an incident.
@@ -83,6 +85,7 @@ impl Brain {
             living: BTreeMap::new(),
             newest: Timestamp::EPOCH,
             lateness: options.lateness,
+            user_facing: options.user_facing.clone(),
         }
     }
 
@@ -202,6 +205,14 @@ impl Brain {
         findings
     }
 
+    fn is_met_by_users(&self, service: &ServiceId) -> bool {
+        let topology = self.detector.topology();
+        match self.user_facing.as_slice() {
+            [] => topology.callers(service).next().is_none() && topology.callees(service).next().is_some(),
+            named => named.iter().any(|pattern| pattern.matches(service)),
+        }
+    }
+
     fn impact(&self, case: &Case) -> Impact {
         let mut services: BTreeMap<ServiceId, Timestamp> = BTreeMap::new();
         for anomaly in case.anomalies.values().filter(|anomaly| case.services.contains(&anomaly.service)) {
@@ -209,16 +220,11 @@ impl Brain {
             *onset = anomaly.onset.min(*onset);
         }
         let burns = case.services.iter().filter_map(|service| self.detector.burn_rate(service));
-        // Users meet what nobody calls and what calls others.
-        let topology = self.detector.topology();
-        let is_entry = |service: &ServiceId| {
-            topology.callers(service).next().is_none() && topology.callees(service).next().is_some()
-        };
         let severity = severity(SeverityInputs {
             burn_rate: burns.reduce(f64::max),
             services_affected: case.services.len(),
             traffic_share: None,
-            is_user_facing: case.services.iter().any(is_entry),
+            is_user_facing: case.services.iter().any(|service| self.is_met_by_users(service)),
         });
         Impact { services, severity }
     }

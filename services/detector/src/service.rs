@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use llm_sre_domain::detect::Objectives;
 use llm_sre_domain::incident::Rules;
+use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_mesh::Peer;
 use llm_sre_mesh::clients::{Diagnoses, Remediation};
 use llm_sre_mesh::records::Records;
@@ -55,6 +56,8 @@ pub struct Options {
     pub rules: Rules,
     /// Availability objectives.
     pub objectives: Objectives,
+    /// The services that users meet. Where none is named, those are taken that nobody calls and that call others.
+    pub user_facing: Vec<ServicePattern>,
     /// How far windows of event time stay open behind the newest sample, for telemetry that comes late. Collectors
     /// batch for up to 10 s.
     pub lateness: Duration,
@@ -67,6 +70,7 @@ impl Default for Options {
         Self {
             rules: Rules::default(),
             objectives: Objectives::default(),
+            user_facing: Vec::new(),
             lateness: Duration::from_secs(10),
             tick: Duration::from_secs(1),
         }

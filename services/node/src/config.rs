@@ -92,13 +92,19 @@ pub(crate) struct Store {
     pub(crate) keep_hours: u64,
     /// About how much telemetry is kept, in MiB.
     pub(crate) keep_mib: u64,
+    /// How large the file may get, in MiB, with the event bus and all documents; as large as the disk allows where it
+    /// is not said. A full store refuses telemetry, and senders try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_mib_max: Option<u64>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048 }
+        Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048, file_mib_max: None }
     }
 }
+
+const MIB: u64 = 1024 * 1024;
 
 impl Store {
     pub(crate) fn keep_for(&self) -> Duration {
@@ -106,7 +112,11 @@ impl Store {
     }
 
     pub(crate) fn keep_bytes(&self) -> u64 {
-        self.keep_mib.saturating_mul(1024 * 1024)
+        self.keep_mib.saturating_mul(MIB)
+    }
+
+    pub(crate) fn file_bytes_max(&self) -> Option<u64> {
+        self.file_mib_max.map(|mib| mib.saturating_mul(MIB))
     }
 }
 
@@ -215,7 +225,7 @@ pub(crate) struct ServiceEntry {
     /// Where its runbook is.
     #[serde(default)]
     pub(crate) runbook: String,
-    /// Whether users meet it.
+    /// Whether users meet it. Where no service says so, those are taken that nobody calls and that call others.
     #[serde(default)]
     pub(crate) user_facing: bool,
 }
@@ -242,6 +252,11 @@ impl Config {
     pub(crate) fn objectives(&self) -> Objectives {
         let availability = self.services.iter().map(|entry| (entry.service.clone(), entry.availability));
         Objectives { availability: availability.collect() }
+    }
+
+    /// The services that users meet, as far as it says.
+    pub(crate) fn user_facing(&self) -> Vec<ServicePattern> {
+        self.services.iter().filter(|entry| entry.user_facing).map(|entry| entry.service.clone()).collect()
     }
 
     /// Reads the policy file; without one, the policy that enrols nobody.

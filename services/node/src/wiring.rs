@@ -95,7 +95,8 @@ pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
             leases: Arc::new(MemoryLeases::default()),
         });
     }
-    let store = sqlite::Store::open(path, sqlite::Options::default()).map_err(|error| config::Error::Key {
+    let options = sqlite::Options { file_bytes_max: config.store.file_bytes_max(), ..sqlite::Options::default() };
+    let store = sqlite::Store::open(path, options).map_err(|error| config::Error::Key {
         place: "LLM_SRE_STORE, --store, --data or file".to_owned(),
         key: "store.path".to_owned(),
         reason: format!("{:#}", anyhow::Error::new(error)),
@@ -249,6 +250,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
     let options = llm_sre_detector::Options {
         rules: parts.config.incidents.clone(),
         objectives: parts.config.objectives(),
+        user_facing: parts.config.user_facing(),
         // What is late in the sender's time is late by so much less in real time.
         tick: Duration::from_secs(1).div_f64(parts.simulation.speed.max(1.0)).max(TICK_MIN),
         ..llm_sre_detector::Options::default()

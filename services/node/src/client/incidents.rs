@@ -7,9 +7,11 @@ use llm_sre_proto::incident::v1::{
     ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
 };
 
+use llm_sre_proto::convert::telemetry::service_filter;
+
 use super::{Services, incident_name, parse_service, said, service_text};
 use crate::cli::{Incidents, IncidentsCommand, Output};
-use crate::config::Config;
+use crate::config::{Config, ServiceEntry};
 use crate::output;
 
 /// How many are asked for at a time.
@@ -63,7 +65,7 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
     let incident = answer.into_inner();
     match output {
         Output::Json => output::json(&incident)?,
-        Output::Table => show(&incident)?,
+        Output::Table => show(&incident, config)?,
     }
     Ok(())
 }
@@ -151,7 +153,11 @@ pub(crate) fn severity_text(incident: &Incident) -> String {
     output::short(incident.severity().as_str_name(), "SEVERITY_")
 }
 
-fn show(incident: &Incident) -> anyhow::Result<()> {
+/// Beside what the product says of the incident stands what this configuration says of its service.
+fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
+    let service = service_filter(incident.service.as_ref());
+    let entry = service.and_then(|service| config.services.iter().find(|entry| entry.service.matches(&service)));
+    let known = |of: fn(&ServiceEntry) -> &String| entry.map(of).cloned().unwrap_or_default();
     let resolution = incident.resolution.as_ref().map(|resolution| {
         let reason = output::short(resolution.reason().as_str_name(), "RESOLUTION_REASON_");
         format!("{reason} by {}", said(&resolution.actor, &resolution.note))
@@ -168,6 +174,9 @@ fn show(incident: &Incident) -> anyhow::Result<()> {
         ("state", state_text(incident)),
         ("severity", severity_text(incident)),
         ("service", service_text(incident.service.as_ref())),
+        ("owner", known(|entry| &entry.owner)),
+        ("criticality", known(|entry| &entry.criticality)),
+        ("runbook", known(|entry| &entry.runbook)),
         ("impact", impacts.join(", ")),
         ("onset", output::time(incident.onset_time.as_ref())),
         ("detected", output::time(incident.detect_time.as_ref())),

@@ -124,6 +124,10 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
         let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
         return Err(places.error(key, "is 0, so that nothing would be kept"));
     }
+    if config.store.file_mib_max.is_some_and(|most| most <= config.store.keep_mib) {
+        let reason = format!("leaves no room beside store.keep_mib, which is {}", config.store.keep_mib);
+        return Err(places.error("store.file_mib_max", reason));
+    }
     check_endpoints(config, places)?;
     check_services(config, places)
 }

@@ -1,0 +1,58 @@
+//! The whole loop on faults that nobody picked: `llm-sre drill` with a seed of its own, and what must hold for any seed.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A run that cannot be read fails the test.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// A sample, since a debug build needs some seconds for each; `llm-sre drill --runs 300 --controls 100` is the same at
+/// length.
+const RUNS: usize = 6;
+const CONTROLS: usize = 2;
+
+fn drill(arguments: &[&str]) -> (Vec<Value>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_llm-sre"))
+        .args(["--log", "error", "drill", "--output", "json"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let outcomes = text.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap());
+    (outcomes.collect(), text.clone())
+}
+
+fn text<'a>(outcome: &'a Value, key: &str) -> &'a str {
+    outcome[key].as_str().unwrap_or_default()
+}
+
+#[test]
+fn faults_of_any_seed_are_repaired_and_controls_left_alone() {
+    let (runs, controls) = (RUNS.to_string(), CONTROLS.to_string());
+    let (outcomes, text_of_all) = drill(&["--runs", &runs, "--controls", &controls]);
+    assert_eq!(outcomes.len(), RUNS + CONTROLS, "{text_of_all}");
+    let (controls, faults): (Vec<_>, Vec<_>) =
+        outcomes.iter().partition(|outcome| text(outcome, "fault") == "traffic_peak");
+    assert_eq!(controls.len(), CONTROLS);
+    for outcome in &outcomes {
+        let ending = text(outcome, "ending");
+        assert!(!matches!(ending, "falsely_resolved" | "unended"), "{outcome}");
+    }
+    for outcome in controls {
+        assert!(outcome["actions"].as_array().unwrap().is_empty(), "a control was acted upon: {outcome}");
+    }
+    for outcome in &faults {
+        assert!(outcome["incidents"].as_u64().unwrap() <= 1, "one cause, one incident: {outcome}");
+    }
+    // One may be too hard for what is known of it, and is then escalated; two of six are a loop that does not close.
+    let is_well = |outcome: &&&Value| text(outcome, "ending") == "repaired" && outcome["rank"] == 1;
+    assert!(faults.iter().filter(is_well).count() + 1 >= RUNS, "{text_of_all}");
+}
+
+#[test]
+fn the_same_seed_goes_the_same_way() {
+    let arguments = ["--fault", "bad_deploy", "--again", "7191089600892374487"];
+    let (first, text) = drill(&arguments);
+    assert_eq!(first.len(), 1, "{text}");
+    assert_eq!(first, drill(&arguments).0);
+}
