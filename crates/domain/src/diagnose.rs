@@ -1,5 +1,6 @@
 //! From evidence to ranked hypotheses.
 
+mod harm;
 mod rank;
 
 use std::sync::Arc;

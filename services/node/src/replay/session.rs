@@ -28,19 +28,17 @@ pub(super) struct Session {
     correlator: Correlator,
     newest: Timestamp,
     diagnose_at: Option<Timestamp>,
-    is_frozen: bool,
     incidents: Vec<Incident>,
 }
 
 impl Session {
-    /// Nothing seen. With a time to diagnose at, what comes from then on is compared with what came before.
+    /// Nothing seen. With a time to diagnose at, only that diagnosis is made.
     pub(super) fn new(diagnose_at: Option<Timestamp>) -> Self {
         Self {
             detector: Detector::new(Objectives::default()),
             correlator: Correlator::default(),
             newest: Timestamp::EPOCH,
             diagnose_at,
-            is_frozen: false,
             incidents: Vec::new(),
         }
     }
@@ -50,10 +48,6 @@ impl Session {
         if line.time > self.newest {
             self.advance(self.newest);
             self.newest = line.time;
-        }
-        if self.diagnose_at.is_some_and(|time| line.time >= time) && !self.is_frozen {
-            self.is_frozen = true;
-            self.detector.freeze();
         }
         match line.kind {
             Kind::Metrics => {
@@ -79,7 +73,7 @@ impl Session {
             self.advance(self.newest + AFTER_THE_END);
             return self.incidents;
         };
-        let argument = rank(&self.detector.evidence_since_freeze(time));
+        let argument = rank(&self.detector.evidence_since(time));
         let time = time.as_secs_f64();
         vec![Incident { onset: time, detected_at: time, hypotheses: hypotheses(&argument), services: Vec::new() }]
     }
