@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::findings::ASKED_MIN;
-use super::series::{CONFIRMED_BY, LEAVE_SAMPLES, Peak};
+use super::series::{CONFIRMED_BY, LEAVE_SAMPLES};
 use super::{Detector, SeriesKey, Watched};
 use crate::{Anomaly, ServiceId, Signal, Timestamp};
 
@@ -92,6 +92,7 @@ fn is_symptom(watched: &Watched) -> bool {
 /// Whether one of the newest samples is unusual.
 fn stirs_lately(watched: &Watched) -> bool {
     let series = &watched.series;
-    let since = series.recent.iter().rev().take(usize::from(LEAVE_SAMPLES)).last().map(|sample| sample.time);
+    let first = series.recent.len().saturating_sub(usize::from(LEAVE_SAMPLES));
+    let since = series.recent.get(first).map(|sample| sample.time);
     since.is_some_and(|since| series.greatest_since(since, ASKED_MIN, watched.tuning).is_some())
 }

@@ -27,7 +27,7 @@ const SUPPORTED_MAX: f64 = 0.95;
 const SCORE_MAX: f64 = 1e9;
 
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
-/// count by the harm that arises there (see [`harm`]), or, where nobody counted requests, little where a callee shows
+/// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
 /// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
 pub fn rank(evidence: &Evidence) -> Argument {
     let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();

@@ -51,6 +51,22 @@ fn what_no_caller_feels_needs_more_than_two_rare_samples() {
 }
 
 #[test]
+fn what_is_taken_for_the_cause_is_of_the_case() {
+    // Callers fail for sure; mail, which would raise no alarm by itself, is where it comes from.
+    let failing = |service: &str, step| match (service, late(step)) {
+        ("web", true) => 80.0,
+        ("mail", true) => 97.0,
+        _ => 100.0,
+    };
+    let slow = |service: &str, step| if service == "mail" && late(step) { 0.16 } else { 0.1 };
+    let (_, news) = run(500.0, slow, failing);
+    let Some(News::Opened(case, _, argument)) = news.first() else { panic!("{news:?}") };
+    let (service, _) = case.subject(argument).unwrap();
+    assert_eq!(service, argument.hypotheses[0].service);
+    assert!(case.services.contains(&service));
+}
+
+#[test]
 fn a_share_of_a_handful_of_requests_is_no_news() {
     let failing = |_: &str, step| if late(step) { 60.0 } else { 100.0 };
     assert_eq!(run(5.0, |_, _| 0.1, failing).1, []);
