@@ -205,6 +205,18 @@ impl Collector {
     /// Starts one that hands what it is sent, and this machine's metrics, to the OTLP/gRPC server on `sink_port` and to
     /// a file; or reports a skip. `signals` are those that the sink takes, such as `["traces"]`.
     pub(crate) fn start(test: &str, sink_port: u16, signals: &[&str]) -> Option<Self> {
+        let exporter = format!("otlp_grpc: {{endpoint: 127.0.0.1:{sink_port}, tls: {{insecure: true}}}}");
+        Self::start_with(test, "otlp_grpc", &exporter, signals)
+    }
+
+    /// As [`Collector::start`], for an OTLP/HTTP server, in `proto` or in `json`, both with gzip.
+    pub(crate) fn start_over_http(test: &str, sink_port: u16, encoding: &str, signals: &[&str]) -> Option<Self> {
+        let exporter =
+            format!("otlp_http: {{endpoint: 'http://127.0.0.1:{sink_port}', encoding: {encoding}, compression: gzip}}");
+        Self::start_with(test, "otlp_http", &exporter, signals)
+    }
+
+    fn start_with(test: &str, name: &str, exporter: &str, signals: &[&str]) -> Option<Self> {
         let program = find(test, "otelcol")?;
         let [otlp_grpc_port] = free_ports();
         let stem =
@@ -214,15 +226,15 @@ impl Collector {
             .into_iter()
             .map(|signal| {
                 let receivers = if signal == "metrics" { "otlp, host_metrics" } else { "otlp" };
-                let exporters = if signals.contains(&signal) { "file, otlp_grpc" } else { "file" };
-                format!("    {signal}: {{receivers: [{receivers}], processors: [batch], exporters: [{exporters}]}}\n")
+                let beside = if signals.contains(&signal) { format!(", {name}") } else { String::new() };
+                format!("    {signal}: {{receivers: [{receivers}], processors: [batch], exporters: [file{beside}]}}\n")
             })
             .collect();
         let text = format!(
             "receivers:\n  otlp: {{protocols: {{grpc: {{endpoint: 127.0.0.1:{otlp_grpc_port}}}}}}}\n  \
              host_metrics: {{collection_interval: 1s, scrapers: {{cpu: {{}}, memory: {{}}, load: {{}}, network: {{}}}}}}\n\
              processors:\n  batch: {{timeout: 200ms}}\n\
-             exporters:\n  file: {{path: '{}'}}\n  otlp_grpc: {{endpoint: 127.0.0.1:{sink_port}, tls: {{insecure: true}}}}\n\
+             exporters:\n  file: {{path: '{}'}}\n  {exporter}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n{}",
             file.display(),
             pipelines.concat(),

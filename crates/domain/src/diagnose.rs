@@ -1,5 +1,6 @@
 //! From evidence to ranked hypotheses.
 
+mod causes;
 mod harm;
 mod rank;
 

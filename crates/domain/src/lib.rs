@@ -14,6 +14,7 @@ pub mod detect;
 pub mod diagnose;
 pub mod evidence;
 pub mod incident;
+pub mod quantity;
 pub mod remedy;
 pub mod service;
 pub mod telemetry;

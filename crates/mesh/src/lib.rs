@@ -15,6 +15,7 @@
 
 pub mod clients;
 pub mod context;
+mod ending;
 pub mod late;
 pub mod logging;
 pub mod names;

@@ -6,12 +6,16 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, filter};
 
 /// How long one export may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Target of the spans that are exported. The log leaves them out: their attributes are for who reads traces.
+pub(crate) const EXPORTED: &str = "llm_sre::rpc";
 
 /// What can go wrong when logging is set up.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +76,13 @@ pub fn init(options: &Options) -> Result<Logging, Error> {
     let provider = options.otlp_endpoint.as_deref().map(|endpoint| provider(endpoint, &options.service_name));
     let provider = provider.transpose()?;
     let spans = provider.as_ref().map(|provider| {
-        let rpc_only = filter::filter_fn(|metadata| metadata.target() == "llm_sre::rpc");
+        let rpc_only = filter::filter_fn(|metadata| metadata.target() == EXPORTED);
         tracing_opentelemetry::layer().with_tracer(provider.tracer("llm-sre")).with_filter(rpc_only)
     });
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let filter = filter.and(filter::filter_fn(|metadata| metadata.target() != EXPORTED));
+    // Colours are for terminals: in a file they are noise.
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal).with_target(true);
     let format = if options.json { format.json().flatten_event(true).boxed() } else { format.compact().boxed() };
     tracing_subscriber::registry().with(spans).with(format.with_filter(filter)).try_init().map_err(Error::Twice)?;
     Ok(Logging { provider })

@@ -9,14 +9,18 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::util::MapResponseLayer;
 use tower::{Layer, Service};
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::context::TraceContext;
+use crate::ending::ending;
+use crate::logging;
 
 /// The largest request or answer that a control service takes, in bytes. An evidence snapshot with every fact at its
 /// bound has about a tenth of it.
@@ -72,7 +76,7 @@ impl Server {
         for service in services {
             health.set_service_status(*service, ServingStatus::NotServing).await;
         }
-        let routes = with_reflection(routes.add_service(health_service)).map_err(Error::Reflection)?;
+        let routes = with_reflection(routes.add_service(health_service), services).map_err(Error::Reflection)?;
         Ok(Self { listener, address, routes, health })
     }
 
@@ -86,16 +90,19 @@ impl Server {
         Health(self.health.clone())
     }
 
-    /// Serves until `shutdown`, then lets calls under way end, for at most five seconds.
+    /// Serves until `shutdown`, then ends streams, and lets calls under way end, for at most five seconds.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let address = self.address;
         let incoming = tonic::transport::server::TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let ended = shutdown.clone();
+        let until_shutdown = move |response: http::Response<Body>| response.map(|body| ending(body, ended.clone()));
         let serving = tonic::transport::Server::builder()
             .accept_http1(true)
             .max_concurrent_streams(MAX_STREAMS)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .layer(RpcTraceLayer)
             .layer(tonic_web::GrpcWebLayer::new())
+            .layer(MapResponseLayer::new(until_shutdown))
             .add_routes(self.routes)
             .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
         let drained = async {
@@ -121,11 +128,24 @@ impl Health {
     }
 }
 
-fn with_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+/// What every port serves beside its services.
+const BESIDE: [&str; 3] =
+    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// Both versions describe all contracts, each other, and the details of errors, and list what this port serves.
+fn with_reflection(routes: Routes, services: &[&str]) -> Result<Routes, tonic_reflection::server::Error> {
+    use tonic_reflection::{pb, server::Builder};
     let builder = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(llm_sre_proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        let described = [
+            llm_sre_proto::DESCRIPTORS,
+            tonic_types::pb::FILE_DESCRIPTOR_SET,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            pb::v1::FILE_DESCRIPTOR_SET,
+            pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let builder = Builder::configure().include_reflection_service(false);
+        let builder = described.into_iter().fold(builder, Builder::register_encoded_file_descriptor_set);
+        services.iter().chain(&BESIDE).fold(builder, |builder, name| builder.with_service_name(*name))
     };
     Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
 }
@@ -167,20 +187,22 @@ where
         };
         let span = rpc_span(request.uri().path(), parent);
         let context = exported_context(&span).unwrap_or(parent);
-        Box::pin(context.scope(self.inner.call(request)).instrument(span))
+        // In one process a call of a call is in the log's context already.
+        let is_within = TraceContext::current().is_some_and(|within| within.trace_id() == parent.trace_id());
+        let logged = if is_within { tracing::Span::none() } else { span.in_scope(|| logged_span(parent)) };
+        Box::pin(context.scope(self.inner.call(request)).instrument(logged).instrument(span))
     }
 }
 
 fn rpc_span(path: &str, parent: TraceContext) -> tracing::Span {
     let method = path.trim_start_matches('/');
     let span = tracing::info_span!(
-        target: "llm_sre::rpc",
+        target: logging::EXPORTED,
         "rpc",
         otel.name = method,
         otel.kind = "server",
         rpc.system.name = "grpc",
         rpc.method = method,
-        trace_id = crate::context::hex(&parent.trace_id()),
     );
     let remote = SpanContext::new(
         TraceId::from_bytes(parent.trace_id()),
@@ -194,6 +216,11 @@ fn rpc_span(path: &str, parent: TraceContext) -> tracing::Span {
         tracing::trace!(%error, "span is not exported");
     }
     span
+}
+
+/// What every line of the log says about a call that belongs to an incident.
+fn logged_span(parent: TraceContext) -> tracing::Span {
+    tracing::info_span!("call", trace_id = crate::context::hex(&parent.trace_id()))
 }
 
 fn exported_context(span: &tracing::Span) -> Option<TraceContext> {

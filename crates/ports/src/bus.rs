@@ -156,7 +156,8 @@ pub enum Start {
 pub struct Batch {
     /// Records, in order within each partition.
     pub records: Vec<Delivered>,
-    /// Partitions that are this member's from now on. Reading begins at what the group committed.
+    /// Partitions that are this member's from now on. Reading begins at what the group committed. One that was
+    /// another's between two polls is both revoked and assigned.
     pub assigned: Vec<TopicPartition>,
     /// Partitions that are no longer this member's. What was not committed will be read by another.
     pub revoked: Vec<TopicPartition>,
@@ -165,7 +166,7 @@ pub struct Batch {
 /// The event bus.
 #[async_trait]
 pub trait EventBus: Send + Sync {
-    /// Creates a topic; the same again changes nothing.
+    /// Creates a topic; the same again changes nothing, and another retention replaces the one before.
     ///
     /// # Errors
     /// [`Error::PartitionsDiffer`] where it exists with another number of partitions.
@@ -175,7 +176,8 @@ pub trait EventBus: Send + Sync {
     /// other than a refusal the records may be there: publishing again can double them.
     async fn publish(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, Error>;
 
-    /// Joins a group. Each partition of the topics meets one member of the group at a time.
+    /// Joins a group. Each partition of the topics meets one member of the group at a time: who had it before finds out
+    /// with the next poll, and can no longer commit it.
     async fn subscribe(&self, group: &str, topics: &[&str], start: Start) -> Result<Box<dyn Consumer>, Error>;
 
     /// The offsets after the newest record, a row a partition.
@@ -184,7 +186,10 @@ pub trait EventBus: Send + Sync {
     /// What a group committed, a row a partition that it ever committed.
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Progress>, Error>;
 
-    /// Reads without a group: at most `max` records from an offset on.
+    /// Reads without a group: at most `max` records from an offset on, and where there are some, at least one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], and [`Error::InvalidArgument`] for a partition that the topic does not have.
     async fn read(&self, of: &TopicPartition, from_offset: u64, max: usize) -> Result<Vec<Delivered>, Error>;
 
     /// Removes what is older than its topic's retention. Gives how many records were removed.

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use llm_sre_domain::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Tells the product's time.
 #[async_trait]
@@ -24,7 +25,8 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// A clock that begins at a time and goes `factor` times as fast as real time.
+/// A clock that begins at a time and goes `factor` times as fast as real time. In a runtime whose time is paused it
+/// stands still while there is work, and jumps ahead where there is none.
 #[derive(Debug)]
 pub struct ScaledClock {
     epoch: Timestamp,
@@ -48,16 +50,12 @@ impl ScaledClock {
         if !(factor > 0.0 && factor <= 1e6) {
             return Err(InvalidFactor(factor));
         }
-        #[allow(clippy::disallowed_methods)] // This is the clock.
-        let started = Instant::now();
-        Ok(Self { epoch, started, factor })
+        Ok(Self { epoch, started: Instant::now(), factor })
     }
 
     /// Real time, from the wall clock at the start on; a step of the wall clock is not followed.
     pub fn real() -> Self {
-        #[allow(clippy::disallowed_methods)] // This is the clock.
-        let started = Instant::now();
-        Self { epoch: wall_clock(), started, factor: 1.0 }
+        Self { epoch: wall_clock(), started: Instant::now(), factor: 1.0 }
     }
 
     /// How many seconds of this clock pass in one of real time.

@@ -1,5 +1,7 @@
 //! Telemetry at rest: points, log records, changes and calls, each under an id that makes a repeat harmless.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,10 +9,15 @@ use async_trait::async_trait;
 use llm_sre_domain::telemetry::{Calls, Change, LogRecord, LogSeverity, MetricPoint, Origin};
 use llm_sre_domain::{ServiceId, Timestamp};
 
+pub use rules::{LogPlace, RecordBytes, words};
+
 /// The most records in one batch.
 pub const BATCH_MAX: usize = 10_000;
 /// The longest range that a query may ask for.
 pub const RANGE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// The most different words that a log search may ask for: more than a person types, and few enough to plan.
+pub const WORDS_MAX: usize = 64;
 
 /// What can go wrong with the telemetry store.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +147,7 @@ pub struct SeriesPage {
 pub struct LogQuery {
     /// The range.
     pub range: Range,
-    /// Words that the body must contain, all of them; empty matches all. Punctuation separates words, case does not matter.
+    /// Words that the body must contain, all of them, at most [`WORDS_MAX`]; none match all. See [`words`].
     pub text: String,
     /// Only this service.
     pub service: Option<ServiceId>,
@@ -148,13 +155,13 @@ pub struct LogQuery {
     pub min_severity: LogSeverity,
     /// Only records of this trace.
     pub trace_id: Option<[u8; 16]>,
-    /// At most this many.
+    /// At most this many, and at least one.
     pub limit: usize,
-    /// From the answer before.
+    /// From the answer before. What is stored meanwhile moves no page.
     pub cursor: Option<String>,
 }
 
-/// Log records, newest first.
+/// Log records, newest first; those of one time by [`RecordId`], the greatest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogPage {
     /// The records.
@@ -199,13 +206,13 @@ pub trait TelemetryStore: Send + Sync {
     /// Full-text search over log records, newest first.
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error>;
 
-    /// Changes in a range, newest first, at most `limit`.
+    /// Changes in a range, newest first, at most `limit`. Those of one time come by [`RecordId`], the greatest first.
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error>;
 
     /// The call graph of a range, in order of client and server, at most `limit`.
     async fn calls(&self, range: Range, limit: usize) -> Result<Vec<CallSum>, Error>;
 
-    /// The services seen in a range, in order, after `after`, at most `limit`.
+    /// The services seen in a range by points or log records, in order, after `after`, at most `limit`.
     async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize) -> Result<Vec<SeenService>, Error>;
 
     /// Removes telemetry older than `before` by event time, and the oldest beyond `bytes_max`. Gives how many records

@@ -1,6 +1,6 @@
 //! Doing what is owed: calls to the other services, deadlines, and recovery that comes by itself.
 
-use llm_sre_domain::incident::{Actor, EventKind, State};
+use llm_sre_domain::incident::{Actor, EventKind, Incident, State};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::stages::{ROOT, Stage, real_now_unix_nano};
@@ -108,7 +108,8 @@ impl Service {
                 }
             },
             Duty::CancelActions => self.cancel_actions(&parent).await,
-            Duty::EndTrace => self.end_trace(kept).await,
+            Duty::BeginTrace => self.keep_stage(begin(kept)?).await,
+            Duty::EndTrace { stage, ended_unix_nano } => self.keep_stage(end(kept, stage, *ended_unix_nano)?).await,
         }
     }
 
@@ -137,32 +138,56 @@ impl Service {
         Ok(())
     }
 
-    async fn end_trace(&self, kept: &Kept) -> Result<(), Status> {
-        let incident = kept.domain()?;
-        let is_duplicate = incident.state == State::Duplicate;
-        let actor = incident.resolution.as_ref().map_or_else(Actor::product, |resolution| resolution.actor.clone());
-        let attributes = [
-            ("llm_sre.incident", kept.incident.name.clone()),
-            ("llm_sre.incident.title", incident.title.clone()),
-            ("llm_sre.incident.severity", incident.severity.to_string()),
-            ("llm_sre.incident.state", kept.incident.state().as_str_name().to_owned()),
-            ("llm_sre.incident.ended_by", if is_duplicate { String::new() } else { actor.to_string() }),
-            ("service.peer.name", incident.subject.service.to_string()),
-        ];
-        let stage = Stage {
-            incident: Uuid::from_bytes(incident.id.bytes()),
-            key: ROOT.to_owned(),
-            name: ROOT.to_owned(),
-            start_unix_nano: kept.opened_unix_nano,
-            end_unix_nano: real_now_unix_nano(),
-            attributes: attributes.map(|(key, value)| (key.to_owned(), value)).into(),
-            error: String::new(),
-        };
+    async fn keep_stage(&self, stage: Stage) -> Result<(), Status> {
         self.stages
             .record(stage)
             .await
             .map_err(|error| status::unavailable("the log of stages", error, self.options.tick))
     }
+}
+
+/// The span that the trace begins with: short, so that it is there while the incident lasts.
+fn begin(kept: &Kept) -> Result<Stage, Status> {
+    let incident = kept.domain()?;
+    let opened_by = incident.timeline.first().map(|entry| entry.actor.to_string()).unwrap_or_default();
+    Ok(Stage {
+        attributes: attributes(&incident, [("llm_sre.incident.opened_by", opened_by)]),
+        ..stage(&incident, ROOT, "detect", kept.opened_unix_nano)
+    })
+}
+
+/// The span of the incident's end.
+fn end(kept: &Kept, key: &str, ended_unix_nano: u64) -> Result<Stage, Status> {
+    let incident = kept.domain()?;
+    let is_duplicate = incident.state == State::Duplicate;
+    let actor = incident.resolution.as_ref().map_or_else(Actor::product, |resolution| resolution.actor.clone());
+    let own = [
+        ("llm_sre.incident.state", kept.incident.state().as_str_name().to_owned()),
+        ("llm_sre.incident.ended_by", if is_duplicate { String::new() } else { actor.to_string() }),
+    ];
+    Ok(Stage { attributes: attributes(&incident, own), ..stage(&incident, key, "close", ended_unix_nano) })
+}
+
+fn stage(incident: &Incident, key: &str, name: &str, start_unix_nano: u64) -> Stage {
+    Stage {
+        incident: Uuid::from_bytes(incident.id.bytes()),
+        key: key.to_owned(),
+        name: name.to_owned(),
+        start_unix_nano,
+        end_unix_nano: real_now_unix_nano(),
+        attributes: Vec::new(),
+        error: String::new(),
+    }
+}
+
+fn attributes<const N: usize>(incident: &Incident, own: [(&str, String); N]) -> Vec<(String, String)> {
+    let common = [
+        ("llm_sre.incident", format!("incidents/{}", incident.id)),
+        ("llm_sre.incident.title", incident.title.clone()),
+        ("llm_sre.incident.severity", incident.severity.to_string()),
+        ("service.peer.name", incident.subject.service.to_string()),
+    ];
+    common.into_iter().chain(own).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Whether the other side will say the same again.

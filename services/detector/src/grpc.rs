@@ -214,12 +214,12 @@ impl Service {
         };
         let (incident, effects) = Incident::open(opening, &self.options.rules, now)
             .map_err(|error| status::invalid_argument("service", error.to_string()))?;
+        if request.validate_only {
+            return Ok((&incident).into());
+        }
         let mut kept = Kept::new(&incident, &effects);
         kept.request_id = request.request_id;
         kept.snapshot = Some(EvidenceSnapshot::from(&evidence));
-        if request.validate_only {
-            return Ok(kept.incident);
-        }
         let name = kept.incident.name.clone();
         if !self.create(&incident, &kept).await? {
             return Err(status::etag_mismatch(&name));

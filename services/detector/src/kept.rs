@@ -48,8 +48,15 @@ pub(crate) enum Duty {
     },
     /// Cancel its actions that wait.
     CancelActions,
-    /// Keep the span of the whole incident, which has ended.
-    EndTrace,
+    /// Keep the span that its trace begins with, on which all later ones hang.
+    BeginTrace,
+    /// Keep the span of its end.
+    EndTrace {
+        /// Names the end: an incident that was opened again has several.
+        stage: String,
+        /// When it ended, by real time.
+        ended_unix_nano: u64,
+    },
 }
 
 impl Kept {
@@ -57,7 +64,7 @@ impl Kept {
     pub(crate) fn new(incident: &Incident, effects: &[Effect]) -> Self {
         let mut kept = Self {
             incident: incident.into(),
-            duties: Vec::new(),
+            duties: vec![Duty::BeginTrace],
             snapshot: None,
             calls: 0,
             opened_unix_nano: real_now_unix_nano(),
@@ -84,9 +91,11 @@ impl Kept {
         self.owe(incident, effects);
         if ends_now {
             // Nobody waits for an explanation or a plan any more.
-            self.duties.retain(|duty| matches!(duty, Duty::CancelActions));
+            self.duties.retain(|duty| !matches!(duty, Duty::Diagnose { .. } | Duty::Plan { .. }));
             self.snapshot = None;
-            self.duties.push(Duty::EndTrace);
+            self.calls += 1;
+            let stage = format!("close/{}", self.calls);
+            self.duties.push(Duty::EndTrace { stage, ended_unix_nano: real_now_unix_nano() });
         }
     }
 

@@ -4,6 +4,7 @@ use llm_sre_domain::correlate::Case;
 use llm_sre_domain::incident::{
     Actor, EventKind, Fingerprint, Incident, IncidentId, Opening, State, Subject, Trigger, Verdict,
 };
+use llm_sre_domain::quantity::Quantity;
 use llm_sre_domain::{Anomaly, Direction, ServiceId, Signal};
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
@@ -175,8 +176,9 @@ fn title(service: &ServiceId, case: &Case) -> String {
         Some(anomaly) if anomaly.signal == Signal::Silence => format!("{service} is silent"),
         Some(anomaly) => {
             let way = if anomaly.direction == Direction::Up { "up" } else { "down" };
-            let Anomaly { metric, observed, expected, unit, .. } = anomaly;
-            format!("{service}: {metric} {way} to {observed:.3} {unit} (usually {expected:.3})")
+            let said = |value| Quantity { value, unit: &anomaly.unit };
+            let (observed, usual) = (said(anomaly.observed), said(anomaly.expected));
+            format!("{service}: {} {way} to {observed} (usually {usual})", anomaly.metric)
         }
         None => format!("{service} has trouble"),
     }

@@ -1,11 +1,17 @@
 //! The command line.
 
+mod asking;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Overrides;
+
+pub(crate) use asking::{
+    Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Incidents, IncidentsCommand, Mutation, Output,
+};
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -40,6 +46,8 @@ pub(crate) enum Command {
     Faults(Faults),
     /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
     Replay(Replay),
+    /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.
+    Drill(Drill),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -122,207 +130,6 @@ pub(crate) enum ServiceName {
     Remediation,
 }
 
-/// Whom to ask and how to answer.
-#[derive(Debug, Args)]
-pub(crate) struct Client {
-    /// Address of the control services, as host:port; the configuration's where it is not said.
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    pub(crate) address: Option<String>,
-    /// Tables for people, or proto3 JSON, a message a line.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// Tables.
-    Table,
-    /// A message a line.
-    Json,
-}
-
-/// How to change something.
-#[derive(Debug, Args)]
-pub(crate) struct Mutation {
-    /// What others should know about it.
-    #[arg(long, default_value = "")]
-    pub(crate) note: String,
-    /// The same id twice is one effect.
-    #[arg(long, value_name = "ID")]
-    pub(crate) request_id: Option<String>,
-    /// Run every check and change nothing.
-    #[arg(long)]
-    pub(crate) validate_only: bool,
-}
-
-/// `llm-sre incidents`
-#[derive(Debug, Args)]
-pub(crate) struct Incidents {
-    #[command(flatten)]
-    pub(crate) client: Client,
-    #[command(subcommand)]
-    pub(crate) command: IncidentsCommand,
-}
-
-/// What to do with incidents.
-#[derive(Debug, Subcommand)]
-pub(crate) enum IncidentsCommand {
-    /// List incidents, newest first.
-    List {
-        /// Only in these states.
-        #[arg(long, value_parser = states(), value_delimiter = ',')]
-        state: Vec<String>,
-        /// Only of this service.
-        #[arg(long, value_name = "NAME", default_value = "")]
-        service: String,
-        /// At most so many.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-    },
-    /// Show one incident.
-    Get {
-        /// Its name or id.
-        incident: String,
-    },
-    /// Follow one incident until it ends, or all of them for ever.
-    Watch {
-        /// Its name or id; all where it is not said.
-        incident: Option<String>,
-    },
-    /// Say that somebody looks at it.
-    Ack {
-        /// Its name or id.
-        incident: String,
-        #[command(flatten)]
-        mutation: Mutation,
-    },
-    /// Say that it is over.
-    Resolve {
-        /// Its name or id.
-        incident: String,
-        /// There was nothing.
-        #[arg(long)]
-        false_positive: bool,
-        #[command(flatten)]
-        mutation: Mutation,
-    },
-    /// Report one that was not detected.
-    Report {
-        /// The service, as `[namespace/]name[@environment]`.
-        service: String,
-        /// What is wrong, in one line.
-        title: String,
-        /// When it began, in RFC 3339; now where it is not said.
-        #[arg(long, value_name = "TIME")]
-        onset: Option<String>,
-        #[command(flatten)]
-        mutation: Mutation,
-    },
-}
-
-/// `llm-sre diagnose`
-#[derive(Debug, Args)]
-pub(crate) struct Diagnose {
-    #[command(flatten)]
-    pub(crate) client: Client,
-    /// The incident's name or id.
-    pub(crate) incident: String,
-    /// The same id twice is one diagnosis.
-    #[arg(long, value_name = "ID")]
-    pub(crate) request_id: Option<String>,
-}
-
-/// `llm-sre actions`
-#[derive(Debug, Args)]
-pub(crate) struct Actions {
-    #[command(flatten)]
-    pub(crate) client: Client,
-    #[command(subcommand)]
-    pub(crate) command: ActionsCommand,
-}
-
-/// What to do with actions.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ActionsCommand {
-    /// List actions, newest first.
-    List {
-        /// Only of this incident, by name or id.
-        incident: Option<String>,
-        /// At most so many.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-    },
-    /// Show one action.
-    Get {
-        /// Its name.
-        action: String,
-    },
-    /// Let one be carried out.
-    Approve {
-        /// Its name.
-        action: String,
-        /// The digest that was looked at; the present one where it is not said.
-        #[arg(long)]
-        digest: Option<String>,
-        #[command(flatten)]
-        mutation: Mutation,
-    },
-    /// Refuse one.
-    Reject {
-        /// Its name.
-        action: String,
-        #[command(flatten)]
-        mutation: Mutation,
-    },
-}
-
-/// `llm-sre faults`
-#[derive(Debug, Args)]
-pub(crate) struct Faults {
-    #[command(flatten)]
-    pub(crate) client: Client,
-    #[command(subcommand)]
-    pub(crate) command: FaultsCommand,
-}
-
-/// What to do with faults.
-#[derive(Debug, Subcommand)]
-pub(crate) enum FaultsCommand {
-    /// Break something.
-    Inject {
-        /// What; drawn from the seed where it is not said.
-        #[arg(long, value_parser = fault_kinds())]
-        kind: Option<String>,
-        /// Which service; drawn from the seed where it is not said.
-        #[arg(long, default_value = "", value_name = "NAME")]
-        service: String,
-        /// How it sets in; drawn from the seed where it is not said.
-        #[arg(long, value_parser = ["sudden", "gradual"])]
-        onset: Option<String>,
-        /// What is not said is drawn from it.
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-        /// The same id twice is one fault.
-        #[arg(long, value_name = "ID")]
-        request_id: Option<String>,
-        /// Run every check and break nothing.
-        #[arg(long)]
-        validate_only: bool,
-    },
-    /// List faults.
-    List {
-        /// Only those at work.
-        #[arg(long)]
-        active: bool,
-    },
-    /// End one.
-    Clear {
-        /// Its name.
-        fault: String,
-    },
-}
-
 /// `llm-sre replay`
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
@@ -337,16 +144,40 @@ pub(crate) struct Replay {
     pub(crate) jobs: Option<usize>,
 }
 
+/// `llm-sre drill`
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// How many faults, each in a shop of its own.
+    #[arg(long, default_value_t = 9)]
+    pub(crate) runs: u32,
+    /// How many controls, in which nothing is broken.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) controls: u32,
+    /// What shops, services and faults are drawn from; itself drawn, and printed, where it is not said.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// One run again, by the seed in its line; its fault, and its service where it was said, have to be said too.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seed", "runs", "controls"], requires = "fault")]
+    pub(crate) again: Option<u64>,
+    /// Only this fault; all of them in turn where it is not said.
+    #[arg(long, value_parser = fault_kinds())]
+    pub(crate) fault: Option<String>,
+    /// Only this service; drawn from the seed where it is not said.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) service: String,
+    /// How many at once; as many as there are cores where it is not said.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// A table for people, or a JSON object a run.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
 /// `llm-sre config`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Print the effective configuration as TOML.
     Dump,
-}
-
-fn states() -> PossibleValuesParser {
-    let states = ["open", "diagnosing", "awaiting_approval", "remediating", "verifying", "rolling_back", "escalated"];
-    PossibleValuesParser::new(states.into_iter().chain(["resolved", "duplicate"]))
 }
 
 fn fault_kinds() -> PossibleValuesParser {
@@ -367,6 +198,7 @@ impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
+        overrides.is_telling = matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_)));
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {
             Some(Command::Demo(demo)) => {

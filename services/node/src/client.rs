@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 
 pub(crate) use actions::what;
 pub(crate) use faults::{kind_of, kind_text};
-pub(crate) use incidents::{severity_text, short_id};
+pub(crate) use incidents::severity_text;
 
 use crate::cli::{self, Client, Mutation};
 use crate::config::{self, Config};
@@ -126,6 +126,11 @@ pub(crate) fn service_text(service: Option<&ServiceIdentity>) -> String {
     let namespace = if service.namespace.is_empty() { String::new() } else { format!("{}/", service.namespace) };
     let environment = if service.environment.is_empty() { String::new() } else { format!("@{}", service.environment) };
     format!("{namespace}{}{environment}", service.name)
+}
+
+/// Who, and what they had to say.
+fn said(actor: &str, note: &str) -> String {
+    if note.is_empty() { actor.to_owned() } else { format!("{actor}: {note}") }
 }
 
 /// The identity of `[namespace/]name[@environment]`.

@@ -170,19 +170,14 @@ pub(crate) struct Traces {
 }
 
 /// The product's log, on stderr.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
-    /// Directives as in `info,llm_sre=debug`.
+    /// Directives as in `info,llm_sre=debug`. Where nobody says: `info`, and `warn` for commands that tell what happens
+    /// on stdout.
     pub(crate) filter: String,
     /// One JSON object a line instead of text.
     pub(crate) json: bool,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { filter: "info".to_owned(), json: false }
-    }
 }
 
 /// The policy of remediation.

@@ -29,7 +29,7 @@ const STORE: &str = "llm-sre.sqlite";
 pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
     let started = Instant::now();
     let folder = Folder::open(demo.data.as_ref())?;
-    config.store.path = wiring::IN_MEMORY.into();
+    config.store.path = folder.path().join(STORE);
     let clock = Arc::new(ScaledClock::starting_now(demo.speed).map_err(|error| config::Error::Key {
         place: "--speed".to_owned(),
         key: "FACTOR".to_owned(),
@@ -45,6 +45,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         policy,
         simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed },
         holder: wiring::holder(),
+        listens: true,
         config,
     };
     let node = wiring::build(parts).await?;
@@ -80,7 +81,7 @@ fn announce(node: &Node, narrator: &Narrator, demo: &Demo, folder: &Folder) -> a
     Ok(())
 }
 
-fn shop_policy() -> anyhow::Result<Policy> {
+pub(crate) fn shop_policy() -> anyhow::Result<Policy> {
     toml::from_str(POLICY).context("the demo's policy is invalid")
 }
 

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod drill;
 mod node;
 mod output;
 mod replay;
@@ -51,6 +52,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Drill(arguments) => drill::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),
         Command::Run(arguments) => runtime.block_on(run::run(arguments, config)),
     }

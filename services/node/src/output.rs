@@ -25,6 +25,10 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
     table.add_rows(rows);
+    // Lines begin with what they say, and columns stay two apart.
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
     for row in table.lines() {
         line(row.trim_end())?;
     }

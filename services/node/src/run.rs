@@ -29,6 +29,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },
         services,
         holder: wiring::holder(),
+        listens: true,
         config,
     };
     let node = wiring::build(parts).await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use llm_sre_adapters::sqlite;
 use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) simulation: Simulation,
     /// Names this process among all that share the leases.
     pub(crate) holder: String,
+    /// Whether others reach this process; what runs in virtual time must not wait for a network.
+    pub(crate) listens: bool,
 }
 
 /// How the simulated shop runs.
@@ -80,24 +83,30 @@ pub(crate) const EVERYTHING: [ServiceName; 6] = [
     ServiceName::Remediation,
 ];
 
-/// What this build cannot do, since the part that does it is not in it.
-#[derive(Debug, thiserror::Error)]
-#[error("this build of llm-sre has no {0}")]
-pub(crate) struct Absent(String);
-
-/// The path that means a store in memory, which ends with its process.
+/// The path that means a store in memory, which ends with its process: for tests.
 pub(crate) const IN_MEMORY: &str = ":memory:";
 
 /// Opens the store.
-pub(crate) fn open_store(config: &Config) -> Result<Backend, Absent> {
-    if config.store.path.as_os_str() != IN_MEMORY {
-        return Err(Absent(format!("embedded store to open {} with", config.store.path.display())));
+pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
+    let path = &config.store.path;
+    if path.as_os_str() == IN_MEMORY {
+        return Ok(Backend {
+            bus: Arc::new(MemoryBus::default()),
+            documents: Arc::new(MemoryDocuments::default()),
+            telemetry: Arc::new(MemoryTelemetry::default()),
+            leases: Arc::new(MemoryLeases::default()),
+        });
     }
+    let store = sqlite::Store::open(path, sqlite::Options::default()).map_err(|error| config::Error::Key {
+        place: "LLM_SRE_STORE, --store, --data or file".to_owned(),
+        key: "store.path".to_owned(),
+        reason: format!("{:#}", anyhow::Error::new(error)),
+    })?;
     Ok(Backend {
-        bus: Arc::new(MemoryBus::default()),
-        documents: Arc::new(MemoryDocuments::default()),
-        telemetry: Arc::new(MemoryTelemetry::default()),
-        leases: Arc::new(MemoryLeases::default()),
+        bus: Arc::new(store.bus()),
+        documents: Arc::new(store.documents()),
+        telemetry: Arc::new(store.telemetry()),
+        leases: Arc::new(store.leases()),
     })
 }
 
@@ -130,7 +139,7 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     let Control { routes, names, slot } = control;
     slot.fill(peer::local(routes.clone()));
     node.reached_by(slot.peer());
-    if !names.is_empty() {
+    if parts.listens && !names.is_empty() {
         let server = Server::bind(parts.config.listen.control, routes, &names).await;
         let server = server.context("--listen (listen.control) says where control services listen")?;
         node.port("control (gRPC)", server, names);
@@ -200,6 +209,9 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
     let listen = &parts.config.listen;
     let names = llm_sre_gateway::SERVICE_NAMES;
     let routes = gateway.routes();
+    if !parts.listens {
+        return Ok(peer::local(routes));
+    }
     let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
     node.port("OTLP (gRPC)", server, names.to_vec());
@@ -324,4 +336,28 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
         Ok(())
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &std::path::Path) -> String {
+        let mut config = Config::default();
+        config.store.path = path.to_owned();
+        open_store(&config).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_opened_names_key_and_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join("notes.txt");
+        std::fs::write(&notes, "no database, however long it is".repeat(100)).unwrap();
+        for path in [folder.path(), &folder.path().join("absent/store.sqlite"), &notes] {
+            let refused = refusal(path);
+            assert!(refused.contains("store.path") && refused.contains(&path.display().to_string()), "{refused}");
+        }
+        assert_eq!(refusal(&folder.path().join("new.sqlite")), "");
+        assert_eq!(refusal(IN_MEMORY.as_ref()), "");
+    }
 }

@@ -63,6 +63,9 @@ pub(crate) struct Step {
     pub(crate) detail: String,
 }
 
+/// The attribute of an approval's span that says who gave or refused it.
+const DECIDED_BY: &str = "llm_sre.action.decided_by";
+
 impl Kept {
     /// A new action without duties.
     pub(crate) fn new(action: &Action) -> Self {
@@ -86,7 +89,7 @@ impl Kept {
     /// Takes over what the domain made of the action. What the domain does not hold stays.
     pub(crate) fn take(&mut self, action: &Action) {
         let message = v1::Action { recovery: self.action.recovery.take(), ..action.into() };
-        if message.state != self.action.state {
+        if message.state != self.action.state && !begins(&self.action, &message) {
             self.end_stage(&message);
             self.entered_unix_nano = real_now_unix_nano();
         }
@@ -115,17 +118,32 @@ impl Kept {
     fn end_stage(&mut self, next: &v1::Action) {
         let name = match self.action.state() {
             v1::ActionState::AwaitingApproval => "approve",
-            v1::ActionState::Executing => "execute",
+            // Also what the last checks before the call refused: they ran in this stage.
+            v1::ActionState::Approved | v1::ActionState::Executing => "execute",
             v1::ActionState::Verifying => "verify",
             v1::ActionState::RollingBack => "roll_back",
             _ => return,
         };
         let error = match next.state() {
-            v1::ActionState::Failed | v1::ActionState::Unknown | v1::ActionState::RollbackFailed => &next.outcome,
+            v1::ActionState::Blocked
+            | v1::ActionState::Failed
+            | v1::ActionState::Unknown
+            | v1::ActionState::RollbackFailed => &next.outcome,
             _ => "",
         };
-        let stage = self.stage(name, self.entered_unix_nano, next, error);
+        let mut stage = self.stage(name, self.entered_unix_nano, next, error);
+        let decided_by = next.decision.as_ref().filter(|_| name == "approve").map(|decision| decision.actor.clone());
+        stage.attributes.extend(decided_by.map(|actor| (DECIDED_BY.to_owned(), actor)));
         self.unstaged.push(stage);
+    }
+
+    /// Owes the log of stages the approval that policy gave before anybody was asked.
+    pub(crate) fn owe_automatic_approval(&mut self) {
+        if self.action.state() == v1::ActionState::Approved {
+            let mut stage = self.stage("approve", real_now_unix_nano(), &self.action, "");
+            stage.attributes.push((DECIDED_BY.to_owned(), "policy".to_owned()));
+            self.unstaged.push(stage);
+        }
     }
 
     /// A stage of this action that ends now.
@@ -204,4 +222,9 @@ impl Kept {
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
     }
+}
+
+/// The stage `execute` is there from the approval on: the last checks before the call belong to it.
+fn begins(before: &v1::Action, after: &v1::Action) -> bool {
+    before.state() == v1::ActionState::Approved && after.state() == v1::ActionState::Executing
 }

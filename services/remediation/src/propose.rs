@@ -93,6 +93,7 @@ impl Service {
         let mut stage = kept.stage("propose", started, &kept.action, "");
         stage.attributes.push(("llm_sre.diagnosis".to_owned(), sources.diagnosis.clone()));
         kept.unstaged.push(stage);
+        kept.owe_automatic_approval();
         let id = kept.id().to_owned();
         if let Write::Conflict = self.actions.create(&id, &kept, kept.attributes()).await? {
             self.same_again(&name, &kept).await?;

@@ -54,6 +54,10 @@ pub(crate) fn signal(metric: &str, attributes: &Attributes) -> Signal {
     if has("server") && has("duration") {
         return Signal::Latency;
     }
+    // Before traffic, since what waits is often called requests.
+    if is_waiting(metric) {
+        return Signal::Saturation;
+    }
     if has("availability") || has("error") || has("fail") {
         return Signal::Errors;
     }
@@ -150,5 +154,6 @@ mod tests {
         assert_eq!(meaning("system.cpu.utilization", &[("cpu.mode", "idle")]), Signal::Other);
         assert_eq!(meaning("http.server.active_requests", &[]), Signal::Other);
         assert_eq!(meaning("http.server.requests", &[]), Signal::Traffic);
+        assert_eq!(meaning("db.client.connection.pending_requests", &[]), Signal::Saturation);
     }
 }

@@ -1,28 +1,17 @@
-//! The ranking: which service, by strength and place in the call graph; which cause, by what its evidence shows.
+//! The ranking: which service, by strength and place in the call graph.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use super::harm::{self, Blame, Blames};
-use super::{Argument, CauseKind, Hypothesis};
+use super::{Argument, Hypothesis, causes};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
-use crate::telemetry::{Change, ChangeKind};
-use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
+use crate::{Anomaly, ServiceId, Signal};
 
-/// How long after a change its harm shows, unless it leaks.
-const CHANGE_WINDOW: Duration = Duration::from_secs(900);
 /// How much of a symptom's strength the symptoms of a called service explain: effects travel to callers, and a weak
 /// symptom does not explain a strong one.
 const EXPLAINED: f64 = 0.7;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
-/// The most that evidence of one kind alone can support: less than policy asks before the product acts by itself, since
-/// one signal can be a fault of its sender.
-const SINGLE_KIND_MAX: f64 = 0.5;
-/// The most that signals can support where nothing says why they left their ranges.
-const UNEXPLAINED_MAX: f64 = 0.6;
-/// The most that any evidence can support.
-const SUPPORTED_MAX: f64 = 0.95;
 /// A score above this says no more than this one: senders can make it infinite.
 const SCORE_MAX: f64 = 1e9;
 
@@ -41,7 +30,7 @@ pub fn rank(evidence: &Evidence) -> Argument {
     }
     let known: Vec<&Anomaly> = anomalies(&evidence.facts).map(|(_, anomaly)| anomaly).collect();
     let (slow, failing) = harm::blame(&known, &evidence.topology);
-    let mut weighed: Vec<(f64, f64, Hypothesis)> = facts
+    let mut weighed: Vec<(f64, f64, Vec<Hypothesis>)> = facts
         .iter()
         .filter_map(|(service, facts)| {
             let callees = evidence.topology.callees(service);
@@ -55,25 +44,32 @@ pub fn rank(evidence: &Evidence) -> Argument {
             };
             let weight = most(EXPLAINED, |blame| blame.weight);
             let rival = most(1.0, |blame| blame.rival);
-            (weight > 0.0).then(|| (weight, rival, hypothesis(service, facts)))
+            (weight > 0.0).then(|| (weight, rival, causes::hypotheses(service, facts)))
         })
         .collect();
-    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.service.cmp(&b.2.service)));
+    // A stable sort: services of one weight stay in their order.
+    weighed.sort_by(|a, b| b.0.total_cmp(&a.0));
     if weighed.is_empty() {
         let unresolved = Some("no service shows an anomaly".to_owned());
         return Argument { hypotheses: Vec::new(), unresolved };
     }
     // A service whose callees explain all that it shows is no rival, however many such services there are.
     let rivals: f64 = weighed.iter().map(|(_, rival, _)| rival).sum();
-    let number = |(index, (weight, rival, mut hypothesis)): (usize, (f64, f64, Hypothesis))| {
-        hypothesis.id = format!("h{}", index + 1);
-        hypothesis.confidence *= (weight / (weight + (rivals - rival).max(0.0))).sqrt();
-        hypothesis
-    };
-    Argument { hypotheses: weighed.into_iter().enumerate().map(number).collect(), unresolved: None }
+    let mut hypotheses = Vec::new();
+    for (weight, rival, causes) in weighed {
+        let share = (weight / (weight + (rivals - rival).max(0.0))).sqrt();
+        for mut hypothesis in causes {
+            hypothesis.id = format!("h{}", hypotheses.len() + 1);
+            hypothesis.confidence *= share;
+            hypotheses.push(hypothesis);
+        }
+    }
+    Argument { hypotheses, unresolved: None }
 }
 
-fn anomalies<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> impl Iterator<Item = (&'a EvidenceId, &'a Anomaly)> {
+pub(super) fn anomalies<'a>(
+    facts: impl IntoIterator<Item = &'a Fact>,
+) -> impl Iterator<Item = (&'a EvidenceId, &'a Anomaly)> {
     facts.into_iter().filter_map(|fact| match &fact.observation {
         Observation::Anomaly(anomaly) => Some((&fact.id, anomaly)),
         _ => None,
@@ -89,7 +85,7 @@ fn service(fact: &Fact) -> &ServiceId {
 }
 
 /// Whether a signal is one that travels from a service to its callers.
-fn is_symptom(anomaly: &Anomaly) -> bool {
+pub(super) fn is_symptom(anomaly: &Anomaly) -> bool {
     matches!(anomaly.signal, Signal::Latency | Signal::Errors | Signal::BudgetBurn)
 }
 
@@ -123,138 +119,13 @@ fn weight(anomaly: &Anomaly, explained: f64, share: f64) -> f64 {
     }
 }
 
-fn hypothesis(service: &ServiceId, facts: &[&Fact]) -> Hypothesis {
-    let own: Vec<(&EvidenceId, &Anomaly)> = anomalies(facts.iter().copied()).collect();
-    let strongest = own.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score)).map(|(_, anomaly)| *anomaly);
-    let onset = own.iter().map(|(_, anomaly)| anomaly.onset).min().unwrap_or_default();
-    let (cause, telling) = cause(&own, facts, onset);
-    let metric = telling.or(strongest).map(|anomaly| anomaly.metric.clone()).unwrap_or_default();
-    let (claim, immediate_fix, long_term_fix) = words(cause);
-    Hypothesis {
-        id: String::new(),
-        service: service.clone(),
-        origin: telling.or(strongest).map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
-        statement: format!("{service}: {claim}"),
-        metric,
-        cause,
-        immediate_fix: immediate_fix.to_owned(),
-        long_term_fix: long_term_fix.to_owned(),
-        confidence: supported(cause, facts),
-        supports: facts.iter().map(|fact| fact.id.clone()).collect(),
-        contradicts: Vec::new(),
-    }
-}
-
-/// How sure the evidence of one service can make of a cause, by how many kinds of it there are.
-fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
-    let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();
-    let has = |is: fn(&Observation) -> bool| usize::from(facts.iter().any(|fact| is(&fact.observation)));
-    let changes = has(|observation| matches!(observation, Observation::Change(_)));
-    let logs = has(|observation| matches!(observation, Observation::LogTemplate(_)));
-    match (signals.len() + changes + logs, cause) {
-        (0 | 1, _) => SINGLE_KIND_MAX,
-        (_, CauseKind::ServiceDegradation) => UNEXPLAINED_MAX,
-        _ => SUPPORTED_MAX,
-    }
-}
-
-/// The cause that the signals of one service speak for, and the anomaly that tells it.
-fn cause<'a>(
-    own: &[(&EvidenceId, &'a Anomaly)],
-    facts: &[&Fact],
-    onset: Timestamp,
-) -> (CauseKind, Option<&'a Anomaly>) {
-    let rising = |part: &str| {
-        own.iter().map(|(_, anomaly)| *anomaly).find(|anomaly| {
-            anomaly.direction == Direction::Up && anomaly.signal == Signal::Saturation && anomaly.metric.contains(part)
-        })
-    };
-    let changed = |kinds: &[ChangeKind]| {
-        facts.iter().any(|fact| match &fact.observation {
-            Observation::Change(change) => kinds.contains(&change.kind) && is_shortly_before(change, onset),
-            _ => false,
-        })
-    };
-    if let Some(pool) = rising("db.client.connection") {
-        return (CauseKind::ConnectionPoolExhaustion, Some(pool));
-    }
-    if changed(&[ChangeKind::Deployment]) && own.iter().any(|(_, anomaly)| is_symptom(anomaly)) {
-        return (CauseKind::BadDeployment, None);
-    }
-    if changed(&[ChangeKind::Configuration, ChangeKind::FeatureFlag]) {
-        return (CauseKind::BadConfiguration, None);
-    }
-    if let Some(memory) = rising("memory") {
-        return (CauseKind::MemoryLeak, Some(memory));
-    }
-    if let Some(cpu) = rising("cpu") {
-        return (CauseKind::CpuSaturation, Some(cpu));
-    }
-    if let Some(resource) = rising("") {
-        return (CauseKind::ResourceSaturation, Some(resource));
-    }
-    if own.iter().all(|(_, anomaly)| anomaly.signal == Signal::Traffic) {
-        return (CauseKind::TrafficSurge, None);
-    }
-    (CauseKind::ServiceDegradation, None)
-}
-
-fn is_shortly_before(change: &Change, onset: Timestamp) -> bool {
-    // A detector may date the onset a little early; what came within a minute after it still counts as before.
-    change.time <= onset + Duration::from_secs(60) && onset.since(change.time) <= CHANGE_WINDOW
-}
-
-/// The claim, what to do now, and what to change for good.
-fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
-    match cause {
-        CauseKind::BadDeployment => (
-            "signals left their ranges shortly after a deployment",
-            "Roll the deployment back.",
-            "Release to a few instances first and compare them with the rest before going on.",
-        ),
-        CauseKind::ConnectionPoolExhaustion => (
-            "the connection pool is exhausted",
-            "Let the pool hold more connections.",
-            "Find what keeps connections for long, and bound how long one may be held.",
-        ),
-        CauseKind::MemoryLeak => (
-            "memory grows beyond its range",
-            "Start the affected instances again.",
-            "Compare heap profiles over time to find what is kept, and alert on growth before the limit.",
-        ),
-        CauseKind::CpuSaturation => (
-            "the CPU is busier than usual",
-            "Add instances or take load away.",
-            "Profile the busiest code, and size the service for its peak.",
-        ),
-        CauseKind::ResourceSaturation => (
-            "a resource is fuller than usual",
-            "Free the resource or add to it.",
-            "Bound what can fill it, and alert before it is full.",
-        ),
-        CauseKind::TrafficSurge => (
-            "traffic differs from what is usual",
-            "Find where the load comes from, and add instances if it lasts.",
-            "Scale by load, and limit what one client may ask for.",
-        ),
-        CauseKind::BadConfiguration => (
-            "signals left their ranges shortly after a setting was changed",
-            "Set it back.",
-            "Roll settings out in steps, as versions are.",
-        ),
-        CauseKind::ServiceDegradation => (
-            "the service is worse than usual, and the evidence does not say why",
-            "Look at the cited signals and logs.",
-            "Add the metrics that would have told the cause.",
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::anomaly::AnomalyId;
-    use crate::telemetry::Origin;
+    use crate::diagnose::CauseKind;
+    use crate::telemetry::{Change, ChangeKind, Origin};
+    use crate::{Direction, Timestamp};
 
     fn fact(service: &str, signal: Signal, metric: &str, score: f64) -> Fact {
         let time = Timestamp::from_secs(1_000);
@@ -326,6 +197,34 @@ mod tests {
         let pending = fact("a", Signal::Saturation, "db.client.connection.pending_requests", 9.0);
         check(vec![slow(), pending, deployment("a", 900)], CauseKind::ConnectionPoolExhaustion);
         check(vec![fact("a", Signal::Traffic, "r", 9.0)], CauseKind::TrafficSurge);
+    }
+
+    #[test]
+    fn a_change_is_blamed_for_harm_and_not_for_noise_before_it() {
+        let noise = |secs| {
+            let mut fact = fact("a", Signal::Other, "requests_under_way", 9.0);
+            if let Observation::Anomaly(anomaly) = &mut fact.observation {
+                anomaly.onset = Timestamp::from_secs(secs);
+            }
+            fact
+        };
+        let facts = vec![noise(100), fact("a", Signal::Errors, "e", 20.0), deployment("a", 980)];
+        assert_eq!(argue(facts, &[]).hypotheses[0].cause, CauseKind::BadDeployment);
+    }
+
+    #[test]
+    fn what_else_it_can_be_comes_next_and_is_less_sure() {
+        let facts = |deployed| {
+            let memory = fact("a", Signal::Saturation, "process.memory.usage", 30.0);
+            vec![fact("a", Signal::Latency, "d", 20.0), memory, deployment("a", deployed)]
+        };
+        let causes = |deployed| {
+            let hypotheses = argue(facts(deployed), &[]).hypotheses;
+            assert!(hypotheses[0].confidence > hypotheses[1].confidence);
+            [hypotheses[0].cause, hypotheses[1].cause]
+        };
+        assert_eq!(causes(950), [CauseKind::BadDeployment, CauseKind::MemoryLeak], "harm right after it");
+        assert_eq!(causes(400), [CauseKind::MemoryLeak, CauseKind::BadDeployment], "ten minutes without harm");
     }
 
     #[test]

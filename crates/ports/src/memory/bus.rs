@@ -1,6 +1,9 @@
 //! The event bus in vectors.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod groups;
+mod log;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,56 +11,17 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::groups::Group;
+use self::log::{Log, Topic};
 use super::lock;
 use crate::bus::{
     Batch, Consumer, Delivered, Error, EventBus, MEMBER_LEASE, PARTITIONS_MAX, Position, Progress, RECORD_BYTES_MAX,
     Record, Start, TopicPartition, TopicSpec, partition_of,
 };
 
-/// Bytes that a partition keeps. Beyond, the oldest records that every group has handled leave; where a group has not,
-/// the partition is full, so that a slow consumer slows its producers down instead of losing what they sent.
-const PARTITION_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-#[derive(Clone, Debug, Default)]
-struct Log {
-    /// Offset of the oldest record that is kept.
-    base: u64,
-    records: VecDeque<Record>,
-    bytes: usize,
-}
-
-impl Log {
-    fn end(&self) -> u64 {
-        self.base + self.records.len() as u64
-    }
-
-    fn push(&mut self, record: Record) -> u64 {
-        self.bytes += record.bytes();
-        self.records.push_back(record);
-        self.end() - 1
-    }
-
-    /// Makes room for so many bytes by what is before `handled`. Whether there is room then.
-    fn make_room(&mut self, bytes: usize, handled: u64) -> bool {
-        while self.bytes + bytes > PARTITION_BYTES_MAX && self.base < handled {
-            let Some(oldest) = self.records.pop_front() else { break };
-            self.bytes -= oldest.bytes();
-            self.base += 1;
-        }
-        self.bytes + bytes <= PARTITION_BYTES_MAX
-    }
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    /// Members by id, with the end of their lease.
-    members: BTreeMap<u64, (Instant, BTreeSet<String>)>,
-    committed: BTreeMap<TopicPartition, u64>,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    topics: BTreeMap<String, Vec<Log>>,
+    topics: BTreeMap<String, Topic>,
     groups: BTreeMap<String, Group>,
     members: u64,
 }
@@ -69,43 +33,44 @@ struct Shared {
 }
 
 /// The event bus of this process. Cloning gives another handle on the same bus. A partition keeps its newest 32 MiB, and
-/// what a group has not handled; it does not know the age of records.
+/// what a group has not handled.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBus(Arc<Shared>);
 
 impl State {
-    fn topic(&self, topic: &str) -> Result<&Vec<Log>, Error> {
-        self.topics.get(topic).ok_or_else(|| Error::UnknownTopic { topic: topic.to_owned() })
+    fn logs(&self, topic: &str) -> Result<&[Log], Error> {
+        let found = self.topics.get(topic).map(|topic| topic.logs.as_slice());
+        found.ok_or_else(|| Error::UnknownTopic { topic: topic.to_owned() })
     }
 
-    fn partitions(&self, topic: &str) -> impl Iterator<Item = TopicPartition> {
-        let count = self.topics.get(topic).map_or(0, Vec::len);
-        (0..count as u32).map(move |partition| TopicPartition { topic: topic.to_owned(), partition })
+    fn log(&self, of: &TopicPartition) -> Option<&Log> {
+        self.topics.get(&of.topic)?.logs.get(of.partition as usize)
+    }
+
+    /// Every partition of every topic.
+    fn partitions(&self) -> Vec<TopicPartition> {
+        let topics = self.topics.iter();
+        topics.flat_map(|(topic, found)| of_topic(topic, found.logs.len())).collect()
     }
 
     /// Up to where every group that reads a partition has handled it; its end where nobody does.
     fn handled(&self, of: &TopicPartition) -> u64 {
-        let end = self.topics.get(&of.topic).and_then(|logs| logs.get(of.partition as usize)).map_or(0, Log::end);
-        let reads = |group: &&Group| {
-            group.committed.contains_key(of) || group.members.values().any(|(_, topics)| topics.contains(&of.topic))
-        };
-        let groups = self.groups.values().filter(reads);
+        let end = self.log(of).map_or(0, Log::end);
+        let groups = self.groups.values().filter(|group| group.reads(of));
         groups.map(|group| group.committed.get(of).copied().unwrap_or(0)).min().unwrap_or(end)
     }
 
-    /// What is a member's: every partition goes to the living members that read its topic, in turns.
-    fn owned(&self, group: &str, member: u64) -> BTreeSet<TopicPartition> {
-        let Some(group) = self.groups.get(group) else { return BTreeSet::new() };
-        let mine = group.members.get(&member).map(|(_, topics)| topics.clone()).unwrap_or_default();
-        let mut owned = BTreeSet::new();
-        for topic in mine {
-            let readers: Vec<u64> =
-                group.members.iter().filter(|(_, (_, topics))| topics.contains(&topic)).map(|(id, _)| *id).collect();
-            let is_mine = |of: &TopicPartition| readers[of.partition as usize % readers.len()] == member;
-            owned.extend(self.partitions(&topic).filter(is_mine));
-        }
-        owned
+    /// Adds a member to a group and gives its id.
+    fn join(&mut self, group: &str, topics: BTreeSet<String>) -> u64 {
+        self.members += 1;
+        let (id, partitions) = (self.members, self.partitions());
+        self.groups.entry(group.to_owned()).or_default().join(id, topics, &partitions);
+        id
     }
+}
+
+fn of_topic(topic: &str, partitions: usize) -> impl Iterator<Item = TopicPartition> {
+    (0..partitions as u32).map(move |partition| TopicPartition { topic: topic.to_owned(), partition })
 }
 
 #[async_trait]
@@ -116,13 +81,16 @@ impl EventBus for MemoryBus {
             return Err(Error::InvalidArgument { what: "partitions", reason });
         }
         let mut state = lock(&self.0.state);
-        let partitions =
-            state.topics.entry(spec.name.clone()).or_insert_with(|| vec![Log::default(); spec.partitions as usize]);
-        let existing = partitions.len() as u32;
-        if existing == spec.partitions {
-            return Ok(());
+        let topic = state.topics.entry(spec.name.clone()).or_default();
+        if topic.logs.is_empty() {
+            topic.logs = vec![Log::default(); spec.partitions as usize];
         }
-        Err(Error::PartitionsDiffer { topic: spec.name, existing, asked: spec.partitions })
+        let existing = topic.logs.len() as u32;
+        if existing != spec.partitions {
+            return Err(Error::PartitionsDiffer { topic: spec.name, existing, asked: spec.partitions });
+        }
+        topic.retention = spec.retention;
+        Ok(())
     }
 
     async fn publish(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, Error> {
@@ -130,7 +98,7 @@ impl EventBus for MemoryBus {
             return Err(Error::TooLarge { topic: topic.to_owned(), bytes });
         }
         let mut state = lock(&self.0.state);
-        let count = state.topic(topic)?.len() as u32;
+        let count = state.logs(topic)?.len() as u32;
         let partition = |record: &Record| record.key.as_ref().map_or(0, |key| partition_of(key, count));
         let mut wanted: BTreeMap<u32, usize> = BTreeMap::new();
         for record in &records {
@@ -138,13 +106,13 @@ impl EventBus for MemoryBus {
         }
         for (partition, bytes) in wanted {
             let handled = state.handled(&TopicPartition { topic: topic.to_owned(), partition });
-            let log = state.topics.get_mut(topic).and_then(|logs| logs.get_mut(partition as usize));
+            let log = state.topics.get_mut(topic).and_then(|topic| topic.logs.get_mut(partition as usize));
             // All or nothing: room is made for every partition before anything is written.
             if !log.is_some_and(|log| log.make_room(bytes, handled)) {
                 return Err(Error::Full);
             }
         }
-        let Some(logs) = state.topics.get_mut(topic) else {
+        let Some(Topic { logs, .. }) = state.topics.get_mut(topic) else {
             return Err(Error::UnknownTopic { topic: topic.to_owned() });
         };
         let append = |record: Record| {
@@ -158,38 +126,31 @@ impl EventBus for MemoryBus {
 
     async fn subscribe(&self, group: &str, topics: &[&str], start: Start) -> Result<Box<dyn Consumer>, Error> {
         let mut state = lock(&self.0.state);
+        let mut starts = BTreeMap::new();
         for topic in topics {
-            state.topic(topic)?;
+            let logs = state.logs(topic)?;
+            let ends = of_topic(topic, logs.len()).zip(logs.iter().map(Log::end));
+            starts.extend(ends.filter(|_| start == Start::Latest));
         }
-        state.members += 1;
-        let id = state.members;
         let topics: BTreeSet<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
-        let members = &mut state.groups.entry(group.to_owned()).or_default().members;
-        members.insert(id, (Instant::now() + MEMBER_LEASE, topics.clone()));
-        let ends: BTreeMap<TopicPartition, u64> = topics
-            .iter()
-            .flat_map(|topic| state.partitions(topic).collect::<Vec<_>>())
-            .map(|of| {
-                let length = state.topics[&of.topic][of.partition as usize].end();
-                (of, if start == Start::Earliest { 0 } else { length })
-            })
-            .collect();
+        let id = state.join(group, topics.clone());
+        self.0.published.notify_waiters();
         Ok(Box::new(Member {
             bus: self.clone(),
             group: group.to_owned(),
             id,
             topics,
-            ends,
-            next: BTreeMap::new(),
+            starts,
+            held: BTreeMap::new(),
             paused: BTreeSet::new(),
         }))
     }
 
     async fn end_offsets(&self, topic: &str) -> Result<Vec<Progress>, Error> {
         let state = lock(&self.0.state);
-        let partitions = state.topic(topic)?;
-        let lengths = partitions.iter().map(Log::end);
-        Ok(state.partitions(topic).zip(lengths).map(|(of, next_offset)| Progress { of, next_offset }).collect())
+        let logs = state.logs(topic)?;
+        let ends = of_topic(topic, logs.len()).zip(logs.iter().map(Log::end));
+        Ok(ends.map(|(of, next_offset)| Progress { of, next_offset }).collect())
     }
 
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Progress>, Error> {
@@ -203,25 +164,29 @@ impl EventBus for MemoryBus {
 
     async fn read(&self, of: &TopicPartition, from_offset: u64, max: usize) -> Result<Vec<Delivered>, Error> {
         let state = lock(&self.0.state);
-        Ok(slice(&state, of, from_offset, max))
+        let log = state.logs(&of.topic)?.get(of.partition as usize).ok_or_else(|| {
+            let reason = format!("{}/{} does not exist", of.topic, of.partition);
+            Error::InvalidArgument { what: "partition", reason }
+        })?;
+        Ok(log.slice(of, from_offset, max).collect())
     }
 
     async fn prune(&self) -> Result<u64, Error> {
-        Ok(0)
+        let mut state = lock(&self.0.state);
+        let mut removed = 0;
+        for Topic { retention, logs } in state.topics.values_mut() {
+            if let Some(retention) = *retention {
+                removed += logs.iter_mut().map(|log| log.prune(retention)).sum::<u64>();
+            }
+        }
+        Ok(removed)
     }
 }
 
-fn slice(state: &State, of: &TopicPartition, from: u64, max: usize) -> Vec<Delivered> {
-    let Some(log) = state.topics.get(&of.topic).and_then(|topic| topic.get(of.partition as usize)) else {
-        return Vec::new();
-    };
-    let skipped = usize::try_from(from.saturating_sub(log.base)).unwrap_or(usize::MAX);
-    let delivered = |(offset, record): (u64, &Record)| Delivered {
-        topic: of.topic.clone(),
-        position: Position { partition: of.partition, offset },
-        record: record.clone(),
-    };
-    (log.base..).zip(&log.records).skip(skipped).take(max).map(delivered).collect()
+/// A partition that is a member's, as of its last poll.
+struct Held {
+    generation: u64,
+    next: u64,
 }
 
 struct Member {
@@ -229,41 +194,53 @@ struct Member {
     group: String,
     id: u64,
     topics: BTreeSet<String>,
-    ends: BTreeMap<TopicPartition, u64>,
-    next: BTreeMap<TopicPartition, u64>,
+    /// Where to begin on a partition without a commit; absent where that is its beginning.
+    starts: BTreeMap<TopicPartition, u64>,
+    held: BTreeMap<TopicPartition, Held>,
     paused: BTreeSet<TopicPartition>,
 }
 
 impl Member {
     fn take(&mut self, max_records: usize, max_bytes: usize) -> Batch {
-        let now = Instant::now();
         let bus = self.bus.clone();
         let mut state = lock(&bus.0.state);
-        let group = state.groups.entry(self.group.clone()).or_default();
-        group.members.insert(self.id, (now + MEMBER_LEASE, self.topics.clone()));
-        group.members.retain(|_, (until, _)| *until > now);
-        let owned = state.owned(&self.group, self.id);
-        let mut batch = Batch {
-            revoked: self.next.keys().filter(|of| !owned.contains(of)).cloned().collect(),
-            assigned: owned.iter().filter(|of| !self.next.contains_key(of)).cloned().collect(),
-            records: Vec::new(),
-        };
-        self.next.retain(|of, _| owned.contains(of));
-        self.paused.retain(|of| owned.contains(of));
-        for of in &batch.assigned {
-            let committed = state.groups.get(&self.group).and_then(|group| group.committed.get(of)).copied();
-            let start = committed.or_else(|| self.ends.get(of).copied()).unwrap_or(0);
-            self.next.insert(of.clone(), start);
+        let partitions = state.partitions();
+        if !state.groups.entry(self.group.clone()).or_default().renew(self.id, &partitions) {
+            // It comes back as a new member: what was its own may have been another's meanwhile.
+            self.id = state.join(&self.group, self.topics.clone());
         }
+        let mut batch = self.adopt(&state);
         let mut bytes = 0;
-        for (of, next) in self.next.iter_mut().filter(|(of, _)| !self.paused.contains(of)) {
-            for delivered in slice(&state, of, *next, max_records.saturating_sub(batch.records.len())) {
+        for (of, Held { next, .. }) in self.held.iter_mut().filter(|(of, _)| !self.paused.contains(of)) {
+            let Some(log) = state.log(of) else { continue };
+            for delivered in log.slice(of, *next, max_records.saturating_sub(batch.records.len())) {
                 if bytes >= max_bytes && !batch.records.is_empty() {
                     break;
                 }
                 bytes += delivered.record.bytes();
                 *next = delivered.position.offset + 1;
                 batch.records.push(delivered);
+            }
+        }
+        batch
+    }
+
+    /// Takes over what is this member's now, and gives up what is not.
+    fn adopt(&mut self, state: &State) -> Batch {
+        let Some(group) = state.groups.get(&self.group) else { return Batch::default() };
+        let owned = group.owned(self.id);
+        let mut batch = Batch::default();
+        let is_same = |(of, held): &(&TopicPartition, &Held)| owned.get(*of) == Some(&held.generation);
+        batch.revoked = self.held.iter().filter(|held| !is_same(held)).map(|(of, _)| of.clone()).collect();
+        for of in &batch.revoked {
+            self.held.remove(of);
+            self.paused.remove(of);
+        }
+        for (of, generation) in owned {
+            if !self.held.contains_key(&of) {
+                let begin = group.committed.get(&of).or_else(|| self.starts.get(&of)).copied();
+                self.held.insert(of.clone(), Held { generation, next: begin.unwrap_or(0) });
+                batch.assigned.push(of);
             }
         }
         batch
@@ -292,23 +269,23 @@ impl Consumer for Member {
     }
 
     async fn commit(&mut self, progress: &[Progress]) -> Result<(), Error> {
-        let now = Instant::now();
         let mut state = lock(&self.bus.0.state);
-        let owned = state.owned(&self.group, self.id);
         let group = state.groups.entry(self.group.clone()).or_default();
-        let lives = group.members.get(&self.id).is_some_and(|(until, _)| *until > now);
-        if let Some(lost) = progress.iter().find(|progress| !lives || !owned.contains(&progress.of)) {
+        let owned = if group.lives(self.id) { group.owned(self.id) } else { BTreeMap::new() };
+        let is_lost = |progress: &&Progress| {
+            let held = self.held.get(&progress.of).map(|held| held.generation);
+            held.is_none() || owned.get(&progress.of).copied() != held
+        };
+        if let Some(lost) = progress.iter().find(is_lost) {
             return Err(self.fenced(&lost.of));
         }
-        for Progress { of, next_offset } in progress {
-            group.committed.insert(of.clone(), *next_offset);
-        }
+        group.committed.extend(progress.iter().map(|progress| (progress.of.clone(), progress.next_offset)));
         Ok(())
     }
 
     async fn seek(&mut self, to: &Progress) -> Result<(), Error> {
-        match self.next.get_mut(&to.of) {
-            Some(next) => *next = to.next_offset,
+        match self.held.get_mut(&to.of) {
+            Some(held) => held.next = to.next_offset,
             None => return Err(self.fenced(&to.of)),
         }
         Ok(())
@@ -323,12 +300,14 @@ impl Consumer for Member {
     }
 
     fn assignment(&self) -> Vec<TopicPartition> {
-        self.next.keys().cloned().collect()
+        self.held.keys().cloned().collect()
     }
 
     async fn close(self: Box<Self>) -> Result<(), Error> {
-        if let Some(group) = lock(&self.bus.0.state).groups.get_mut(&self.group) {
-            group.members.remove(&self.id);
+        let mut state = lock(&self.bus.0.state);
+        let partitions = state.partitions();
+        if let Some(group) = state.groups.get_mut(&self.group) {
+            group.leave(self.id, &partitions);
         }
         self.bus.0.published.notify_waiters();
         Ok(())
@@ -337,6 +316,7 @@ impl Consumer for Member {
 
 #[cfg(test)]
 mod tests {
+    use super::log::PARTITION_BYTES_MAX;
     use super::*;
     use bytes::Bytes;
 

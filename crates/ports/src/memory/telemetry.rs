@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use llm_sre_domain::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue};
+use llm_sre_domain::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin};
 use llm_sre_domain::{ServiceId, Timestamp};
 
 use super::lock;
 use crate::telemetry::{
-    BATCH_MAX, Batch, CallSum, Error, LogPage, LogQuery, Point, RANGE_MAX, Range, RecordId, SeenService, Series,
+    self, Batch, CallSum, Error, LogPage, LogPlace, LogQuery, Range, RecordBytes, RecordId, SeenService, Series,
     SeriesPage, SeriesQuery, TelemetryStore,
 };
 
@@ -21,7 +22,7 @@ struct State {
     calls: BTreeMap<RecordId, Calls>,
 }
 
-/// The telemetry of this process. It keeps everything until it is pruned by age; a size is not kept to.
+/// The telemetry of this process. It keeps everything until it is pruned.
 #[derive(Debug, Default)]
 pub struct MemoryTelemetry {
     state: Mutex<State>,
@@ -30,9 +31,7 @@ pub struct MemoryTelemetry {
 #[async_trait]
 impl TelemetryStore for MemoryTelemetry {
     async fn append(&self, batch: Batch) -> Result<(), Error> {
-        if batch.len() > BATCH_MAX {
-            return Err(invalid("batch", format!("{} records are more than {BATCH_MAX}", batch.len())));
-        }
+        batch.check()?;
         let mut state = lock(&self.state);
         add(&mut state.points, batch.points);
         add(&mut state.logs, batch.logs);
@@ -42,7 +41,7 @@ impl TelemetryStore for MemoryTelemetry {
     }
 
     async fn series(&self, query: SeriesQuery) -> Result<SeriesPage, Error> {
-        check(query.range)?;
+        query.range.check()?;
         let mut found: BTreeMap<(Origin, BTreeMap<String, String>), Series> = BTreeMap::new();
         let state = lock(&self.state);
         for point in state.points.values().filter(|point| wanted(&query, point)) {
@@ -54,7 +53,7 @@ impl TelemetryStore for MemoryTelemetry {
                 attributes,
                 points: Vec::new(),
             });
-            series.points.push(chart_point(point));
+            series.points.push(point.into());
         }
         let mut truncated = found.len() > query.series_max;
         let mut series: Vec<Series> = found.into_values().take(query.series_max).collect();
@@ -68,42 +67,43 @@ impl TelemetryStore for MemoryTelemetry {
     }
 
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
-        check(query.range)?;
-        let from: usize = match &query.cursor {
-            None => 0,
-            Some(cursor) => cursor.parse().map_err(|_| invalid("cursor", "it is not this store's".to_owned()))?,
-        };
-        let words = words(&query.text);
-        let matches = |log: &&LogRecord| {
-            within(query.range, log.time)
+        let (words, after) = query.parse()?;
+        let matches = |log: &LogRecord| {
+            query.range.contains(log.time)
                 && query.service.as_ref().is_none_or(|service| *service == log.service)
                 && log.severity >= query.min_severity
                 && query.trace_id.is_none_or(|trace| log.trace_id == Some(trace))
-                && self::words(&log.body).is_superset(&words)
+                && telemetry::words(&log.body).is_superset(&words)
         };
         let state = lock(&self.state);
-        let mut found: Vec<&LogRecord> = state.logs.values().filter(matches).collect();
-        found.sort_by_key(|log| std::cmp::Reverse(log.time));
-        let next = (found.len() > from + query.limit).then(|| (from + query.limit).to_string());
-        Ok(LogPage { records: found.into_iter().skip(from).take(query.limit).cloned().collect(), next })
+        let mut found: Vec<(LogPlace, &LogRecord)> = state
+            .logs
+            .iter()
+            .map(|(id, log)| (LogPlace { time: log.time, id: *id }, log))
+            .filter(|(place, log)| after.is_none_or(|after| *place < after) && matches(log))
+            .collect();
+        found.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+        let limit = query.limit.max(1);
+        let next = (found.len() > limit).then(|| found[limit - 1].0.to_string());
+        Ok(LogPage { records: found.into_iter().take(limit).map(|(_, log)| log.clone()).collect(), next })
     }
 
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {
-        check(range)?;
+        range.check()?;
         let state = lock(&self.state);
         let matches =
-            |change: &&Change| within(range, change.time) && service.is_none_or(|service| *service == change.service);
-        let mut found: Vec<Change> = state.changes.values().filter(matches).cloned().collect();
+            |change: &&Change| range.contains(change.time) && service.is_none_or(|service| *service == change.service);
+        let mut found: Vec<Change> = state.changes.values().rev().filter(matches).cloned().collect();
         found.sort_by_key(|change| std::cmp::Reverse(change.time));
         found.truncate(limit);
         Ok(found)
     }
 
     async fn calls(&self, range: Range, limit: usize) -> Result<Vec<CallSum>, Error> {
-        check(range)?;
+        range.check()?;
         let state = lock(&self.state);
         let mut sums: BTreeMap<(ServiceId, ServiceId), CallSum> = BTreeMap::new();
-        for calls in state.calls.values().filter(|calls| within(range, calls.time)) {
+        for calls in state.calls.values().filter(|calls| range.contains(calls.time)) {
             let Calls { client, server, time, count } = calls.clone();
             let sum = sums.entry((client.clone(), server.clone()));
             let sum = sum.or_insert_with(|| CallSum { client, server, count: 0.0, last_seen: time });
@@ -114,12 +114,12 @@ impl TelemetryStore for MemoryTelemetry {
     }
 
     async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize) -> Result<Vec<SeenService>, Error> {
-        check(range)?;
+        range.check()?;
         let state = lock(&self.state);
         let points = state.points.values().map(|point| (&point.service, point.time, Some(&point.metric)));
         let logs = state.logs.values().map(|log| (&log.service, log.time, None));
         let mut seen: BTreeMap<ServiceId, (Timestamp, BTreeSet<String>)> = BTreeMap::new();
-        for (service, time, metric) in points.chain(logs).filter(|(_, time, _)| within(range, *time)) {
+        for (service, time, metric) in points.chain(logs).filter(|(_, time, _)| range.contains(*time)) {
             let entry = seen.entry(service.clone()).or_insert_with(|| (time, BTreeSet::new()));
             entry.0 = entry.0.max(time);
             entry.1.extend(metric.map(ToString::to_string));
@@ -136,15 +136,34 @@ impl TelemetryStore for MemoryTelemetry {
             .collect())
     }
 
-    async fn prune(&self, before: Timestamp, _bytes_max: Option<u64>) -> Result<u64, Error> {
+    async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error> {
         let mut state = lock(&self.state);
         let count = |state: &State| state.points.len() + state.logs.len() + state.changes.len() + state.calls.len();
         let had = count(&state);
+        let before = bytes_max.map_or(before, |bytes_max| before.max(state.oldest_within(bytes_max)));
         state.points.retain(|_, point| point.time >= before);
         state.logs.retain(|_, log| log.time >= before);
         state.changes.retain(|_, change| change.time >= before);
         state.calls.retain(|_, calls| calls.time >= before);
         Ok((had - count(&state)) as u64)
+    }
+}
+
+impl State {
+    /// The first time from which on there are at most so many bytes.
+    fn oldest_within(&self, bytes_max: u64) -> Timestamp {
+        let points = self.points.values().map(|point| (point.time, point.kept_bytes()));
+        let logs = self.logs.values().map(|log| (log.time, log.kept_bytes()));
+        let changes = self.changes.values().map(|change| (change.time, change.kept_bytes()));
+        let calls = self.calls.values().map(|calls| (calls.time, calls.kept_bytes()));
+        let mut kept: Vec<(Timestamp, u64)> = points.chain(logs).chain(changes).chain(calls).collect();
+        kept.sort_unstable_by_key(|(time, _)| std::cmp::Reverse(*time));
+        let mut bytes = 0;
+        let beyond = kept.iter().find(|(_, more)| {
+            bytes += more;
+            bytes > bytes_max
+        });
+        beyond.map_or(Timestamp::from_nanos(i64::MIN), |(time, _)| *time + Duration::from_nanos(1))
     }
 }
 
@@ -154,45 +173,12 @@ fn add<T>(kept: &mut BTreeMap<RecordId, T>, new: Vec<(RecordId, T)>) {
     }
 }
 
-fn invalid(what: &'static str, reason: String) -> Error {
-    Error::InvalidArgument { what, reason }
-}
-
-fn check(range: Range) -> Result<(), Error> {
-    if range.end <= range.start || range.end.since(range.start) > RANGE_MAX {
-        let reason = format!("it is empty or longer than {} days", RANGE_MAX.as_secs() / 86_400);
-        return Err(invalid("range", reason));
-    }
-    Ok(())
-}
-
-fn within(range: Range, time: Timestamp) -> bool {
-    range.start <= time && time < range.end
-}
-
 fn wanted(query: &SeriesQuery, point: &MetricPoint) -> bool {
     let has =
         |(key, value): (&String, &String)| point.attributes.get(key.as_str()).is_some_and(|found| **found == **value);
     point.service == query.service
         && *point.metric == *query.metric
-        && within(query.range, point.time)
+        && query.range.contains(point.time)
         && (query.instance.is_empty() || *point.origin.instance == *query.instance)
         && query.attributes.iter().all(has)
-}
-
-fn chart_point(point: &MetricPoint) -> Point {
-    let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
-    let (value, count, quantiles) = match &point.value {
-        PointValue::Gauge(value) | PointValue::Sum { value, .. } => (*value, 0, Vec::new()),
-        PointValue::Histogram { count, sum, .. } => (mean(sum.unwrap_or(0.0), *count), *count, Vec::new()),
-        PointValue::Summary { count, sum, quantiles } => (mean(*sum, *count), *count, quantiles.clone()),
-    };
-    Point { time: point.time, value, count, quantiles }
-}
-
-fn words(text: &str) -> BTreeSet<String> {
-    text.split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }

@@ -5,7 +5,7 @@ use llm_sre_proto::remediation::v1::{
     Action, ApproveActionRequest, GetActionRequest, ListActionsRequest, RejectActionRequest,
 };
 
-use super::{Services, incident_name, service_text};
+use super::{Services, incident_name, said, service_text};
 use crate::cli::{Actions, ActionsCommand, Output};
 use crate::config::Config;
 use crate::output;
@@ -95,7 +95,7 @@ pub(crate) fn what(action: &Action) -> String {
 fn show(action: &Action) -> anyhow::Result<()> {
     let decision = action.decision.as_ref().map(|decision| {
         let word = if decision.approved { "approved" } else { "rejected" };
-        format!("{word} by {} {}", decision.actor, decision.note).trim_end().to_owned()
+        format!("{word} by {}", said(&decision.actor, &decision.note))
     });
     let recovery = action.recovery.as_ref().map(|check| {
         format!("{}: {}", output::short(check.verdict().as_str_name(), "RECOVERY_VERDICT_"), check.reason)

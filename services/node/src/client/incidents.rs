@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use llm_sre_proto::incident::v1::{
     AcknowledgeIncidentRequest, GetIncidentRequest, Incident, ListIncidentsRequest, ReportIncidentRequest,
     ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
 };
 
-use super::{Services, incident_name, parse_service, service_text};
+use super::{Services, incident_name, parse_service, said, service_text};
 use crate::cli::{Incidents, IncidentsCommand, Output};
 use crate::config::Config;
 use crate::output;
@@ -54,7 +53,7 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
             let request = ReportIncidentRequest {
                 service: Some(parse_service(&service)),
                 title,
-                onset_time: onset.as_deref().map(parse_time).transpose()?,
+                onset_time: onset.map(llm_sre_proto::convert::common::to_proto_time),
                 request_id: mutation.request_id(),
                 validate_only: mutation.validate_only,
             };
@@ -67,11 +66,6 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
         Output::Table => show(&incident)?,
     }
     Ok(())
-}
-
-fn parse_time(text: &str) -> anyhow::Result<pbjson_types::Timestamp> {
-    let time = crate::times::parse(text).with_context(|| format!("--onset {text}"))?;
-    Ok(llm_sre_proto::convert::common::to_proto_time(time))
 }
 
 async fn list(
@@ -116,27 +110,36 @@ async fn list(
 
 async fn watch(services: &Services, output: Output, incident: Option<&str>) -> anyhow::Result<()> {
     let name = incident.map(incident_name).unwrap_or_default();
-    let mut stream = services.incidents().watch_incidents(WatchIncidentsRequest { name }).await?.into_inner();
+    let mut stream =
+        services.incidents().watch_incidents(WatchIncidentsRequest { name: name.clone() }).await?.into_inner();
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(answer) = stream.message().await? {
         let Some(incident) = answer.incident else { continue };
-        if output == Output::Json {
-            output::json(&incident)?;
-            continue;
-        }
         let told = told.entry(incident.name.clone()).or_default();
-        for entry in incident.timeline.iter().skip(*told) {
-            let time = output::time(entry.time.as_ref());
-            let state = output::short(entry.state().as_str_name(), "STATE_");
-            output::line(format!("{time}  {}  {state:<17}  {}", short_id(&incident.name), entry.message))?;
+        match output {
+            Output::Json => output::json(&incident)?,
+            Output::Table => tell(&incident, *told)?,
         }
         *told = incident.timeline.len();
+        // The service goes on, for the incident may be opened again; who follows one waits for its end.
+        if !name.is_empty() && incident.end_time.is_some() {
+            break;
+        }
     }
     Ok(())
 }
 
+/// What happened after the first `told` entries, a line each.
+fn tell(incident: &Incident, told: usize) -> std::io::Result<()> {
+    incident.timeline.iter().skip(told).try_for_each(|entry| {
+        let time = output::time(entry.time.as_ref());
+        let state = output::short(entry.state().as_str_name(), "STATE_");
+        output::line(format!("{time}  {}  {state:<17}  {}", short_id(&incident.name), entry.message))
+    })
+}
+
 /// The first part of an incident's id, enough for people to tell incidents apart.
-pub(crate) fn short_id(name: &str) -> &str {
+fn short_id(name: &str) -> &str {
     name.trim_start_matches("incidents/").split('-').next().unwrap_or(name)
 }
 
@@ -151,14 +154,14 @@ pub(crate) fn severity_text(incident: &Incident) -> String {
 fn show(incident: &Incident) -> anyhow::Result<()> {
     let resolution = incident.resolution.as_ref().map(|resolution| {
         let reason = output::short(resolution.reason().as_str_name(), "RESOLUTION_REASON_");
-        format!("{reason} by {} {}", resolution.actor, resolution.note).trim_end().to_owned()
+        format!("{reason} by {}", said(&resolution.actor, &resolution.note))
     });
     let escalation = match incident.escalation_reason {
         0 => String::new(),
         _ => output::short(incident.escalation_reason().as_str_name(), "ESCALATION_REASON_"),
     };
     let impacts: Vec<String> = incident.impacts.iter().map(|impact| service_text(impact.service.as_ref())).collect();
-    let acknowledged = incident.acknowledgement.as_ref().map(|by| format!("{} {}", by.actor, by.note));
+    let acknowledged = incident.acknowledgement.as_ref().map(|by| said(&by.actor, &by.note));
     output::fields(&[
         ("incident", incident.name.clone()),
         ("title", incident.title.clone()),
@@ -186,9 +189,11 @@ fn show(incident: &Incident) -> anyhow::Result<()> {
             format!("{:.1}", anomaly.score),
         ]
     };
-    output::line("")?;
-    let header = ["onset", "service", "signal", "expected", "observed", "score"];
-    output::table(&header, incident.anomalies.iter().map(anomaly))?;
+    if !incident.anomalies.is_empty() {
+        output::line("")?;
+        let header = ["onset", "service", "signal", "expected", "observed", "score"];
+        output::table(&header, incident.anomalies.iter().map(anomaly))?;
+    }
     output::line("")?;
     let entry = |entry: &llm_sre_proto::incident::v1::TimelineEntry| {
         let state = output::short(entry.state().as_str_name(), "STATE_");

@@ -27,6 +27,8 @@ pub(crate) struct Overrides {
     pub(crate) file: Option<PathBuf>,
     /// Flag, key and value.
     pub(crate) values: Vec<(&'static str, &'static str, String)>,
+    /// Whether the command tells on stdout what happens, so that the log need not.
+    pub(crate) is_telling: bool,
 }
 
 impl Overrides {
@@ -59,6 +61,9 @@ pub(super) fn load_with(flags: &Overrides, variable: &dyn Fn(&str) -> Option<Str
     for (flag, key, value) in &flags.values {
         set(&mut config, flag, key, value)?;
         places.set.push((key, flag));
+    }
+    if config.log.filter.is_empty() {
+        config.log.filter = if flags.is_telling { "warn" } else { "info" }.to_owned();
     }
     check(&config, &places)?;
     Ok(config)
@@ -158,7 +163,8 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     let (host, port) = authority(endpoint).map_err(|reason| places.error("traces.otlp_endpoint", reason))?;
     let is_here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(is_local);
     let own = [config.listen.otlp_grpc.port(), config.listen.otlp_http.port()];
-    if is_here && own.contains(&port) {
+    let gateway = config.peers.gateway.as_deref().and_then(|gateway| authority(gateway).ok());
+    if (is_here && own.contains(&port)) || gateway == Some((host, port)) {
         let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
         return Err(places.error("traces.otlp_endpoint", reason));
     }

@@ -47,6 +47,8 @@ fn the_own_gateway_is_no_place_for_traces() {
         let found = error(&format!("[traces]\notlp_endpoint = \"{endpoint}\""));
         assert!(found.contains("traces.otlp_endpoint") && found.contains("own gateway"), "{found}");
     }
+    let other = "[traces]\notlp_endpoint = \"http://10.0.0.7:14317\"\n[peers]\ngateway = \"http://10.0.0.7:14317/\"";
+    assert!(error(other).contains("own gateway"), "one in another process is its own, too");
     let elsewhere = load_text("[traces]\notlp_endpoint = \"http://127.0.0.1:14317\"", &[], Overrides::default());
     assert!(elsewhere.is_ok(), "{elsewhere:?}");
 }

@@ -11,7 +11,7 @@ use llm_sre_proto::remediation::v1::{ActionState, GetActionRequest};
 use llm_sre_proto::simulator::v1::Fault;
 use tokio::time::Instant;
 
-use crate::client::{Services, kind_text, service_text, severity_text, short_id, what};
+use crate::client::{Services, kind_text, service_text, severity_text, what};
 use crate::output;
 
 /// What the reader was told, and since when times count.
@@ -61,7 +61,7 @@ impl Narrator {
         if entry.state() == State::Open {
             let impacts: Vec<String> =
                 incident.impacts.iter().map(|impact| service_text(impact.service.as_ref())).collect();
-            self.detail("incident", &format!("{} ({})", incident.title, short_id(&incident.name)))?;
+            self.detail("incident", &incident.name)?;
             self.detail("severity", &severity_text(incident))?;
             self.detail("impact", &impacts.join(", "))?;
         }

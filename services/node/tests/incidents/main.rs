@@ -95,6 +95,9 @@ async fn a_bad_deployment_is_taken_back_and_recovery_is_measured() {
     shop.until_read().await;
     assert_eq!(running.list().await.len(), 1, "what is left of the trouble is no new incident");
     running.stop().await;
+    let stages = shop.stages_kept().await;
+    let names: Vec<&str> = stages.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["approve", "close", "diagnose", "execute", "detect", "propose", "verify"], "{stages:#?}");
 }
 
 /// Every process ends and comes back, again and again, at steps drawn from a seed.
@@ -132,6 +135,8 @@ async fn a_policy_that_only_suggests_calls_no_target() {
     assert!(waits.action.starts_with(&waits.name));
     assert_eq!(shop.target.done(), 0);
     running.stop().await;
+    let names: Vec<String> = shop.stages_kept().await.into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["diagnose", "detect", "propose"], "the trace has its root while the incident lasts");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use llm_sre_mesh::peer;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::bus::{EventBus, Progress, Record, Start, TopicPartition, TopicSpec, partition_of};
 use llm_sre_ports::clock::ManualClock;
+use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
 use llm_sre_proto::incident::v1;
@@ -160,6 +161,16 @@ impl Shop {
 
     fn stages(&self) -> Arc<StageLog> {
         StageLog::new(self.documents.clone(), "test", None).unwrap()
+    }
+
+    /// The keys and names of the stages that were stored, by key.
+    pub(crate) async fn stages_kept(&self) -> Vec<(String, String)> {
+        let page = self.documents.list("stages", Filter::default(), None, 100).await.unwrap();
+        let text = |body: &Value, field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        let kept = page.documents.iter().map(|kept| (text(&kept.body, "key"), text(&kept.body, "name")));
+        let mut kept: Vec<_> = kept.collect();
+        kept.sort();
+        kept
     }
 
     /// Tells that `cart` was deployed, as a pipeline does.

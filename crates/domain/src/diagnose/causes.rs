@@ -1,0 +1,162 @@
+//! Which causes the evidence of one service speaks for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::rank::{anomalies, is_symptom};
+use super::{CauseKind, Hypothesis};
+use crate::evidence::{EvidenceId, Fact, Observation};
+use crate::telemetry::ChangeKind;
+use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
+
+/// How long after a change its harm shows, unless it leaks.
+const CHANGE_WINDOW: Duration = Duration::from_secs(900);
+/// Harm that shows so soon after a deployment is more likely its than that of a resource which is fuller too.
+const CHANGE_SOON: Duration = Duration::from_secs(300);
+/// A detector may date the onset a little early; what came so shortly after it still counts as before.
+const CHANGE_AFTER: Duration = Duration::from_secs(60);
+/// Causes named of one service, and by how much each is less sure than the one before it.
+const CAUSES_MAX: usize = 3;
+const NEXT_CAUSE: f64 = 0.7;
+/// The most that evidence of one kind alone can support: less than policy asks before the product acts by itself, since
+/// one signal can be a fault of its sender.
+const SINGLE_KIND_MAX: f64 = 0.5;
+/// The most that signals can support where nothing says why they left their ranges.
+const UNEXPLAINED_MAX: f64 = 0.6;
+/// The most that any evidence can support.
+const SUPPORTED_MAX: f64 = 0.95;
+
+/// What one service's trouble can come from, most likely first; never empty. Confidence is what the kinds of evidence
+/// support, without regard to other services.
+pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis> {
+    let own: Vec<&Anomaly> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly).collect();
+    let strongest = own.iter().copied().max_by(|a, b| a.score.total_cmp(&b.score));
+    let supports: Vec<EvidenceId> = facts.iter().map(|fact| fact.id.clone()).collect();
+    let mut sure = 1.0;
+    let mut found = Vec::new();
+    for (cause, telling) in causes(&own, facts).into_iter().take(CAUSES_MAX) {
+        let shown = telling.or(strongest);
+        let (claim, immediate_fix, long_term_fix) = words(cause);
+        found.push(Hypothesis {
+            id: String::new(),
+            service: service.clone(),
+            origin: shown.map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
+            statement: format!("{service}: {claim}"),
+            metric: shown.map(|anomaly| anomaly.metric.clone()).unwrap_or_default(),
+            cause,
+            immediate_fix: immediate_fix.to_owned(),
+            long_term_fix: long_term_fix.to_owned(),
+            confidence: sure * supported(cause, facts),
+            supports: supports.clone(),
+            contradicts: Vec::new(),
+        });
+        sure *= NEXT_CAUSE;
+    }
+    found
+}
+
+/// How sure the evidence of one service can make of a cause, by how many kinds of it there are.
+fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
+    let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();
+    let has = |is: fn(&Observation) -> bool| usize::from(facts.iter().any(|fact| is(&fact.observation)));
+    let changes = has(|observation| matches!(observation, Observation::Change(_)));
+    let logs = has(|observation| matches!(observation, Observation::LogTemplate(_)));
+    match (signals.len() + changes + logs, cause) {
+        (0 | 1, _) => SINGLE_KIND_MAX,
+        (_, CauseKind::ServiceDegradation) => UNEXPLAINED_MAX,
+        _ => SUPPORTED_MAX,
+    }
+}
+
+/// The causes that the signals of one service speak for, and the anomaly that tells each.
+fn causes<'a>(own: &[&'a Anomaly], facts: &[&Fact]) -> Vec<(CauseKind, Option<&'a Anomaly>)> {
+    let rising = |part: &str| {
+        own.iter().copied().find(|anomaly| {
+            anomaly.direction == Direction::Up && anomaly.signal == Signal::Saturation && anomaly.metric.contains(part)
+        })
+    };
+    let is_harmed = own.iter().any(|anomaly| is_symptom(anomaly));
+    let deployed = lag(&[ChangeKind::Deployment], own, facts).filter(|_| is_harmed);
+    let configured = lag(&[ChangeKind::Configuration, ChangeKind::FeatureFlag], own, facts);
+    let deployment = || (CauseKind::BadDeployment, None);
+
+    let mut found = Vec::new();
+    found.extend(rising("db.client.connection").map(|pool| (CauseKind::ConnectionPoolExhaustion, Some(pool))));
+    found.extend(deployed.filter(|lag| *lag <= CHANGE_SOON).map(|_| deployment()));
+    found.extend(configured.map(|_| (CauseKind::BadConfiguration, None)));
+    found.extend(rising("memory").map(|memory| (CauseKind::MemoryLeak, Some(memory))));
+    found.extend(deployed.filter(|lag| *lag > CHANGE_SOON).map(|_| deployment()));
+    found.extend(rising("cpu").map(|cpu| (CauseKind::CpuSaturation, Some(cpu))));
+    if found.is_empty() {
+        found.push(match rising("") {
+            Some(resource) => (CauseKind::ResourceSaturation, Some(resource)),
+            None if own.iter().all(|anomaly| anomaly.signal == Signal::Traffic) => (CauseKind::TrafficSurge, None),
+            None => (CauseKind::ServiceDegradation, None),
+        });
+    }
+    found
+}
+
+/// How long before the harm the last change of these kinds was, if it can be to blame.
+fn lag(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&Fact]) -> Option<Duration> {
+    let harm = harm_onset(own)?;
+    let changes = facts.iter().filter_map(|fact| match &fact.observation {
+        Observation::Change(change) if kinds.contains(&change.kind) => Some(change.time),
+        _ => None,
+    });
+    let before = changes.filter(|time| *time <= harm + CHANGE_AFTER);
+    before.map(|time| harm.since(time)).min().filter(|lag| *lag <= CHANGE_WINDOW)
+}
+
+/// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did.
+fn harm_onset(own: &[&Anomaly]) -> Option<Timestamp> {
+    let first =
+        |is: &dyn Fn(&Anomaly) -> bool| own.iter().filter(|anomaly| is(anomaly)).map(|anomaly| anomaly.onset).min();
+    first(&is_symptom).or_else(|| first(&|anomaly| anomaly.signal == Signal::Saturation)).or_else(|| first(&|_| true))
+}
+
+/// The claim, what to do now, and what to change for good.
+fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
+    match cause {
+        CauseKind::BadDeployment => (
+            "signals left their ranges shortly after a deployment",
+            "Roll the deployment back.",
+            "Release to a few instances first and compare them with the rest before going on.",
+        ),
+        CauseKind::ConnectionPoolExhaustion => (
+            "the connection pool is exhausted",
+            "Let the pool hold more connections.",
+            "Find what keeps connections for long, and bound how long one may be held.",
+        ),
+        CauseKind::MemoryLeak => (
+            "memory grows beyond its range",
+            "Start the affected instances again.",
+            "Compare heap profiles over time to find what is kept, and alert on growth before the limit.",
+        ),
+        CauseKind::CpuSaturation => (
+            "the CPU is busier than usual",
+            "Add instances or take load away.",
+            "Profile the busiest code, and size the service for its peak.",
+        ),
+        CauseKind::ResourceSaturation => (
+            "a resource is fuller than usual",
+            "Free the resource or add to it.",
+            "Bound what can fill it, and alert before it is full.",
+        ),
+        CauseKind::TrafficSurge => (
+            "traffic differs from what is usual",
+            "Find where the load comes from, and add instances if it lasts.",
+            "Scale by load, and limit what one client may ask for.",
+        ),
+        CauseKind::BadConfiguration => (
+            "signals left their ranges shortly after a setting was changed",
+            "Set it back.",
+            "Roll settings out in steps, as versions are.",
+        ),
+        CauseKind::ServiceDegradation => (
+            "the service is worse than usual, and the evidence does not say why",
+            "Look at the cited signals and logs.",
+            "Add the metrics that would have told the cause.",
+        ),
+    }
+}

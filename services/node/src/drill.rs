@@ -1,0 +1,128 @@
+//! `llm-sre drill`: whole lives of incidents in virtual time, each in a shop of its own, scored against what the
+//! simulator says that it broke.
+//!
+//! Everything is the product as it ships, on stores in memory: services, contracts, policy of the demo. Only time is
+//! another one: a runtime that jumps to the next thing to happen, so that an hour of the shop costs the work in it.
+
+mod episode;
+mod report;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::bail;
+use llm_sre_proto::simulator::v1::FaultKind;
+
+use crate::cli::{Drill, Output};
+use crate::client::kind_of;
+use crate::config::Config;
+use crate::{output, run};
+use episode::{Episode, Outcome};
+
+/// The faults of a drill, in turn.
+const FAULTS: [FaultKind; 3] = [FaultKind::BadDeploy, FaultKind::ConnectionPoolExhaustion, FaultKind::MemoryLeak];
+/// The most runs of one call.
+const RUNS_MAX: u32 = 100_000;
+
+/// Runs every episode; an error where one did not go as it should.
+pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
+    let seed = arguments.seed.unwrap_or_else(|| uuid::Uuid::now_v7().as_u64_pair().1 & u64::from(u32::MAX));
+    let episodes = plan(arguments, seed)?;
+    let total = episodes.len();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.unwrap_or(cores).clamp(1, total.max(1));
+    let logging = run::logging(config, "llm-sre-drill")?;
+    if arguments.output == Output::Table && arguments.again.is_none() {
+        output::line(format!("seed {seed}"))?;
+    }
+
+    let episodes = Mutex::new(episodes);
+    let (sender, outcomes) = channel();
+    let outcomes = std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (episodes, sender) = (&episodes, sender.clone());
+            scope.spawn(move || {
+                while let Some((index, episode)) = next(episodes) {
+                    if sender.send((index, episode.perform())).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let collected = collect(&outcomes, arguments.output);
+        episodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        collected
+    })?;
+    logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
+    if arguments.output == Output::Table {
+        report::table(&outcomes)?;
+    }
+    let failed = outcomes.iter().filter(|outcome| !outcome.went_well()).count();
+    if failed > 0 {
+        bail!("{failed} of {total} runs did not go as they should; --fault FAULT --again SEED repeats one of them");
+    }
+    Ok(())
+}
+
+fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<VecDeque<(usize, Episode)>> {
+    if arguments.runs.saturating_add(arguments.controls) > RUNS_MAX {
+        bail!("--runs and --controls are more than {RUNS_MAX} together");
+    }
+    let only = arguments.fault.as_deref().and_then(kind_of);
+    if let Some(seed) = arguments.again {
+        let (kind, service) = (only.unwrap_or_default(), arguments.service.clone());
+        return Ok([(0, Episode { kind, service, seed })].into());
+    }
+    let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
+    let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
+    let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));
+    let episode = |(index, (kind, service)): (usize, (FaultKind, String))| {
+        (index, Episode { kind, service, seed: mixed(seed, index as u64) })
+    };
+    Ok(faults.chain(controls).enumerate().map(episode).collect())
+}
+
+/// Seeds of their own from one: SplitMix64's finaliser (Steele, Lea, Flood 2014). Zero would mean "draw one".
+fn mixed(seed: u64, index: u64) -> u64 {
+    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)).max(1)
+}
+
+fn next(episodes: &Mutex<VecDeque<(usize, Episode)>>) -> Option<(usize, Episode)> {
+    episodes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// Prints outcomes in the order of the plan as they come, and keeps them.
+fn collect(outcomes: &Receiver<(usize, anyhow::Result<Outcome>)>, output: Output) -> anyhow::Result<Vec<Outcome>> {
+    let (mut early, mut kept) = (BTreeMap::new(), Vec::new());
+    if output == Output::Table {
+        report::header()?;
+    }
+    while let Ok((index, outcome)) = outcomes.recv() {
+        early.insert(index, outcome?);
+        while let Some(outcome) = early.remove(&kept.len()) {
+            match output {
+                Output::Table => report::row(&outcome)?,
+                Output::Json => output::json(&outcome)?,
+            }
+            kept.push(outcome);
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_of_one_drill_differ_and_come_again() {
+        let seeds: std::collections::BTreeSet<u64> = (0..1_000).map(|index| mixed(7, index)).collect();
+        assert_eq!(seeds.len(), 1_000);
+        assert_eq!(mixed(7, 3), mixed(7, 3));
+    }
+}

@@ -1,0 +1,15 @@
+//! The program `llm-sre` as its users meet it: real processes on free ports, real tools and servers beside them.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
+
+mod by_grpc_web;
+mod by_grpcurl;
+mod client;
+mod command_line;
+mod mistakes;
+#[path = "../../../../tests/parts/parts.rs"]
+mod parts;
+mod process;
+mod processes;
+mod senders;
+mod traces;
