@@ -63,6 +63,8 @@ pub struct Options {
     pub lateness: Duration,
     /// How often duties are looked for in real time, besides whenever one comes up.
     pub tick: Duration,
+    /// How long a look for telemetry waits for some, in real time, where there is none.
+    pub poll_wait: Duration,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             user_facing: Vec::new(),
             lateness: Duration::from_secs(10),
             tick: Duration::from_secs(1),
+            poll_wait: Duration::from_millis(100),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Where adapters meet services: the only place that knows both.
 
+pub(crate) mod recorded;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

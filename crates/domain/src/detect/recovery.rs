@@ -104,13 +104,13 @@ impl Detector {
             _ => self.speaker(anomaly, since),
         };
         let series = watched.map(|watched| &watched.series);
-        let after = |series: &&Series| series.recent.iter().rev().take_while(|(time, _)| *time > since).count();
-        let newest = series.and_then(|series| series.recent.back()).filter(|(time, _)| *time > since);
+        let after = |series: &&Series| series.recent.iter().rev().take_while(|sample| sample.time > since).count();
+        let newest = series.and_then(|series| series.recent.back()).filter(|sample| sample.time > since);
         Some(Measured {
             anomaly: anomaly.id.clone(),
             verdict,
             samples: u32::try_from(series.as_ref().map_or(0, after)).unwrap_or(u32::MAX),
-            value: newest.map_or(0.0, |(_, value)| f64::from(*value)),
+            value: newest.map_or(0.0, |sample| f64::from(sample.value)),
             expected: series.map_or(anomaly.expected, |series| series.baseline.median),
         })
     }
@@ -214,12 +214,13 @@ fn newest_after(watched: &Watched, since: Timestamp) -> Option<Timestamp> {
 /// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
 fn judge(watched: &Watched, usual: &Watched, direction: Direction, since: Timestamp) -> Look {
     let series = &watched.series;
-    let newest: Vec<_> = series.recent.iter().rev().take_while(|(time, _)| *time > since).take(SAMPLES_MIN).collect();
+    let newest: Vec<_> =
+        series.recent.iter().rev().take_while(|sample| sample.time > since).take(SAMPLES_MIN).collect();
     if newest.len() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
-    let is_outside = newest.iter().any(|(_, value)| {
-        let z = usual.series.deviation(f64::from(*value));
+    let is_outside = newest.iter().any(|sample| {
+        let z = usual.series.deviation(f64::from(sample.value));
         z.abs() >= usual.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
     });
     if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }

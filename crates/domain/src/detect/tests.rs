@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+mod rare;
+
 use super::*;
 use crate::Direction;
 use crate::correlate::{Correlator, News};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::harm::{self, Blame, Blames};
 use super::{Argument, Hypothesis, causes};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::{Anomaly, ServiceId, Signal};
@@ -15,8 +16,8 @@ const TRAFFIC: f64 = 0.2;
 const SCORE_MAX: f64 = 1e9;
 
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
-/// count little where a callee shows them as well; a resource that saturates is nobody else's effect. Each hypothesis
-/// cites the facts that it argues from.
+/// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
+/// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
 pub fn rank(evidence: &Evidence) -> Argument {
     let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();
     for fact in &evidence.facts {
@@ -27,16 +28,22 @@ pub fn rank(evidence: &Evidence) -> Argument {
         let worst = suffering.entry(&anomaly.service).or_default();
         *worst = worst.max(strength(anomaly));
     }
+    let known: Vec<&Anomaly> = anomalies(&evidence.facts).map(|(_, anomaly)| anomaly).collect();
+    let (slow, failing) = harm::blame(&known, &evidence.topology);
     let mut weighed: Vec<(f64, f64, Vec<Hypothesis>)> = facts
         .iter()
         .filter_map(|(service, facts)| {
             let callees = evidence.topology.callees(service);
             let explained = callees.filter_map(|callee| suffering.get(callee)).copied().fold(0.0, f64::max);
-            let most = |share| {
-                let weights = anomalies(facts.iter().copied()).map(|(_, anomaly)| weight(anomaly, explained, share));
+            let most = |share, blamed: fn(&Blame) -> f64| {
+                let weights = anomalies(facts.iter().copied()).map(|(_, anomaly)| {
+                    let blame = blame(anomaly, &slow, &failing);
+                    blame.map_or_else(|| weight(anomaly, explained, share), blamed)
+                });
                 weights.fold(0.0, f64::max)
             };
-            let (weight, rival) = (most(EXPLAINED), most(1.0));
+            let weight = most(EXPLAINED, |blame| blame.weight);
+            let rival = most(1.0, |blame| blame.rival);
             (weight > 0.0).then(|| (weight, rival, causes::hypotheses(service, facts)))
         })
         .collect();
@@ -88,8 +95,17 @@ fn travels(anomaly: &Anomaly) -> bool {
     is_symptom(anomaly) || matches!(anomaly.signal, Signal::LogBurst | Signal::Other)
 }
 
+/// What the harm of an anomaly's kind says of its service; `None` where it is not known. A budget burns by errors.
+fn blame<'a>(anomaly: &Anomaly, slow: &'a Blames<'_>, failing: &'a Blames<'_>) -> Option<&'a Blame> {
+    match anomaly.signal {
+        Signal::Latency => slow.get(&anomaly.service),
+        Signal::Errors | Signal::BudgetBurn => failing.get(&anomaly.service),
+        _ => None,
+    }
+}
+
 /// By its logarithm: a hundred deviations are not ten times as telling as ten. What is no number is not above zero.
-fn strength(anomaly: &Anomaly) -> f64 {
+pub(super) fn strength(anomaly: &Anomaly) -> f64 {
     if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX).ln_1p() } else { 0.0 }
 }
 
@@ -132,6 +148,7 @@ mod tests {
                 expected: 1.0,
                 observed: 9.0,
                 exemplar: String::new(),
+                requests_per_s: None,
             }),
         }
     }
