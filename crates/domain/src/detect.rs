@@ -8,6 +8,7 @@ mod budget;
 mod classify;
 mod felt;
 mod findings;
+mod heirs;
 mod load;
 mod logs;
 mod rates;
@@ -312,14 +313,12 @@ impl Detector {
             self.counts.refused += 1;
             return;
         }
-        let metric = key.metric.clone();
-        let watched = self.series.entry(key).or_insert_with(|| Watched {
-            series: Series::new(time),
-            signal,
-            tuning: classify::tuning(signal, &metric, unit),
-            unit: unit.clone(),
-            version: origin.version.clone(),
-        });
+        if !self.series.contains_key(&key) {
+            let (series, tuning) = (self.begin_series(&key, time), classify::tuning(signal, &key.metric, unit));
+            let (unit, version) = (unit.clone(), origin.version.clone());
+            self.series.insert(key.clone(), Watched { series, signal, tuning, unit, version });
+        }
+        let Some(watched) = self.series.get_mut(&key) else { return };
         if time <= watched.series.last {
             self.counts.late += 1;
             return;

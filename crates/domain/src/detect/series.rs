@@ -136,6 +136,11 @@ impl Series {
         }
     }
 
+    /// As new, with the baseline of another; it is trusted once this one's own first minutes are over.
+    pub(crate) fn heir(time: Timestamp, of: &Self) -> Self {
+        Self { normal: of.normal.clone(), baseline: of.baseline, interval_s: of.interval_s, ..Self::new(time) }
+    }
+
     /// Takes a sample. Samples that are not after the newest one are the caller's to count as late.
     pub(crate) fn observe(&mut self, sample: Sample, tuning: Tuning) {
         let Sample { time, value, .. } = sample;

@@ -12,6 +12,8 @@ use crate::{Anomaly, ServiceId, Signal};
 const EXPLAINED: f64 = 0.7;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
+/// By how much more a service weighs that was changed shortly before: the others have no such reason.
+const CHANGED: f64 = 1.5;
 /// A score above this says no more than this one: senders can make it infinite.
 const SCORE_MAX: f64 = 1e9;
 
@@ -42,9 +44,12 @@ pub fn rank(evidence: &Evidence) -> Argument {
                 });
                 weights.fold(0.0, f64::max)
             };
-            let weight = most(EXPLAINED, |blame| blame.weight);
-            let rival = most(1.0, |blame| blame.rival);
-            (weight > 0.0).then(|| (weight, rival, causes::hypotheses(service, facts)))
+            let (weight, rival) = (most(EXPLAINED, |blame| blame.weight), most(1.0, |blame| blame.rival));
+            (weight > 0.0).then(|| {
+                let causes = causes::hypotheses(service, facts);
+                let reason = if causes::is_changed(&causes) { CHANGED } else { 1.0 };
+                (weight * reason, rival * reason, causes)
+            })
         })
         .collect();
     // A stable sort: services of one weight stay in their order.
@@ -210,6 +215,14 @@ mod tests {
         };
         let facts = vec![noise(100), fact("a", Signal::Errors, "e", 20.0), deployment("a", 980)];
         assert_eq!(argue(facts, &[]).hypotheses[0].cause, CauseKind::BadDeployment);
+    }
+
+    #[test]
+    fn what_was_changed_outweighs_what_was_not() {
+        let facts = vec![fact("a", Signal::Latency, "d", 20.0), fact("b", Signal::Latency, "d", 15.0)];
+        assert_eq!(argue(facts.clone(), &[]).hypotheses[0].service, ServiceId::named("a"));
+        let facts = [facts, vec![deployment("b", 950)]].concat();
+        assert_eq!(argue(facts, &[]).hypotheses[0].service, ServiceId::named("b"));
     }
 
     #[test]
