@@ -16,6 +16,9 @@ use crate::{Anomaly, ServiceId, Signal};
 /// What remains of a signal's weight where its harm arrives at nobody, as far as anybody measures.
 const UNFELT: f64 = 0.2;
 
+/// What remains of a service's own lost time where one that it calls fails: most of it may be calls made again.
+const RETRIED: f64 = 0.3;
+
 /// What of one kind of harm a service shows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Loss {
@@ -47,12 +50,13 @@ pub(super) fn blame<'a>(anomalies: &[&'a Anomaly], topology: &Topology) -> (Blam
     let arrived = losses.each_ref().map(|losses| arrivals(losses, topology, is_called));
     let is_felt = arrived.iter().flat_map(BTreeMap::values).any(|loss| loss.per_second > 0.0);
     let [time, failures] = [0, 1].map(|kind| {
-        let losses = &losses[kind];
+        let harm = &losses[kind];
+        let retried = (kind == 0).then_some(&losses[1]);
         if is_felt {
-            return shares(losses, &arrived[kind], topology);
+            return shares(harm, &arrived[kind], retried, topology);
         }
-        let is_called = |service: &ServiceId| topology.callers(service).any(|caller| losses.contains_key(caller));
-        shares(losses, &arrivals(losses, topology, is_called), topology)
+        let is_called = |service: &ServiceId| topology.callers(service).any(|caller| harm.contains_key(caller));
+        shares(harm, &arrivals(harm, topology, is_called), retried, topology)
     });
     (time, failures)
 }
@@ -69,10 +73,19 @@ fn losses<'a>(anomalies: &[&'a Anomaly], kind: Signal) -> Losses<'a> {
     losses
 }
 
-fn shares<'a>(losses: &Losses<'a>, arrived: &Losses<'a>, topology: &Topology) -> Blames<'a> {
+/// `retried` are the failures, where time is shared out: who calls what fails calls again, and waits for it.
+fn shares<'a>(
+    losses: &Losses<'a>,
+    arrived: &Losses<'a>,
+    retried: Option<&Losses<'a>>,
+    topology: &Topology,
+) -> Blames<'a> {
     let own = |service: &ServiceId, loss: &Loss| {
         let called = topology.callees(service).filter_map(|callee| losses.get(callee));
-        (loss.per_second - called.map(|callee| callee.per_second).sum::<f64>()).max(0.0)
+        let own = (loss.per_second - called.map(|callee| callee.per_second).sum::<f64>()).max(0.0);
+        let calls_again =
+            topology.callees(service).any(|callee| retried.is_some_and(|failing| failing.contains_key(callee)));
+        if calls_again { own * RETRIED } else { own }
     };
     let felt: Vec<f64> = losses
         .iter()
@@ -208,6 +221,16 @@ mod tests {
         assert_eq!(most_to_blame(&[slow("web", 0.5), slow("cart", 0.5), slow("base", 0.48)], &SHOP), "base");
         // Those who call from outside show nothing: the uppermost that do stand for them.
         assert_eq!(most_to_blame(&[slow("cart", 0.5), slow("base", 0.48)], &SHOP), "base");
+    }
+
+    #[test]
+    fn calls_made_again_are_blamed_on_what_failed() {
+        let slow = |service, excess| symptom(service, Signal::Latency, excess, 10.0, 20.0);
+        let found = [slow("web", 0.7), slow("cart", 0.7), slow("base", 0.3)];
+        assert_eq!(most_to_blame(&found, &SHOP), "cart");
+        let failing = symptom("base", Signal::Errors, 0.1, 10.0, 20.0);
+        let found = [found.to_vec(), vec![failing]].concat();
+        assert_eq!(most_to_blame(&found, &SHOP), "base");
     }
 
     #[test]

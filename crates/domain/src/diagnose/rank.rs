@@ -100,11 +100,14 @@ fn travels(anomaly: &Anomaly) -> bool {
     is_symptom(anomaly) || matches!(anomaly.signal, Signal::LogBurst | Signal::Other)
 }
 
-/// What the harm of an anomaly's kind says of its service; `None` where it is not known. A budget burns by errors.
+/// What the harm of an anomaly's kind says of its service; `None` where it is not known. A budget burns by errors. What
+/// comes along with harm, such as logs and requests that pile up, says no more than the harm does.
 fn blame<'a>(anomaly: &Anomaly, slow: &'a Blames<'_>, failing: &'a Blames<'_>) -> Option<&'a Blame> {
+    let (slow, failing) = (slow.get(&anomaly.service), failing.get(&anomaly.service));
     match anomaly.signal {
-        Signal::Latency => slow.get(&anomaly.service),
-        Signal::Errors | Signal::BudgetBurn => failing.get(&anomaly.service),
+        Signal::Latency => slow,
+        Signal::Errors | Signal::BudgetBurn => failing,
+        _ if travels(anomaly) => slow.into_iter().chain(failing).max_by(|a, b| a.weight.total_cmp(&b.weight)),
         _ => None,
     }
 }
