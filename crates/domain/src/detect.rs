@@ -11,6 +11,7 @@ mod findings;
 mod heirs;
 mod load;
 mod logs;
+mod objectives;
 mod rates;
 mod recovery;
 mod requests;
@@ -25,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::CallFinder;
-use crate::remedy::ServicePattern;
 use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue, Span};
 use crate::topology::Topology;
 use crate::{ServiceId, Signal, Timestamp};
@@ -39,6 +39,7 @@ use sample::Sample;
 use series::{Series, Tuning};
 
 pub use findings::Abnormal;
+pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 
 /// Series watched at once; points of further ones are counted as refused.
@@ -57,24 +58,6 @@ const BEYOND_MIN: f64 = 4.999;
 /// Points that lie further in the future than this, as seen from the watermark, are refused: one wrong clock must
 /// not close everybody's windows.
 const FUTURE_MAX: Duration = Duration::from_secs(6 * 3600);
-
-/// What is watched, and how well.
-#[derive(Clone, Debug, Default)]
-pub struct Objectives {
-    /// Availability objectives such as 0.999; the first that matches counts, and [`AVAILABILITY_DEFAULT`] without one.
-    pub availability: Vec<(ServicePattern, f64)>,
-}
-
-impl Objectives {
-    /// The availability objective of a service.
-    pub fn availability(&self, service: &ServiceId) -> f64 {
-        let given = self.availability.iter().find(|(pattern, _)| pattern.matches(service));
-        given.map_or(AVAILABILITY_DEFAULT, |(_, objective)| *objective)
-    }
-}
-
-/// The availability objective of a service that has none configured.
-pub const AVAILABILITY_DEFAULT: f64 = 0.999;
 
 /// How much was taken and what was left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,14 +155,14 @@ impl Detector {
         self.pulses.contains_key(service)
     }
 
-    /// The availability objective of a service.
-    pub fn objective(&self, service: &ServiceId) -> f64 {
-        self.objectives.availability(service)
+    /// What a service is held to.
+    pub fn objective(&self, service: &ServiceId) -> Objective {
+        self.objectives.of(service)
     }
 
     /// How fast a service burns its error budget over the last hour; `None` without requests.
     pub fn burn_rate(&self, service: &ServiceId) -> Option<f64> {
-        self.budgets.get(service)?.rate(self.watermark, self.objective(service))
+        self.budgets.get(service)?.rate(self.watermark, &self.objective(service))
     }
 
     /// Takes a point.

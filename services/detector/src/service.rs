@@ -54,7 +54,7 @@ pub struct Dependencies {
 pub struct Options {
     /// The times of an incident's life.
     pub rules: Rules,
-    /// Availability objectives.
+    /// What services are held to.
     pub objectives: Objectives,
     /// The services that users meet. Where none is named, those are taken that nobody calls and that call others.
     pub user_facing: Vec<ServicePattern>,

@@ -15,6 +15,8 @@ use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 /// The name of the series that counts error logs.
 pub(crate) const ERROR_LOGS: &str = "logs.errors";
+/// The name of the series of requests that failed or took longer than the objective says.
+pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
 /// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
 const SILENT_INTERVALS: u32 = 6;
 const SILENT_MIN: Duration = Duration::from_secs(60);
@@ -50,7 +52,7 @@ impl Detector {
         let burning = self.budgets.iter().filter_map(|(service, budget)| {
             let (since, score) = budget.burning?;
             let objective = self.objective(service);
-            let burn = budget.rate(self.watermark, objective).unwrap_or(0.0);
+            let burn = budget.rate(self.watermark, &objective).unwrap_or(0.0);
             let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", since);
             (anomaly.score, anomaly.expected, anomaly.observed) = (score, 1.0, burn);
             Some(Abnormal { anomaly, is_worthy: true })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::findings::BAD_RATIO;
 use super::series::Series;
 use super::{Detector, SeriesKey, Watched};
 use crate::incident::Verdict;
@@ -176,9 +177,13 @@ impl Detector {
         own.or_else(|| same.map(|(_, watched)| watched).find(speaks))
     }
 
+    /// The share of requests that use the budget up.
     fn errors_of<'a>(&'a self, service: &'a ServiceId) -> Option<&'a Watched> {
-        let is_ratio = |key: &SeriesKey| &*key.metric == "requests.error_ratio" && key.instance.is_empty();
-        self.series_of(service).find(|(key, _)| is_ratio(key)).map(|(_, watched)| watched)
+        let named = |metric: &str| {
+            let is_it = |key: &SeriesKey| &*key.metric == metric && key.instance.is_empty();
+            self.series_of(service).find(|(key, _)| is_it(key)).map(|(_, watched)| watched)
+        };
+        named(BAD_RATIO).or_else(|| named("requests.error_ratio"))
     }
 
     /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.

@@ -18,14 +18,16 @@ impl Detector {
             }
         }
         for (service, budget) in &mut self.budgets {
-            let objective = self.objectives.availability(service);
-            budget.judge(watermark, objective);
+            budget.judge(watermark, &self.objectives.of(service));
         }
     }
 
     fn request_window(&mut self, service: &ServiceId, instance: &Arc<str>, time: Timestamp, window: &requests::Window) {
+        let threshold_s = self.objectives.of(service).latency_threshold_s.filter(|_| instance.is_empty());
+        // Failed requests may be slow as well, and are not told apart: at least so many were bad.
+        let bad = window.failed.max(threshold_s.map_or(0.0, |threshold_s| window.slower(threshold_s)));
         if instance.is_empty() {
-            self.budgets.entry(service.clone()).or_default().add(time, window.requests, window.failed);
+            self.budgets.entry(service.clone()).or_default().add(time, window.requests, bad);
         }
         let origin = Origin { instance: instance.clone(), version: "".into() };
         let mut observe = |metric: &str, dimension: &str, signal, unit: &str, sample| {
@@ -43,6 +45,10 @@ impl Detector {
             observe("http.server.request.duration", "p95", Signal::Latency, "s", p95);
             let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
             observe("requests.error_ratio", "", Signal::Errors, "1", failed);
+            if threshold_s.is_some() {
+                let bad = Sample::share(time, bad / window.requests, 1.0, window.requests);
+                observe(findings::BAD_RATIO, "", Signal::Errors, "1", bad);
+            }
         }
     }
 
