@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 
 use tonic::Status;
@@ -12,14 +12,16 @@ use tower::{Service, ServiceExt};
 
 use crate::Peer;
 
-/// Where the peer will be.
+/// Where the peer will be. It is there as long as this is: services that know each other by it would else keep each
+/// other for ever.
 #[derive(Clone, Default)]
 pub struct Slot(Arc<OnceLock<Peer>>);
 
 impl Slot {
-    /// The peer that will be here. Until then it answers UNAVAILABLE, as a server that has not started.
+    /// The peer that will be here. Until then, and once the slot is gone, it answers UNAVAILABLE, as a server that does
+    /// not run.
     pub fn peer(&self) -> Peer {
-        BoxCloneSyncService::new(Late(self.clone()))
+        BoxCloneSyncService::new(Late(Arc::downgrade(&self.0)))
     }
 
     /// Puts the peer here. The first stays.
@@ -29,7 +31,7 @@ impl Slot {
 }
 
 #[derive(Clone)]
-struct Late(Slot);
+struct Late(Weak<OnceLock<Peer>>);
 
 impl Service<http::Request<Body>> for Late {
     type Response = http::Response<Body>;
@@ -41,9 +43,9 @@ impl Service<http::Request<Body>> for Late {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let peer = self.0.0.get().cloned();
+        let peer = self.0.upgrade().and_then(|slot| slot.get().cloned());
         Box::pin(async move {
-            let peer = peer.ok_or_else(|| Status::unavailable("the services of this process are being built"))?;
+            let peer = peer.ok_or_else(|| Status::unavailable("the services of this process do not run"))?;
             peer.oneshot(request).await
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use llm_sre_mesh::Peer;
+use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::server::Server;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ pub(crate) struct Node {
     jobs: Vec<(&'static str, Work)>,
     addresses: Vec<(&'static str, String)>,
     health: Vec<(llm_sre_mesh::server::Health, Vec<&'static str>)>,
-    peer: Option<Peer>,
+    control: Option<Slot>,
 }
 
 impl Node {
@@ -46,14 +47,14 @@ impl Node {
         self.addresses.push((what, address));
     }
 
-    /// Says how the control services of this process are reached from within.
-    pub(crate) fn reached_by(&mut self, peer: Peer) {
-        self.peer = Some(peer);
+    /// Says how the control services of this process are reached from within, as long as it runs.
+    pub(crate) fn reached_by(&mut self, control: Slot) {
+        self.control = Some(control);
     }
 
     /// The control services of this process.
     pub(crate) fn peer(&self) -> anyhow::Result<Peer> {
-        self.peer.clone().context("this process has no control services")
+        Ok(self.control.as_ref().context("this process has no control services")?.peer())
     }
 
     /// What listens where.

@@ -139,7 +139,7 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     }
     let Control { routes, names, slot } = control;
     slot.fill(peer::local(routes.clone()));
-    node.reached_by(slot.peer());
+    node.reached_by(slot);
     if parts.listens && !names.is_empty() {
         let server = Server::bind(parts.config.listen.control, routes, &names).await;
         let server = server.context("--listen (listen.control) says where control services listen")?;

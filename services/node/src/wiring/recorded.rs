@@ -39,6 +39,8 @@ pub(crate) struct Recorded {
     bus: Arc<MemoryBus>,
     stop: CancellationToken,
     jobs: JoinSet<anyhow::Result<()>>,
+    /// How the services know each other, for as long as this is.
+    _slots: [Slot; 2],
 }
 
 impl Recorded {
@@ -97,8 +99,10 @@ impl Recorded {
         let stop = CancellationToken::new();
         let jobs = run(indexer, detects, explains, &stop);
         let gateway = peer::local(gateway.routes());
-        let (incidents, diagnoses) = (Incidents::new(incidents.peer()), Diagnoses::new(diagnoses.peer()));
-        Ok(Self { gateway, incidents, diagnoses, clock, bus, stop, jobs })
+        let slots = [incidents, diagnoses];
+        let [incidents, diagnoses] = slots.each_ref().map(Slot::peer);
+        let (incidents, diagnoses) = (Incidents::new(incidents), Diagnoses::new(diagnoses));
+        Ok(Self { gateway, incidents, diagnoses, clock, bus, stop, jobs, _slots: slots })
     }
 
     /// Whether indexer and detector have handled all that the gateway took.

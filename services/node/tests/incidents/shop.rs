@@ -60,6 +60,8 @@ pub(crate) struct Running {
     pub(crate) service: Service,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// How the services know each other, for as long as they run.
+    _slots: [Slot; 2],
 }
 
 impl Shop {
@@ -139,7 +141,7 @@ impl Shop {
                 stored.unwrap();
             }
         });
-        Running { service, stop, task }
+        Running { service, stop, task, _slots: [incidents, diagnoses] }
     }
 
     fn repairs(&self, policy: Policy, incidents: &Slot, diagnoses: &Slot) -> remediation::Service {
