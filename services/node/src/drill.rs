@@ -7,18 +7,14 @@
 mod episode;
 mod report;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::bail;
 use llm_sre_proto::simulator::v1::FaultKind;
 
 use crate::cli::{Drill, Output};
 use crate::client::kind_of;
 use crate::config::Config;
-use crate::{output, run};
-use episode::{Episode, Outcome};
+use crate::{output, run, side_by_side};
+use episode::Episode;
 
 /// The faults of a drill, in turn.
 const FAULTS: [FaultKind; 3] = [FaultKind::BadDeploy, FaultKind::ConnectionPoolExhaustion, FaultKind::MemoryLeak];
@@ -30,30 +26,22 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(|| uuid::Uuid::now_v7().as_u64_pair().1 & u64::from(u32::MAX));
     let episodes = plan(arguments, seed)?;
     let total = episodes.len();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = arguments.jobs.unwrap_or(cores).clamp(1, total.max(1));
     let logging = run::logging(config, "llm-sre-drill")?;
     if arguments.output == Output::Table && arguments.again.is_none() {
         output::line(format!("seed {seed}"))?;
     }
 
-    let episodes = Mutex::new(episodes);
-    let (sender, outcomes) = channel();
-    let outcomes = std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (episodes, sender) = (&episodes, sender.clone());
-            scope.spawn(move || {
-                while let Some((index, episode)) = next(episodes) {
-                    if sender.send((index, episode.perform())).is_err() {
-                        return;
-                    }
-                }
-            });
+    if arguments.output == Output::Table {
+        report::header()?;
+    }
+    let mut outcomes = Vec::new();
+    side_by_side::run("runs", episodes, arguments.jobs, Episode::perform, |outcome| {
+        match arguments.output {
+            Output::Table => report::row(&outcome)?,
+            Output::Json => output::json(&outcome)?,
         }
-        drop(sender);
-        let collected = collect(&outcomes, arguments.output);
-        episodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        collected
+        outcomes.push(outcome);
+        Ok(())
     })?;
     logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
     if arguments.output == Output::Table {
@@ -66,20 +54,22 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<VecDeque<(usize, Episode)>> {
+fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     if arguments.runs.saturating_add(arguments.controls) > RUNS_MAX {
         bail!("--runs and --controls are more than {RUNS_MAX} together");
     }
     let only = arguments.fault.as_deref().and_then(kind_of);
     if let Some(seed) = arguments.again {
         let (kind, service) = (only.unwrap_or_default(), arguments.service.clone());
-        return Ok([(0, Episode { kind, service, seed })].into());
+        return Ok(vec![Episode { kind, service, seed }]);
     }
     let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
     let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));
-    let episode = |(index, (kind, service)): (usize, (FaultKind, String))| {
-        (index, Episode { kind, service, seed: mixed(seed, index as u64) })
+    let episode = |(index, (kind, service)): (usize, (FaultKind, String))| Episode {
+        kind,
+        service,
+        seed: mixed(seed, index as u64),
     };
     Ok(faults.chain(controls).enumerate().map(episode).collect())
 }
@@ -90,29 +80,6 @@ fn mixed(seed: u64, index: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (z ^ (z >> 31)).max(1)
-}
-
-fn next(episodes: &Mutex<VecDeque<(usize, Episode)>>) -> Option<(usize, Episode)> {
-    episodes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-/// Prints outcomes in the order of the plan as they come, and keeps them.
-fn collect(outcomes: &Receiver<(usize, anyhow::Result<Outcome>)>, output: Output) -> anyhow::Result<Vec<Outcome>> {
-    let (mut early, mut kept) = (BTreeMap::new(), Vec::new());
-    if output == Output::Table {
-        report::header()?;
-    }
-    while let Ok((index, outcome)) = outcomes.recv() {
-        early.insert(index, outcome?);
-        while let Some(outcome) = early.remove(&kept.len()) {
-            match output {
-                Output::Table => report::row(&outcome)?,
-                Output::Json => output::json(&outcome)?,
-            }
-            kept.push(outcome);
-        }
-    }
-    Ok(kept)
 }
 
 #[cfg(test)]

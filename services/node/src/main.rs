@@ -9,6 +9,7 @@ mod node;
 mod output;
 mod replay;
 mod run;
+mod side_by_side;
 mod times;
 mod wiring;
 

@@ -8,16 +8,11 @@ mod case;
 mod openings;
 mod session;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{IsTerminal, Write};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::Replay;
-use crate::{config, output, times};
+use crate::{config, output, side_by_side, times};
 use case::Case;
 use session::Session;
 
@@ -61,79 +56,11 @@ pub(crate) fn run(arguments: &Replay) -> anyhow::Result<()> {
         .iter()
         .map(|text| Case::parse(text, diagnose_at).map_err(|error| wrong("replay", "CASE", &error)))
         .collect();
-    let cases: VecDeque<(usize, Case)> = cases?.into_iter().enumerate().collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = arguments.jobs.unwrap_or(cores).clamp(1, cases.len().max(1));
-
-    let total = cases.len();
-    let cases = Mutex::new(cases);
-    let (sender, reports) = channel();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (cases, sender) = (&cases, sender.clone());
-            scope.spawn(move || {
-                while let Some((index, case)) = next(cases) {
-                    if sender.send((index, replay(&case))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let printed = print(&reports, total);
-        // After a failure nobody waits for the cases that have not begun.
-        cases.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        printed
-    })
+    side_by_side::run("cases", cases?, arguments.jobs, replay, |report| Ok(output::json(&report)?))
 }
 
 fn wrong(place: &str, key: &str, error: &anyhow::Error) -> config::Error {
     config::Error::Key { place: place.to_owned(), key: key.to_owned(), reason: format!("{error:#}") }
-}
-
-fn next(cases: &Mutex<VecDeque<(usize, Case)>>) -> Option<(usize, Case)> {
-    cases.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-/// Prints reports in order, and how far the work is.
-fn print(reports: &Receiver<(usize, anyhow::Result<Report>)>, total: usize) -> anyhow::Result<()> {
-    let mut progress = Progress { shows: std::io::stderr().is_terminal(), total };
-    let mut early = BTreeMap::new();
-    let (mut done, mut printed) = (0, 0);
-    progress.show(done)?;
-    while let Ok((index, report)) = reports.recv() {
-        done += 1;
-        early.insert(index, report?);
-        while let Some(report) = early.remove(&printed) {
-            progress.clear()?;
-            output::json(&report)?;
-            printed += 1;
-        }
-        progress.show(done)?;
-    }
-    progress.clear()?;
-    Ok(())
-}
-
-/// A line on stderr that says how far the work is, where somebody sees it.
-struct Progress {
-    shows: bool,
-    total: usize,
-}
-
-impl Progress {
-    fn show(&mut self, done: usize) -> std::io::Result<()> {
-        if !self.shows {
-            return Ok(());
-        }
-        let mut out = std::io::stderr().lock();
-        write!(out, "\r{done} of {} cases", self.total)?;
-        out.flush()
-    }
-
-    fn clear(&mut self) -> std::io::Result<()> {
-        if self.shows { write!(std::io::stderr().lock(), "\r\x1b[K") } else { Ok(()) }
-    }
 }
 
 /// Replays one case, on this thread.
