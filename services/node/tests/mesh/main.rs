@@ -7,6 +7,7 @@ mod by_grpcurl;
 mod client;
 mod command_line;
 mod mistakes;
+mod on_opensearch;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;
