@@ -41,7 +41,7 @@ impl OpenSearchTelemetry {
             vec![within(query.range), json!({ "range": { "severity": { "gte": query.min_severity.number() } } })];
         filters.extend(words.iter().map(|word| has("words", &rows::word_term(word.clone()))));
         filters.extend(query.service.as_ref().map(|service| has("service", &keys::of_service(service))));
-        filters.extend(query.trace_id.map(|trace| has("trace", &rows::trace_term(trace))));
+        filters.extend(query.trace_id.map(|trace| has("trace", &rows::hex(&trace))));
         let limit = query.limit.clamp(1, RECORDS_MAX);
         let mut found = self.newest("logs", query.range, filters, after, limit + 1).await?;
         let more = found.len() > limit;

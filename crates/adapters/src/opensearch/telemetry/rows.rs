@@ -160,9 +160,7 @@ struct StoredLog<'a> {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trace_id: Option<[u8; 16]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    span_id: Option<[u8; 8]>,
+    span: Option<String>,
 }
 
 impl<'a> LogRow<'a> {
@@ -170,7 +168,7 @@ impl<'a> LogRow<'a> {
         Self {
             placed: Placed::new(id, log.time, &log.service),
             severity: log.severity.number(),
-            trace: log.trace_id.map(trace_term),
+            trace: log.trace_id.map(|trace_id| hex(&trace_id)),
             words: words(&log.body).into_iter().map(word_term).collect(),
             record: StoredLog {
                 service: log.service.clone(),
@@ -178,8 +176,7 @@ impl<'a> LogRow<'a> {
                 body: log.body.as_str().into(),
                 event: (&*log.event_name).into(),
                 attributes: log.attributes.clone(),
-                trace_id: log.trace_id,
-                span_id: log.span_id,
+                span: log.span_id.map(|span_id| hex(&span_id)),
             },
         }
     }
@@ -190,15 +187,30 @@ pub(super) fn word_term(word: String) -> String {
     if word.len() > WORD_BYTES_MAX { keys::digest([word.as_str()]) } else { word }
 }
 
-/// The term that a trace is found by.
-pub(super) fn trace_term(trace_id: [u8; 16]) -> String {
-    keys::base64(&trace_id)
+/// Bytes as lower-case hexadecimal digits, as ids of traces are shown everywhere.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |digit: u8| char::from(DIGITS[usize::from(digit & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// The bytes again.
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// A log record, from its row.
 pub(super) fn log(row: &Value) -> Result<LogRecord, Failure> {
     let read = || {
         let stored = StoredLog::deserialize(&row["record"]).ok()?;
+        let trace_id = row.get("trace").map(|trace| from_hex(trace.as_str()?));
         Some(LogRecord {
             service: stored.service,
             origin: stored.origin,
@@ -207,8 +219,8 @@ pub(super) fn log(row: &Value) -> Result<LogRecord, Failure> {
             body: stored.body.into_owned(),
             event_name: stored.event.into(),
             attributes: stored.attributes,
-            trace_id: stored.trace_id,
-            span_id: stored.span_id,
+            trace_id: if let Some(found) = trace_id { Some(found?) } else { None },
+            span_id: if let Some(span) = stored.span { Some(from_hex(&span)?) } else { None },
         })
     };
     read().ok_or_else(|| Failure::corrupt("a field of a log record", row))
