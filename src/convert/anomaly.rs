@@ -58,6 +58,7 @@ impl From<&Anomaly> for v1::Anomaly {
             expected: anomaly.expected,
             observed: anomaly.observed,
             exemplar: anomaly.exemplar.clone(),
+            requests_per_second: anomaly.requests_per_s,
         }
     }
 }
@@ -81,6 +82,7 @@ impl TryFrom<&v1::Anomaly> for Anomaly {
             expected: anomaly.expected,
             observed: anomaly.observed,
             exemplar: anomaly.exemplar.clone(),
+            requests_per_s: anomaly.requests_per_second,
         })
     }
 }

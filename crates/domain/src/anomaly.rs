@@ -77,4 +77,7 @@ pub struct Anomaly {
     pub observed: f64,
     /// A log line or trace that shows it; empty where there is none.
     pub exemplar: String,
+    /// Requests per second that its service answered meanwhile: with it, a share or a duration becomes failed requests
+    /// and lost time. `None` where nobody counted.
+    pub requests_per_s: Option<f64>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::detect::{Abnormal, Detector};
 use crate::diagnose::{Argument, rank};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Observation};
 use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
 
 /// How long a case waits for further signals before it is told, in event time.
@@ -82,6 +82,7 @@ impl Correlator {
                 let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
                 let evidence = detector.evidence(&kept, &case.services, case.onset);
                 let argument = rank(&evidence);
+                case.take_in_likely(&evidence, &argument);
                 news.push(News::Opened(case.clone(), evidence, argument));
             }
         }
@@ -161,6 +162,19 @@ impl Case {
     fn keep(&mut self, anomaly: Anomaly) {
         if self.anomalies.len() < ANOMALIES_MAX || self.anomalies.contains_key(&anomaly.id) {
             self.anomalies.insert(anomaly.id.clone(), anomaly);
+        }
+    }
+
+    /// What is taken for the cause is of the case, though it might have raised no alarm by itself.
+    fn take_in_likely(&mut self, evidence: &Evidence, argument: &Argument) {
+        let Some(likely) = argument.hypotheses.first().map(|hypothesis| &hypothesis.service) else { return };
+        for fact in &evidence.facts {
+            if let Observation::Anomaly(anomaly) = &fact.observation
+                && anomaly.service == *likely
+            {
+                self.services.insert(likely.clone());
+                self.keep(anomaly.clone());
+            }
         }
     }
 

@@ -6,11 +6,16 @@
 
 mod budget;
 mod classify;
+mod felt;
 mod findings;
+mod heirs;
+mod load;
 mod logs;
+mod objectives;
 mod rates;
 mod recovery;
 mod requests;
+mod sample;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -21,18 +26,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::CallFinder;
-use crate::remedy::ServicePattern;
 use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue, Span};
 use crate::topology::Topology;
 use crate::{ServiceId, Signal, Timestamp};
 
 use budget::Budget;
+use load::Load;
 use logs::Logs;
 use rates::Counter;
 use requests::Requests;
+use sample::Sample;
 use series::{Series, Tuning};
 
 pub use findings::Abnormal;
+pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 
 /// Series watched at once; points of further ones are counted as refused.
@@ -46,27 +53,11 @@ const CHANGES_KEPT: Duration = Duration::from_secs(2 * 3600);
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 /// How often what is to be forgotten is looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Requests that lie beyond a quantile, for it to be a sample: of fewer it is one of them, by chance.
+const BEYOND_MIN: f64 = 4.999;
 /// Points that lie further in the future than this, as seen from the watermark, are refused: one wrong clock must
 /// not close everybody's windows.
 const FUTURE_MAX: Duration = Duration::from_secs(6 * 3600);
-
-/// What is watched, and how well.
-#[derive(Clone, Debug, Default)]
-pub struct Objectives {
-    /// Availability objectives such as 0.999; the first that matches counts, and [`AVAILABILITY_DEFAULT`] without one.
-    pub availability: Vec<(ServicePattern, f64)>,
-}
-
-impl Objectives {
-    /// The availability objective of a service.
-    pub fn availability(&self, service: &ServiceId) -> f64 {
-        let given = self.availability.iter().find(|(pattern, _)| pattern.matches(service));
-        given.map_or(AVAILABILITY_DEFAULT, |(_, objective)| *objective)
-    }
-}
-
-/// The availability objective of a service that has none configured.
-pub const AVAILABILITY_DEFAULT: f64 = 0.999;
 
 /// How much was taken and what was left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,12 +105,12 @@ pub struct Detector {
     budgets: BTreeMap<ServiceId, Budget>,
     logs: BTreeMap<ServiceId, Logs>,
     pulses: BTreeMap<ServiceId, Pulse>,
+    loads: BTreeMap<(ServiceId, Arc<str>), Load>,
     changes: VecDeque<Change>,
     finder: CallFinder,
     topology: Topology,
     watermark: Timestamp,
     forgotten_at: Timestamp,
-    frozen: bool,
     counts: Counts,
 }
 
@@ -134,12 +125,12 @@ impl Detector {
             budgets: BTreeMap::new(),
             logs: BTreeMap::new(),
             pulses: BTreeMap::new(),
+            loads: BTreeMap::new(),
             changes: VecDeque::new(),
             finder: CallFinder::new(CALLS_MAX),
             topology: Topology::default(),
             watermark: Timestamp::EPOCH,
             forgotten_at: Timestamp::EPOCH,
-            frozen: false,
             counts: Counts::default(),
         }
     }
@@ -164,14 +155,14 @@ impl Detector {
         self.pulses.contains_key(service)
     }
 
-    /// The availability objective of a service.
-    pub fn objective(&self, service: &ServiceId) -> f64 {
-        self.objectives.availability(service)
+    /// What a service is held to.
+    pub fn objective(&self, service: &ServiceId) -> Objective {
+        self.objectives.of(service)
     }
 
     /// How fast a service burns its error budget over the last hour; `None` without requests.
     pub fn burn_rate(&self, service: &ServiceId) -> Option<f64> {
-        self.budgets.get(service)?.rate(self.watermark, self.objective(service))
+        self.budgets.get(service)?.rate(self.watermark, &self.objective(service))
     }
 
     /// Takes a point.
@@ -184,8 +175,8 @@ impl Detector {
             return;
         }
         match &point.value {
-            PointValue::Gauge(value) => self.sample(point, "", *value),
-            PointValue::Sum { value, monotonic: false, .. } => self.sample(point, "", *value),
+            PointValue::Gauge(value) => self.gauge(point, *value),
+            PointValue::Sum { value, monotonic: false, .. } => self.gauge(point, *value),
             PointValue::Sum { value, temporality, .. } => {
                 let key = self.key(point, "");
                 if self.counters.len() >= SERIES_MAX && !self.counters.contains_key(&key) {
@@ -194,15 +185,17 @@ impl Detector {
                 }
                 let counter = self.counters.entry(key).or_default();
                 if let Some(step) = counter.advance(point.time, point.start, *value, *temporality) {
-                    self.sample(point, "", step.amount / step.seconds);
+                    let unit = &format!("{}/s", point.unit).into();
+                    self.sample(point, "", unit, step.amount / step.seconds);
                 }
             }
             PointValue::Histogram { .. } => self.histogram(point),
-            // A quantile of a handful of requests is noise; zero means that the sender did not count.
-            PointValue::Summary { count, .. } if (1..requests::REQUESTS_MIN as u64).contains(count) => {}
-            PointValue::Summary { quantiles, .. } => {
-                for (quantile, value) in quantiles.iter().filter(|(quantile, _)| (0.5..0.99).contains(quantile)) {
-                    self.sample(point, &format!("p{}", quantile * 100.0), *value);
+            PointValue::Summary { count, quantiles, .. } => {
+                let count = self.count_summary(point, *count);
+                let is_told = |quantile: f64| count.is_none_or(|count| count * (1.0 - quantile) >= BEYOND_MIN);
+                let watched = quantiles.iter().filter(|(quantile, _)| (0.5..0.99).contains(quantile));
+                for (quantile, value) in watched.filter(|(quantile, _)| is_told(*quantile)) {
+                    self.sample(point, &format!("p{}", quantile * 100.0), &point.unit, *value);
                 }
             }
         }
@@ -244,15 +237,6 @@ impl Detector {
         if watermark.since(self.forgotten_at) >= FORGET_EVERY {
             self.forgotten_at = watermark;
             self.forget();
-        }
-    }
-
-    /// Stops learning, so that what follows is compared with what came before: for a diagnosis that is asked for at a
-    /// time of which somebody else knows that it matters.
-    pub fn freeze(&mut self) {
-        self.frozen = true;
-        for watched in self.series.values_mut() {
-            watched.series.freeze(watched.tuning);
         }
     }
 
@@ -300,34 +284,24 @@ impl Detector {
         }
     }
 
-    fn sample(&mut self, point: &MetricPoint, quantile: &str, value: f64) {
+    fn sample(&mut self, point: &MetricPoint, quantile: &str, unit: &Arc<str>, value: f64) {
         let key = self.key(point, quantile);
         let signal = classify::signal(&point.metric, &point.attributes);
-        self.observe(key, signal, &point.unit, &point.origin, point.time, value);
+        self.observe(key, signal, unit, &point.origin, Sample::plain(point.time, value));
     }
 
-    fn observe(
-        &mut self,
-        key: SeriesKey,
-        signal: Signal,
-        unit: &Arc<str>,
-        origin: &Origin,
-        time: Timestamp,
-        value: f64,
-    ) {
+    fn observe(&mut self, key: SeriesKey, signal: Signal, unit: &Arc<str>, origin: &Origin, sample: Sample) {
+        let Sample { time, value, .. } = sample;
         if !value.is_finite() || (self.series.len() >= SERIES_MAX && !self.series.contains_key(&key)) {
             self.counts.refused += 1;
             return;
         }
-        let metric = key.metric.clone();
-        let frozen = self.frozen;
-        let watched = self.series.entry(key).or_insert_with(|| Watched {
-            series: Series::new(time),
-            signal,
-            tuning: classify::tuning(signal, &metric, unit),
-            unit: unit.clone(),
-            version: origin.version.clone(),
-        });
+        if !self.series.contains_key(&key) {
+            let (series, tuning) = (self.begin_series(&key, time), classify::tuning(signal, &key.metric, unit));
+            let (unit, version) = (unit.clone(), origin.version.clone());
+            self.series.insert(key.clone(), Watched { series, signal, tuning, unit, version });
+        }
+        let Some(watched) = self.series.get_mut(&key) else { return };
         if time <= watched.series.last {
             self.counts.late += 1;
             return;
@@ -335,11 +309,8 @@ impl Detector {
         if watched.version != origin.version {
             watched.version = origin.version.clone();
         }
-        if frozen && !watched.series.is_frozen() {
-            watched.series.freeze(watched.tuning);
-        }
         self.counts.taken += 1;
-        watched.series.observe(time, value, watched.tuning);
+        watched.series.observe(sample, watched.tuning);
     }
 
     fn histogram(&mut self, point: &MetricPoint) {

@@ -1,6 +1,7 @@
 //! From evidence to ranked hypotheses.
 
 mod causes;
+mod harm;
 mod rank;
 
 use std::sync::Arc;

@@ -51,6 +51,8 @@ client! {
         get_incident(incident::GetIncidentRequest) -> incident::Incident;
         /// Incidents, newest first.
         list_incidents(incident::ListIncidentsRequest) -> incident::ListIncidentsResponse;
+        /// Opens an incident that somebody reports.
+        report_incident(incident::ReportIncidentRequest) -> incident::Incident;
         /// Tells what a diagnosis or an action came to.
         record_event(incident::RecordEventRequest) -> incident::Incident;
         /// Measures recovery.

@@ -1,17 +1,21 @@
 //! `IncidentService` on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
+use llm_sre_domain::diagnose::rank;
+use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{
     Actor, Event, EventKind, Fingerprint, HandReason, Incident, Opening, Severity, Subject, Trigger,
 };
+use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::{names, page, status};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::convert::ConvertError;
 use llm_sre_proto::convert::common::{from_proto_time, required_service, required_time, to_proto_time};
+use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::{IncidentService, IncidentServiceServer};
 use tokio::sync::mpsc;
@@ -176,20 +180,19 @@ impl Service {
     }
 
     async fn report(&self, request: v1::ReportIncidentRequest) -> Result<v1::Incident, Status> {
-        let service = required_service("service", request.service.as_ref()).map_err(|error| invalid(&error))?;
+        let service = request.service.as_ref().map(|service| required_service("service", Some(service))).transpose();
+        let service = service.map_err(|error| invalid(&error))?;
         check_text("title", &request.title, 1, TITLE_MAX)?;
         names::check_request_id(&request.request_id)?;
         if let Some(known) = self.reported(&request.request_id).await? {
             return Ok(shown(known));
-        }
-        if !self.brain().detector.knows(&service) {
-            return Err(status::invalid_argument("service", format!("{service} was never seen in telemetry")));
         }
         let now = self.clock.now();
         let onset = request.onset_time.as_ref().map_or(now, from_proto_time);
         if onset > now {
             return Err(status::invalid_argument("onset_time", "is in the future"));
         }
+        let (service, evidence) = self.suspected(service, onset)?;
         let subject = Subject { service, trigger: Trigger::Reported, dimension: "".into() };
         let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
         let latest = self.latest(&fingerprint).await?;
@@ -216,11 +219,31 @@ impl Service {
         }
         let mut kept = Kept::new(&incident, &effects);
         kept.request_id = request.request_id;
+        kept.snapshot = Some(EvidenceSnapshot::from(&evidence));
         let name = kept.incident.name.clone();
         if !self.create(&incident, &kept).await? {
             return Err(status::etag_mismatch(&name));
         }
         self.find(&name).await.map(shown)
+    }
+
+    /// The service that a report is about, and what is known of it, or of everything where the report names none.
+    fn suspected(&self, named: Option<ServiceId>, onset: Timestamp) -> Result<(ServiceId, Evidence), Status> {
+        let brain = self.brain();
+        let Some(service) = named else {
+            let evidence = brain.detector.evidence_since(onset);
+            let likely = rank(&evidence).hypotheses.into_iter().next().map(|hypothesis| hypothesis.service);
+            let nothing = || {
+                let message = format!("nothing was unusual anywhere since {onset}: name the service");
+                status::failed_precondition("NOTHING_UNUSUAL", message)
+            };
+            return Ok((likely.ok_or_else(nothing)?, evidence));
+        };
+        if !brain.detector.knows(&service) {
+            return Err(status::invalid_argument("service", format!("{service} was never seen in telemetry")));
+        }
+        let evidence = brain.detector.evidence(&[], &BTreeSet::from([service.clone()]), onset);
+        Ok((service, evidence))
     }
 
     /// What an earlier report with this id opened.

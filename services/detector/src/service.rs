@@ -54,7 +54,7 @@ pub struct Dependencies {
 pub struct Options {
     /// The times of an incident's life.
     pub rules: Rules,
-    /// Availability objectives.
+    /// What services are held to.
     pub objectives: Objectives,
     /// The services that users meet. Where none is named, those are taken that nobody calls and that call others.
     pub user_facing: Vec<ServicePattern>,
@@ -63,6 +63,8 @@ pub struct Options {
     pub lateness: Duration,
     /// How often duties are looked for in real time, besides whenever one comes up.
     pub tick: Duration,
+    /// How long a look for telemetry waits for some, in real time, where there is none.
+    pub poll_wait: Duration,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             user_facing: Vec::new(),
             lateness: Duration::from_secs(10),
             tick: Duration::from_secs(1),
+            poll_wait: Duration::from_millis(100),
         }
     }
 }

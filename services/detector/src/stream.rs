@@ -25,7 +25,6 @@ pub const GROUP: &str = "detector";
 
 /// Records between two looks at the membership, which lapses where nobody looks for long.
 const ROUND_MAX: usize = 200;
-const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The wait after a failure of the bus or the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -87,7 +86,7 @@ impl Service {
                 reading = self.begin(consumer.assignment()).await?;
             }
             let is_all = self.round(consumer, &mut reading, shutdown).await?;
-            wait = if is_all { POLL_WAIT } else { Duration::ZERO };
+            wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
     }
 

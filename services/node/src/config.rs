@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use llm_sre_domain::detect::Objectives;
+use llm_sre_domain::detect::{Objective, Objectives};
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::{Policy, ServicePattern};
 use serde::{Deserialize, Serialize};
@@ -218,7 +218,7 @@ pub(crate) struct ServiceEntry {
     /// `[namespace/]name@environment`, `*` for any run of characters.
     #[serde(serialize_with = "as_text")]
     pub(crate) service: ServicePattern,
-    /// The share of requests that must succeed, above 0 and below 1.
+    /// The share of requests that must be good, above 0 and below 1: succeed, and within the latency threshold.
     #[serde(default = "availability")]
     pub(crate) availability: f64,
     /// How long a request may take, in milliseconds; latency has no objective without it.
@@ -261,8 +261,13 @@ impl Config {
 
     /// What detection holds services to.
     pub(crate) fn objectives(&self) -> Objectives {
-        let availability = self.services.iter().map(|entry| (entry.service.clone(), entry.availability));
-        Objectives { availability: availability.collect() }
+        let objective = |entry: &ServiceEntry| Objective {
+            availability: entry.availability,
+            latency_threshold_s: entry.latency_threshold_ms.map(|threshold_ms| threshold_ms / 1e3),
+            period_days: f64::from(entry.period_days),
+        };
+        let services = self.services.iter().map(|entry| (entry.service.clone(), objective(entry)));
+        Objectives { services: services.collect() }
     }
 
     /// The services that users meet, as far as it says.

@@ -1,10 +1,11 @@
-//! `llm-sre replay`: recorded telemetry through conversion, detection, correlation and ranking, under its own clock.
+//! `llm-sre replay`: recorded telemetry through the gateway, the indexer, the detector and the diagnosis service, as they
+//! are shipped, under the telemetry's own clock.
 //!
-//! Nothing is stored and nothing is acted upon. The gateway and the services around these steps are left out: they are
-//! not part of this command so far. Cases run side by side, each on one thread; what they print comes in the order of
-//! the arguments.
+//! Each case has its own services and its own store in memory, on one thread, and nothing acts. Cases run side by side;
+//! what they print comes in the order of the arguments.
 
 mod case;
+mod openings;
 mod session;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -137,17 +138,25 @@ impl Progress {
 
 /// Replays one case, on this thread.
 fn replay(case: &Case) -> anyhow::Result<Report> {
-    let replayed = || -> anyhow::Result<Report> {
-        let mut lines = case.open()?;
-        let mut session = Session::new(case.diagnose_at);
-        let end = case.diagnose_at.map(|time| time + session::ASKED_WINDOW);
-        let mut count = 0_u64;
-        while let Some(line) = lines.next()?.filter(|line| end.is_none_or(|end| line.time <= end)) {
-            session.take(&line).with_context(|| format!("{}:{}", case.file.display(), line.number))?;
-            count += 1;
-        }
-        anyhow::ensure!(count > 0, "{} is empty", case.file.display());
-        Ok(Report { case: case.name.clone(), incidents: session.finish() })
-    };
-    replayed().with_context(|| format!("failed to replay {}", case.name))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let replayed = runtime.block_on(Box::pin(through_services(case)));
+    replayed.with_context(|| format!("failed to replay {}", case.name))
+}
+
+async fn through_services(case: &Case) -> anyhow::Result<Report> {
+    let mut lines = case.open()?;
+    let end = case.diagnose_at.map(|time| time + session::ASKED_WINDOW);
+    let Some(first) = lines.next()? else { anyhow::bail!("{} is empty", case.file.display()) };
+    let mut session = Session::start(first.time, case.diagnose_at).await?;
+    let mut next = Some(first);
+    while let Some(line) = next.filter(|line| end.is_none_or(|end| line.time <= end)) {
+        session.take(&line).await.with_context(|| format!("{}:{}", case.file.display(), line.number))?;
+        next = lines.next()?;
+    }
+    let (incidents, rejected) = session.finish().await?;
+    if rejected > 0 {
+        // Not an error: the product does the same with such telemetry, and says so to whom sent it.
+        eprintln!("llm-sre: {}: the gateway rejected {rejected} items", case.name);
+    }
+    Ok(Report { case: case.name.clone(), incidents })
 }

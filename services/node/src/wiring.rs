@@ -1,6 +1,7 @@
 //! Where adapters meet services: the only place that knows both.
 
 mod opensearch;
+pub(crate) mod recorded;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::Objective;
 use crate::Timestamp;
 
 /// The resolution of the windows.
@@ -13,15 +14,16 @@ const MINUTES_MAX: usize = 360;
 /// Failed requests that the short window needs: a burn from a handful of requests is chance.
 const FAILED_MIN: f64 = 10.0;
 
-/// A pair of windows with the burn rate that matters over them.
+/// A pair of windows, in minutes, and the share of the period's budget that matters when it burns in the long one.
 struct Rule {
     long: usize,
     short: usize,
-    burn: f64,
+    share: f64,
 }
 
-/// In minutes: 2 % of a 30-day budget in an hour, and 5 % in six.
-const RULES: [Rule; 2] = [Rule { long: 60, short: 5, burn: 14.4 }, Rule { long: 360, short: 30, burn: 6.0 }];
+/// The workbook's: 2 % in an hour and 5 % in six. Of 30 days that is 14.4 and 6 times the rate that just lasts.
+const RULES: [Rule; 2] = [Rule { long: 60, short: 5, share: 0.02 }, Rule { long: 360, short: 30, share: 0.05 }];
+const MINUTES_A_DAY: f64 = 1_440.0;
 
 /// The requests of a service, minute by minute.
 #[derive(Clone, Debug, Default)]
@@ -47,10 +49,10 @@ impl Budget {
         }
     }
 
-    /// Judges the burn against an availability objective, such as 0.999. Without [`FAILED_MIN`] failures nothing burns.
-    pub(crate) fn judge(&mut self, now: Timestamp, objective: f64) {
-        let allowed = (1.0 - objective).max(1e-6);
-        let worst = RULES.iter().filter_map(|rule| self.score(rule, now, allowed)).fold(0.0, f64::max);
+    /// Judges the burn against an objective. Without [`FAILED_MIN`] bad requests nothing burns.
+    pub(crate) fn judge(&mut self, now: Timestamp, objective: &Objective) {
+        let allowed = objective.allowed();
+        let worst = RULES.iter().filter_map(|rule| self.score(rule, now, objective)).fold(0.0, f64::max);
         self.burning = match self.burning {
             _ if worst < 1.0 => None,
             Some((since, before)) => Some((since, worst.max(before))),
@@ -59,18 +61,19 @@ impl Budget {
     }
 
     /// The burn rate over the last hour, in multiples of what uses the budget up at the period's end.
-    pub(crate) fn rate(&self, now: Timestamp, objective: f64) -> Option<f64> {
+    pub(crate) fn rate(&self, now: Timestamp, objective: &Objective) -> Option<f64> {
         let (all, bad) = self.sum(now, 60);
-        (all > 0.0).then(|| bad / all / (1.0 - objective).max(1e-6))
+        (all > 0.0).then(|| bad / all / objective.allowed())
     }
 
-    fn score(&self, rule: &Rule, now: Timestamp, allowed: f64) -> Option<f64> {
+    fn score(&self, rule: &Rule, now: Timestamp, objective: &Objective) -> Option<f64> {
         let (all_long, bad_long) = self.sum(now, rule.long);
         let (all_short, bad_short) = self.sum(now, rule.short);
         if bad_short < FAILED_MIN || all_long <= 0.0 || all_short <= 0.0 {
             return None;
         }
-        Some((bad_long / all_long).min(bad_short / all_short) / allowed / rule.burn)
+        let burn = rule.share * objective.period_days * MINUTES_A_DAY / rule.long as f64;
+        Some((bad_long / all_long).min(bad_short / all_short) / objective.allowed() / burn)
     }
 
     fn sum(&self, now: Timestamp, minutes: usize) -> (f64, f64) {
@@ -91,12 +94,16 @@ mod tests {
     use super::*;
 
     fn after(failed_share: f64, minutes: i64) -> Option<f64> {
+        after_of(failed_share, minutes, &Objective::default())
+    }
+
+    fn after_of(failed_share: f64, minutes: i64, objective: &Objective) -> Option<f64> {
         let mut budget = Budget::default();
         for minute in 0..120 {
             let bad = if minute >= 120 - minutes { 600.0 * failed_share } else { 0.0 };
             budget.add(Timestamp::from_secs(minute * 60), 600.0, bad);
         }
-        budget.judge(Timestamp::from_secs(120 * 60), 0.999);
+        budget.judge(Timestamp::from_secs(120 * 60), objective);
         budget.burning.map(|(_, score)| score)
     }
 
@@ -107,5 +114,12 @@ mod tests {
         assert_eq!(after(0.02, 1), None, "a minute of an hour is not much");
         assert!(after(0.02, 60).unwrap() > 1.3, "20 times the rate for an hour");
         assert!(after(0.2, 8).unwrap() > 1.0);
+    }
+
+    #[test]
+    fn a_shorter_period_has_less_to_burn() {
+        let week = Objective { period_days: 7.0, ..Objective::default() };
+        assert_eq!(after(0.008, 60), None, "8 times the rate, of which a month lasts");
+        assert!(after_of(0.008, 60, &week).unwrap() > 1.0, "2 % of a week's budget are gone in an hour");
     }
 }

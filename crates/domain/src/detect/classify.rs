@@ -97,6 +97,13 @@ fn is_unused(attributes: &Attributes) -> bool {
         .any(|(key, value)| (key.ends_with("state") || key.ends_with("mode")) && UNUSED.contains(&&**value))
 }
 
+/// What the whole is where a series is a share of requests, in its unit: 100 for percent.
+pub(crate) fn share_of(signal: Signal, metric: &str, unit: &str) -> Option<f64> {
+    let is_share = metric.contains("availability") || is_ratio(metric) || unit == "%";
+    (signal == Signal::Errors && is_share)
+        .then_some(if unit == "%" || (unit != "1" && metric.contains("availability")) { 100.0 } else { 1.0 })
+}
+
 /// How a series of this meaning is watched. The relative floors say which change an engineer would call none at all.
 pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
     let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up };
@@ -113,7 +120,8 @@ pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
         Signal::Saturation if unit.starts_with('{') => Tuning { absolute_floor: 0.5, ..base },
         Signal::Saturation => Tuning { absolute_floor: 0.005, ..base },
         Signal::LogBurst => Tuning { relative_floor: 0.3, absolute_floor: 1.0, ..base },
-        Signal::Traffic => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
+        // One request more in the shortest of windows is no news.
+        Signal::Traffic => Tuning { relative_floor: 0.10, absolute_floor: 0.1, side: Side::Both, ..base },
         _ => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::logs::Logs;
+use super::series::Excursion;
 use super::{Detector, SeriesKey, Watched};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::telemetry::Origin;
@@ -14,6 +15,8 @@ use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 /// The name of the series that counts error logs.
 pub(crate) const ERROR_LOGS: &str = "logs.errors";
+/// The name of the series of requests that failed or took longer than the objective says.
+pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
 /// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
 const SILENT_INTERVALS: u32 = 6;
 const SILENT_MIN: Duration = Duration::from_secs(60);
@@ -26,8 +29,10 @@ const EXPLAINED_FACTOR: f64 = 1.35;
 const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
 const CHANGES_BEFORE: Duration = Duration::from_secs(3600);
-/// Deviations from which on a frozen series speaks, where somebody else said that there is trouble.
-const ASKED_MIN: f64 = 3.0;
+/// Who says that there is trouble may have seen it late.
+const ASKED_BEFORE: Duration = Duration::from_secs(900);
+/// Deviations from which on a series speaks, where it is known that there is trouble.
+pub(super) const ASKED_MIN: f64 = 3.0;
 
 /// One anomaly and whether it calls for an incident by itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,11 +47,12 @@ pub struct Abnormal {
 impl Detector {
     /// What is abnormal as of the watermark, in order of service, metric and dimension.
     pub fn abnormal(&self) -> Vec<Abnormal> {
-        let outside = self.series.iter().filter_map(|(key, watched)| self.outside(key, watched));
+        let felt = self.felt();
+        let outside = self.series.iter().filter_map(|(key, watched)| self.outside(key, watched, &felt));
         let burning = self.budgets.iter().filter_map(|(service, budget)| {
             let (since, score) = budget.burning?;
             let objective = self.objective(service);
-            let burn = budget.rate(self.watermark, objective).unwrap_or(0.0);
+            let burn = budget.rate(self.watermark, &objective).unwrap_or(0.0);
             let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", since);
             (anomaly.score, anomaly.expected, anomaly.observed) = (score, 1.0, burn);
             Some(Abnormal { anomaly, is_worthy: true })
@@ -73,7 +79,8 @@ impl Detector {
         let mut known = BTreeSet::new();
         let current = self.abnormal().into_iter().map(|abnormal| abnormal.anomaly);
         let current = current.filter(|anomaly| services.contains(&anomaly.service));
-        for anomaly in current.chain(anomalies.iter().cloned()) {
+        let hints = self.hints(services, onset);
+        for anomaly in current.chain(anomalies.iter().cloned()).chain(hints) {
             if known.insert(anomaly.id.clone()) {
                 facts.push(Fact {
                     id: EvidenceId(format!("a-{}", anomaly.id.0)),
@@ -87,28 +94,22 @@ impl Detector {
         Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), gaps: Vec::new() }
     }
 
-    /// What left its range since [`Detector::freeze`], at lower thresholds than an alarm would need: somebody else
-    /// said that there is trouble.
-    pub fn evidence_since_freeze(&self, asked_at: Timestamp) -> Evidence {
-        let peaks = self.series.iter().filter_map(|(key, watched)| {
-            let peak = watched.series.peak.filter(|peak| peak.score >= ASKED_MIN)?;
-            let mut anomaly = self.of_series(key, watched, peak.onset, peak.direction);
-            (anomaly.score, anomaly.observed) = (peak.score, peak.observed);
-            Some(anomaly)
-        });
-        let anomalies: Vec<Anomaly> = peaks.collect();
+    /// What left its range since shortly before a time of which somebody says that there is trouble since, anywhere, at
+    /// lower thresholds than an alarm would need. What goes on for longer is another matter.
+    pub fn evidence_since(&self, onset: Timestamp) -> Evidence {
+        let since = onset - ASKED_BEFORE;
+        let found = self.series.iter().filter_map(|(key, watched)| self.stir(key, watched, since));
+        let anomalies: Vec<Anomaly> = found.collect();
         let services = anomalies.iter().map(|anomaly| anomaly.service.clone()).collect();
-        self.evidence(&anomalies, &services, asked_at)
+        self.evidence(&anomalies, &services, onset)
     }
 
-    fn outside(&self, key: &SeriesKey, watched: &Watched) -> Option<Abnormal> {
+    fn outside(&self, key: &SeriesKey, watched: &Watched, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
         let excursion = watched.series.excursion?;
-        let mut anomaly = self.of_series(key, watched, excursion.onset, excursion.direction);
-        anomaly.detected_at = excursion.detected_at;
-        anomaly.last_seen = excursion.last_seen;
-        (anomaly.score, anomaly.observed) = (excursion.score, excursion.observed);
+        let anomaly = self.of_excursion(key, watched, &excursion);
         let is_worthy = match watched.signal {
-            Signal::Latency | Signal::Errors | Signal::LogBurst => true,
+            Signal::Latency | Signal::Errors => self.is_sure(key, watched, felt),
+            Signal::LogBurst => true,
             Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(key, watched),
             _ => false,
         };
@@ -119,7 +120,7 @@ impl Detector {
     pub(super) fn is_explained_by_traffic(&self, key: &SeriesKey, watched: &Watched) -> bool {
         let rise = |watched: &Watched| {
             let median = watched.series.baseline.median;
-            let recent: f64 = watched.series.recent.iter().rev().take(3).map(|(_, value)| f64::from(*value)).sum();
+            let recent: f64 = watched.series.recent.iter().rev().take(3).map(|sample| f64::from(sample.value)).sum();
             let count = watched.series.recent.len().clamp(1, 3) as f64;
             if median > 0.0 { recent / count / median } else { f64::INFINITY }
         };
@@ -142,13 +143,28 @@ impl Detector {
         self.series.range(first..).take_while(move |(key, _)| key.service == *service)
     }
 
-    fn of_series(&self, key: &SeriesKey, watched: &Watched, onset: Timestamp, direction: Direction) -> Anomaly {
+    pub(super) fn of_excursion(&self, key: &SeriesKey, watched: &Watched, excursion: &Excursion) -> Anomaly {
+        let mut anomaly = self.of_series(key, watched, excursion.onset, excursion.direction);
+        anomaly.detected_at = excursion.detected_at;
+        anomaly.last_seen = excursion.last_seen;
+        (anomaly.score, anomaly.observed) = (excursion.score, excursion.observed);
+        anomaly
+    }
+
+    pub(super) fn of_series(
+        &self,
+        key: &SeriesKey,
+        watched: &Watched,
+        onset: Timestamp,
+        direction: Direction,
+    ) -> Anomaly {
         let mut anomaly = self.of_service(&key.service, watched.signal, &key.metric, onset);
         anomaly.origin = Origin { instance: key.instance.clone(), version: watched.version.clone() };
         anomaly.dimension = key.dimension.clone();
         anomaly.unit = watched.unit.clone();
         anomaly.direction = direction;
         anomaly.expected = watched.series.baseline.median;
+        anomaly.requests_per_s = self.requests_per_s(key);
         anomaly.id = id(&anomaly);
         anomaly
     }
@@ -170,6 +186,7 @@ impl Detector {
             expected: 0.0,
             observed: 0.0,
             exemplar: String::new(),
+            requests_per_s: None,
         };
         anomaly.id = id(&anomaly);
         anomaly

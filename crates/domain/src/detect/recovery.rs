@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::findings::BAD_RATIO;
 use super::series::Series;
 use super::{Detector, SeriesKey, Watched};
 use crate::incident::Verdict;
@@ -104,13 +105,13 @@ impl Detector {
             _ => self.speaker(anomaly, since),
         };
         let series = watched.map(|watched| &watched.series);
-        let after = |series: &&Series| series.recent.iter().rev().take_while(|(time, _)| *time > since).count();
-        let newest = series.and_then(|series| series.recent.back()).filter(|(time, _)| *time > since);
+        let after = |series: &&Series| series.recent.iter().rev().take_while(|sample| sample.time > since).count();
+        let newest = series.and_then(|series| series.recent.back()).filter(|sample| sample.time > since);
         Some(Measured {
             anomaly: anomaly.id.clone(),
             verdict,
             samples: u32::try_from(series.as_ref().map_or(0, after)).unwrap_or(u32::MAX),
-            value: newest.map_or(0.0, |(_, value)| f64::from(*value)),
+            value: newest.map_or(0.0, |sample| f64::from(sample.value)),
             expected: series.map_or(anomaly.expected, |series| series.baseline.median),
         })
     }
@@ -176,9 +177,13 @@ impl Detector {
         own.or_else(|| same.map(|(_, watched)| watched).find(speaks))
     }
 
+    /// The share of requests that use the budget up.
     fn errors_of<'a>(&'a self, service: &'a ServiceId) -> Option<&'a Watched> {
-        let is_ratio = |key: &SeriesKey| &*key.metric == "requests.error_ratio" && key.instance.is_empty();
-        self.series_of(service).find(|(key, _)| is_ratio(key)).map(|(_, watched)| watched)
+        let named = |metric: &str| {
+            let is_it = |key: &SeriesKey| &*key.metric == metric && key.instance.is_empty();
+            self.series_of(service).find(|(key, _)| is_it(key)).map(|(_, watched)| watched)
+        };
+        named(BAD_RATIO).or_else(|| named("requests.error_ratio"))
     }
 
     /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
@@ -214,12 +219,13 @@ fn newest_after(watched: &Watched, since: Timestamp) -> Option<Timestamp> {
 /// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
 fn judge(watched: &Watched, usual: &Watched, direction: Direction, since: Timestamp) -> Look {
     let series = &watched.series;
-    let newest: Vec<_> = series.recent.iter().rev().take_while(|(time, _)| *time > since).take(SAMPLES_MIN).collect();
+    let newest: Vec<_> =
+        series.recent.iter().rev().take_while(|sample| sample.time > since).take(SAMPLES_MIN).collect();
     if newest.len() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
-    let is_outside = newest.iter().any(|(_, value)| {
-        let z = usual.series.deviation(f64::from(*value));
+    let is_outside = newest.iter().any(|sample| {
+        let z = usual.series.deviation(f64::from(sample.value));
         z.abs() >= usual.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
     });
     if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }

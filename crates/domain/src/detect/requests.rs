@@ -54,6 +54,23 @@ impl Window {
         self.bounds.last().copied().unwrap_or(0.0)
     }
 
+    /// How many requests took longer than `limit_s`, interpolated in its bucket; none where the sender gave no buckets.
+    pub(crate) fn slower(&self, limit_s: f64) -> f64 {
+        let slower = self.buckets.iter().enumerate().map(|(index, count)| {
+            let lower = if index == 0 { 0.0 } else { self.bounds.get(index - 1).copied().unwrap_or(f64::INFINITY) };
+            let upper = self.bounds.get(index).copied().unwrap_or(f64::INFINITY);
+            let share = match (limit_s <= lower, limit_s >= upper) {
+                (true, _) => 1.0,
+                (_, true) => 0.0,
+                // Nobody knows how far the last bucket reaches: what is in it may all be faster.
+                _ if upper.is_infinite() => 0.0,
+                _ => (upper - limit_s) / (upper - lower),
+            };
+            count * share
+        });
+        slower.sum()
+    }
+
     fn add(&mut self, part: &Window) {
         self.requests += part.requests;
         self.failed += part.failed;
@@ -136,4 +153,18 @@ impl Requests {
 pub(crate) fn labels(attributes: &Attributes) -> String {
     let pairs: Vec<String> = attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_slower_is_told_by_the_buckets() {
+        let window = Window { bounds: vec![0.1, 0.2].into(), buckets: vec![10.0, 4.0, 2.0], ..Window::default() };
+        for (limit_s, expected) in [(0.0, 16.0), (0.05, 11.0), (0.1, 6.0), (0.15, 4.0), (0.2, 2.0), (0.3, 0.0)] {
+            assert!((window.slower(limit_s) - expected).abs() < 1e-9, "{limit_s}: {}", window.slower(limit_s));
+        }
+        assert!(Window::default().slower(0.1).abs() < 1e-9, "nothing is known");
+    }
 }

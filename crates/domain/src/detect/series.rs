@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::sample::Sample;
 use crate::{Direction, Timestamp};
 
 /// Normal samples that the baseline is made of.
@@ -22,6 +23,10 @@ const REFRESH_EVERY: u16 = 8;
 pub(crate) const WARM_UP_SAMPLES: usize = 24;
 /// Event time needed before anything is called abnormal.
 const WARM_UP: Duration = Duration::from_secs(120);
+/// Samples further apart than this, in seconds, are rare.
+const RARE_S: f32 = 60.0;
+/// Samples in a row outside that are sure of a small distance.
+pub(crate) const CONFIRMED_BY: u16 = 5;
 /// From the interquartile range of a normal distribution to its standard deviation.
 const IQR_TO_SIGMA: f64 = 1.349;
 
@@ -75,13 +80,22 @@ pub(crate) struct Excursion {
     pub(crate) observed: f64,
 }
 
-/// The greatest deviation since learning was stopped.
+/// The greatest deviation since a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Peak {
     pub(crate) onset: Timestamp,
     pub(crate) direction: Direction,
     pub(crate) score: f64,
     pub(crate) observed: f64,
+}
+
+/// A sample that was judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Recent {
+    pub(crate) time: Timestamp,
+    pub(crate) value: f32,
+    /// As the baseline of its time judged it; zero before there was one.
+    pub(crate) deviation: f32,
 }
 
 /// A series' state.
@@ -92,7 +106,7 @@ pub(crate) struct Series {
     normal: VecDeque<f32>,
     /// The newest normal samples, which the baseline has not learnt from yet.
     quarantine: VecDeque<f32>,
-    pub(crate) recent: VecDeque<(Timestamp, f32)>,
+    pub(crate) recent: VecDeque<Recent>,
     since_refresh: u16,
     pub(crate) baseline: Baseline,
     pub(crate) excursion: Option<Excursion>,
@@ -101,9 +115,6 @@ pub(crate) struct Series {
     candidate: Option<(Timestamp, Direction)>,
     interval_s: f32,
     accepted_at: Timestamp,
-    /// Learning was stopped; the greatest deviation since then, and its value.
-    frozen: bool,
-    pub(crate) peak: Option<Peak>,
 }
 
 impl Series {
@@ -122,13 +133,17 @@ impl Series {
             candidate: None,
             interval_s: 0.0,
             accepted_at: Timestamp::EPOCH,
-            frozen: false,
-            peak: None,
         }
     }
 
+    /// As new, with the baseline of another; it is trusted once this one's own first minutes are over.
+    pub(crate) fn heir(time: Timestamp, of: &Self) -> Self {
+        Self { normal: of.normal.clone(), baseline: of.baseline, interval_s: of.interval_s, ..Self::new(time) }
+    }
+
     /// Takes a sample. Samples that are not after the newest one are the caller's to count as late.
-    pub(crate) fn observe(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
+    pub(crate) fn observe(&mut self, sample: Sample, tuning: Tuning) {
+        let Sample { time, value, .. } = sample;
         if self.last > Timestamp::EPOCH {
             let gap = time.since(self.last).as_secs_f64() as f32;
             // The median of gaps, followed by a step towards it: one long silence does not move it.
@@ -139,17 +154,13 @@ impl Series {
             };
         }
         self.last = time;
-        push_bounded(&mut self.recent, (time, value as f32), RECENT_MAX);
-        if self.frozen {
-            self.note_peak(time, value, tuning);
-        }
-        if !self.is_warm(time) {
-            self.learn(value, tuning);
-            return;
-        }
-        match self.excursion {
-            Some(_) => self.follow(time, value, tuning),
-            None => self.watch(time, value, tuning),
+        let is_warm = self.is_warm(time);
+        let z = if is_warm { self.deviation_of(&sample) } else { 0.0 };
+        push_bounded(&mut self.recent, Recent { time, value: value as f32, deviation: z as f32 }, RECENT_MAX);
+        match (is_warm, self.excursion) {
+            (false, _) => self.learn(value, tuning),
+            (true, Some(_)) => self.follow(time, value, z, tuning),
+            (true, None) => self.watch(time, value, z, tuning),
         }
     }
 
@@ -160,16 +171,21 @@ impl Series {
 
     /// Signed robust standard deviations from the median, zero within what was normal before.
     pub(crate) fn deviation(&self, value: f64) -> f64 {
+        self.deviation_of(&Sample::plain(self.last, value))
+    }
+
+    fn deviation_of(&self, sample: &Sample) -> f64 {
+        let value = sample.value;
         let Baseline { median, scale_up, scale_down, low, high } = self.baseline;
-        let z = (value - median) / if value >= median { scale_up } else { scale_down };
+        let scale = if value >= median { scale_up } else { scale_down };
+        let z = (value - median) / scale.max(sample.chance(median));
         if !z.is_finite() || (low..=high).contains(&value) {
             return if z.is_finite() { z.clamp(-2.0, 2.0) } else { 0.0 };
         }
         z.clamp(-1e6, 1e6)
     }
 
-    fn watch(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
-        let z = self.deviation(value);
+    fn watch(&mut self, time: Timestamp, value: f64, z: f64, tuning: Tuning) {
         let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
         if z.abs() < tuning.enter || !counts(tuning.side, direction) {
             self.outside = 0;
@@ -202,8 +218,7 @@ impl Series {
         });
     }
 
-    fn follow(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
-        let z = self.deviation(value);
+    fn follow(&mut self, time: Timestamp, value: f64, z: f64, tuning: Tuning) {
         let Some(excursion) = &mut self.excursion else { return };
         let same_way = (z >= 0.0) == (excursion.direction == Direction::Up);
         if z.abs() >= tuning.leave && same_way {
@@ -227,17 +242,37 @@ impl Series {
 
     /// How many samples in a row make it sure: fewer where samples are rare or the distance is enormous.
     fn confirmations(&self, z: f64, tuning: Tuning) -> u16 {
-        let rare = self.interval_s >= 60.0;
-        match (rare, z >= 4.0 * tuning.enter) {
+        match (self.is_rare(), z >= 4.0 * tuning.enter) {
             (true, true) => 1,
             (true, false) => 2,
             (false, true) => 3,
-            (false, false) => 5,
+            (false, false) => CONFIRMED_BY,
         }
     }
 
+    /// Whether samples are so rare that few of them have to do.
+    pub(crate) fn is_rare(&self) -> bool {
+        self.interval_s >= RARE_S
+    }
+
+    /// The greatest deviation since a time, on the side that counts, if it is at least `least`.
+    pub(crate) fn greatest_since(&self, since: Timestamp, least: f64, tuning: Tuning) -> Option<Peak> {
+        let late = self.recent.iter().rev().take_while(|sample| sample.time >= since);
+        let out = late.filter_map(|sample| {
+            let z = f64::from(sample.deviation);
+            let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
+            let is_out = z.abs() >= least && counts(tuning.side, direction);
+            is_out.then(|| Peak { onset: sample.time, direction, score: z.abs(), observed: f64::from(sample.value) })
+        });
+        out.reduce(|found, earlier| {
+            let most = if earlier.score > found.score { earlier } else { found };
+            Peak { onset: earlier.onset, ..most }
+        })
+    }
+
     fn extreme_since(&self, onset: Timestamp, direction: Direction) -> Option<f64> {
-        let values = self.recent.iter().filter(|(time, _)| *time >= onset).map(|(_, value)| f64::from(*value));
+        let since = self.recent.iter().filter(|sample| sample.time >= onset);
+        let values = since.map(|sample| f64::from(sample.value));
         match direction {
             Direction::Up => values.reduce(f64::max),
             Direction::Down => values.reduce(f64::min),
@@ -246,39 +281,18 @@ impl Series {
 
     /// Takes the newest sample as normal though it is outside, once.
     pub(crate) fn accept(&mut self, tuning: Tuning) {
-        if let Some((time, value)) = self.recent.back().copied().filter(|(time, _)| *time > self.accepted_at) {
-            self.accepted_at = time;
-            self.learn(f64::from(value), tuning);
+        if let Some(newest) = self.recent.back().copied().filter(|newest| newest.time > self.accepted_at) {
+            self.accepted_at = newest.time;
+            self.learn(f64::from(newest.value), tuning);
         }
     }
 
-    /// Stops learning: what follows is compared with what came before.
-    pub(crate) fn freeze(&mut self, tuning: Tuning) {
-        self.baseline = baseline(&self.normal, tuning);
-        self.frozen = true;
-    }
-
-    /// Whether learning was stopped.
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.frozen
-    }
-
-    fn note_peak(&mut self, time: Timestamp, value: f64, tuning: Tuning) {
-        let z = self.deviation(value);
-        let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
-        if !counts(tuning.side, direction) || self.normal.len() < WARM_UP_SAMPLES {
-            return;
-        }
-        let onset = self.peak.map_or(time, |peak| peak.onset);
-        if self.peak.is_none_or(|peak| z.abs() > peak.score) {
-            self.peak = Some(Peak { onset, direction, score: z.abs(), observed: value });
-        }
+    /// Seconds from sample to sample, usually; zero while that is not known.
+    pub(crate) fn interval_s(&self) -> f64 {
+        f64::from(self.interval_s)
     }
 
     fn learn(&mut self, value: f64, tuning: Tuning) {
-        if self.frozen {
-            return;
-        }
         let young = self.normal.len() < 2 * WARM_UP_SAMPLES;
         let learnt = if young {
             value as f32

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+mod rare;
+
 use super::*;
 use crate::Direction;
 use crate::correlate::{Correlator, News};
@@ -119,6 +121,31 @@ fn a_service_that_stops_speaking_is_silent_and_silence_is_no_recovery() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].signal, &*found[0].service.name), (Signal::Silence, "cart"));
     assert_eq!(detector.recovery(&found, found[0].onset).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_process_that_takes_anothers_place_is_judged_by_what_was_usual_there() {
+    let found = |others: [f64; 2]| {
+        let mut detector = Detector::new(Objectives::default());
+        let mut send = |instance: &str, step, bytes: f64| {
+            let mut point = point("cart", "process.memory.usage", step, PointValue::Gauge(bytes));
+            point.origin.instance = instance.into();
+            point.unit = "By".into();
+            detector.metric(&point);
+        };
+        for step in 0..60 {
+            send("a", step, others[0] * noise(1, step));
+            send("b", step, others[1] * noise(2, step));
+        }
+        // The successor of both begins as they were, and grows from its first minute on.
+        for step in 60..90 {
+            send("c", step, others[0] * (1.0 + 0.08 * (step - 60) as f64));
+        }
+        detector.advance(Timestamp::from_secs(100_000 + 90 * STEP_S));
+        detector.abnormal().into_iter().any(|found| &*found.anomaly.origin.instance == "c")
+    };
+    assert!(found([1e8, 1e8]), "it is as the others were");
+    assert!(!found([1e8, 4e8]), "which of them it is to be like, nobody knows");
 }
 
 #[test]

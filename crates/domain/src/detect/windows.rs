@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::sample::Sample;
 use super::{CHANGES_KEPT, Detector, FORGET_AFTER, SeriesKey, findings, logs, requests};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
@@ -17,29 +18,37 @@ impl Detector {
             }
         }
         for (service, budget) in &mut self.budgets {
-            let objective = self.objectives.availability(service);
-            budget.judge(watermark, objective);
+            budget.judge(watermark, &self.objectives.of(service));
         }
     }
 
     fn request_window(&mut self, service: &ServiceId, instance: &Arc<str>, time: Timestamp, window: &requests::Window) {
+        let threshold_s = self.objectives.of(service).latency_threshold_s.filter(|_| instance.is_empty());
+        // Failed requests may be slow as well, and are not told apart: at least so many were bad.
+        let bad = window.failed.max(threshold_s.map_or(0.0, |threshold_s| window.slower(threshold_s)));
         if instance.is_empty() {
-            self.budgets.entry(service.clone()).or_default().add(time, window.requests, window.failed);
+            self.budgets.entry(service.clone()).or_default().add(time, window.requests, bad);
         }
         let origin = Origin { instance: instance.clone(), version: "".into() };
-        let mut observe = |metric: &str, dimension: &str, signal, unit: &str, value| {
+        let mut observe = |metric: &str, dimension: &str, signal, unit: &str, sample| {
             let key = SeriesKey {
                 service: service.clone(),
                 instance: instance.clone(),
                 metric: metric.into(),
                 dimension: dimension.into(),
             };
-            self.observe(key, signal, &Arc::from(unit), &origin, time, value);
+            self.observe(key, signal, &Arc::from(unit), &origin, sample);
         };
-        observe("requests.rate", "", Signal::Traffic, "{request}/s", window.per_second);
+        observe("requests.rate", "", Signal::Traffic, "{request}/s", Sample::plain(time, window.per_second));
         if window.requests >= requests::REQUESTS_MIN {
-            observe("http.server.request.duration", "p95", Signal::Latency, "s", window.duration(0.95));
-            observe("requests.error_ratio", "", Signal::Errors, "1", window.error_ratio());
+            let p95 = Sample::plain(time, window.duration(0.95));
+            observe("http.server.request.duration", "p95", Signal::Latency, "s", p95);
+            let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
+            observe("requests.error_ratio", "", Signal::Errors, "1", failed);
+            if threshold_s.is_some() {
+                let bad = Sample::share(time, bad / window.requests, 1.0, window.requests);
+                observe(findings::BAD_RATIO, "", Signal::Errors, "1", bad);
+            }
         }
     }
 
@@ -60,7 +69,7 @@ impl Detector {
                     metric: findings::ERROR_LOGS.into(),
                     dimension: "".into(),
                 };
-                self.observe(key, Signal::LogBurst, &"{record}".into(), &Origin::default(), time, count);
+                self.observe(key, Signal::LogBurst, &"{record}".into(), &Origin::default(), Sample::plain(time, count));
             }
         }
     }
@@ -86,6 +95,7 @@ impl Detector {
         self.series.retain(|_, watched| watched.series.last >= horizon);
         self.counters.retain(|_, counter| counter.last_time() >= horizon);
         self.pulses.retain(|_, pulse| pulse.last >= horizon);
+        self.loads.retain(|_, load| load.time >= horizon);
         self.topology.prune(horizon);
         let changes_horizon = self.watermark - CHANGES_KEPT;
         self.changes.retain(|change| change.time >= changes_horizon);

@@ -55,6 +55,11 @@ pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis
     found
 }
 
+/// Whether a change comes first among them.
+pub(super) fn is_changed(causes: &[Hypothesis]) -> bool {
+    causes.first().is_some_and(|h| matches!(h.cause, CauseKind::BadDeployment | CauseKind::BadConfiguration))
+}
+
 /// How sure the evidence of one service can make of a cause, by how many kinds of it there are.
 fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
     let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::harm::{self, Blame, Blames};
 use super::{Argument, Hypothesis, causes};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::{Anomaly, ServiceId, Signal};
@@ -11,12 +12,14 @@ use crate::{Anomaly, ServiceId, Signal};
 const EXPLAINED: f64 = 0.7;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
+/// By how much more a service weighs that was changed shortly before: the others have no such reason.
+const CHANGED: f64 = 1.5;
 /// A score above this says no more than this one: senders can make it infinite.
 const SCORE_MAX: f64 = 1e9;
 
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
-/// count little where a callee shows them as well; a resource that saturates is nobody else's effect. Each hypothesis
-/// cites the facts that it argues from.
+/// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
+/// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
 pub fn rank(evidence: &Evidence) -> Argument {
     let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();
     for fact in &evidence.facts {
@@ -27,17 +30,26 @@ pub fn rank(evidence: &Evidence) -> Argument {
         let worst = suffering.entry(&anomaly.service).or_default();
         *worst = worst.max(strength(anomaly));
     }
+    let known: Vec<&Anomaly> = anomalies(&evidence.facts).map(|(_, anomaly)| anomaly).collect();
+    let (slow, failing) = harm::blame(&known, &evidence.topology);
     let mut weighed: Vec<(f64, f64, Vec<Hypothesis>)> = facts
         .iter()
         .filter_map(|(service, facts)| {
             let callees = evidence.topology.callees(service);
             let explained = callees.filter_map(|callee| suffering.get(callee)).copied().fold(0.0, f64::max);
-            let most = |share| {
-                let weights = anomalies(facts.iter().copied()).map(|(_, anomaly)| weight(anomaly, explained, share));
+            let most = |share, blamed: fn(&Blame) -> f64| {
+                let weights = anomalies(facts.iter().copied()).map(|(_, anomaly)| {
+                    let blame = blame(anomaly, &slow, &failing);
+                    blame.map_or_else(|| weight(anomaly, explained, share), blamed)
+                });
                 weights.fold(0.0, f64::max)
             };
-            let (weight, rival) = (most(EXPLAINED), most(1.0));
-            (weight > 0.0).then(|| (weight, rival, causes::hypotheses(service, facts)))
+            let (weight, rival) = (most(EXPLAINED, |blame| blame.weight), most(1.0, |blame| blame.rival));
+            (weight > 0.0).then(|| {
+                let causes = causes::hypotheses(service, facts);
+                let reason = if causes::is_changed(&causes) { CHANGED } else { 1.0 };
+                (weight * reason, rival * reason, causes)
+            })
         })
         .collect();
     // A stable sort: services of one weight stay in their order.
@@ -88,8 +100,20 @@ fn travels(anomaly: &Anomaly) -> bool {
     is_symptom(anomaly) || matches!(anomaly.signal, Signal::LogBurst | Signal::Other)
 }
 
+/// What the harm of an anomaly's kind says of its service; `None` where it is not known. A budget burns by errors. What
+/// comes along with harm, such as logs and requests that pile up, says no more than the harm does.
+fn blame<'a>(anomaly: &Anomaly, slow: &'a Blames<'_>, failing: &'a Blames<'_>) -> Option<&'a Blame> {
+    let (slow, failing) = (slow.get(&anomaly.service), failing.get(&anomaly.service));
+    match anomaly.signal {
+        Signal::Latency => slow,
+        Signal::Errors | Signal::BudgetBurn => failing,
+        _ if travels(anomaly) => slow.into_iter().chain(failing).max_by(|a, b| a.weight.total_cmp(&b.weight)),
+        _ => None,
+    }
+}
+
 /// By its logarithm: a hundred deviations are not ten times as telling as ten. What is no number is not above zero.
-fn strength(anomaly: &Anomaly) -> f64 {
+pub(super) fn strength(anomaly: &Anomaly) -> f64 {
     if anomaly.score > 0.0 { anomaly.score.min(SCORE_MAX).ln_1p() } else { 0.0 }
 }
 
@@ -132,6 +156,7 @@ mod tests {
                 expected: 1.0,
                 observed: 9.0,
                 exemplar: String::new(),
+                requests_per_s: None,
             }),
         }
     }
@@ -193,6 +218,14 @@ mod tests {
         };
         let facts = vec![noise(100), fact("a", Signal::Errors, "e", 20.0), deployment("a", 980)];
         assert_eq!(argue(facts, &[]).hypotheses[0].cause, CauseKind::BadDeployment);
+    }
+
+    #[test]
+    fn what_was_changed_outweighs_what_was_not() {
+        let facts = vec![fact("a", Signal::Latency, "d", 20.0), fact("b", Signal::Latency, "d", 15.0)];
+        assert_eq!(argue(facts.clone(), &[]).hypotheses[0].service, ServiceId::named("a"));
+        let facts = [facts, vec![deployment("b", 950)]].concat();
+        assert_eq!(argue(facts, &[]).hypotheses[0].service, ServiceId::named("b"));
     }
 
     #[test]

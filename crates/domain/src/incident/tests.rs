@@ -37,6 +37,7 @@ fn anomaly(id: u8, onset_s: i64, score: f64) -> Anomaly {
         expected: 0.1,
         observed: 2.0,
         exemplar: String::new(),
+        requests_per_s: None,
     }
 }
 

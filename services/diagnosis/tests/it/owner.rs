@@ -36,6 +36,7 @@ pub(crate) fn incident(number: u128, state: State) -> Incident {
         expected: 0.1,
         observed: 2.0,
         exemplar: String::new(),
+        requests_per_s: None,
     };
     Incident {
         name: llm_sre_mesh::names::incident(Uuid::from_u128(number)),

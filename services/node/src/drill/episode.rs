@@ -25,6 +25,8 @@ const WARM_UP_MORE_S: u64 = 30 * 60;
 /// How long an incident may take from the fault to its end, and how long is watched after that for what comes late.
 const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
 const AFTERWARDS: Duration = Duration::from_secs(15 * 60);
+/// Hypotheses that an outcome names.
+const HYPOTHESES_SAID: usize = 5;
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -79,6 +81,8 @@ pub(super) struct Outcome {
     pub(super) diagnosed_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recovered_s: Option<f64>,
+    /// What the first diagnosis says, most likely first.
+    pub(super) hypotheses: Vec<String>,
     pub(super) actions: Vec<String>,
     /// What the incidents' timelines say, for who looks into it.
     pub(super) timeline: Vec<String>,
@@ -192,6 +196,7 @@ impl Episode {
             early_incidents: early.len(),
             rank: diagnosis.as_ref().and_then(|diagnosis| rank(diagnosis, &fault)),
             detected_s: first.map(|incident| after(detected(incident))),
+            hypotheses: diagnosis.iter().flat_map(said).collect(),
             diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
             recovered_s: ended.map(|incident| after(time(incident.end_time.as_ref()))),
             actions,
@@ -234,6 +239,13 @@ async fn first_diagnosis(services: &Services, incident: &str) -> anyhow::Result<
     let request = ListDiagnosesRequest { parent: incident.to_owned(), ..ListDiagnosesRequest::default() };
     let found = services.diagnoses().list_diagnoses(request).await?.into_inner().diagnoses;
     Ok(found.into_iter().min_by_key(|diagnosis| diagnosis.ordinal))
+}
+
+fn said(diagnosis: &Diagnosis) -> impl Iterator<Item = String> {
+    diagnosis.hypotheses.iter().take(HYPOTHESES_SAID).map(|hypothesis| {
+        let cause = output::short(hypothesis.cause().as_str_name(), "CAUSE_KIND_");
+        format!("{} {cause} {:.2}", service_text(hypothesis.service.as_ref()), hypothesis.confidence)
+    })
 }
 
 /// Each step of an incident, by its time after the fault.

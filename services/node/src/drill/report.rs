@@ -33,7 +33,7 @@ pub(super) fn row(outcome: &Outcome) -> std::io::Result<()> {
         word(outcome.ending)
     ))?;
     if !outcome.went_well() {
-        for text in outcome.timeline.iter().chain(&outcome.actions) {
+        for text in outcome.hypotheses.iter().chain(&outcome.timeline).chain(&outcome.actions) {
             output::line(format!("    {text}"))?;
         }
     }
@@ -47,9 +47,13 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
         by_fault.entry(&outcome.fault).or_default().push(outcome);
     }
     let rows = by_fault.into_iter().map(|(fault, outcomes)| {
+        let is_control = outcomes.iter().all(|outcome| matches!(outcome.ending, Ending::Quiet | Ending::FalseAlarm));
         let share = |is: &dyn Fn(&Outcome) -> bool| {
             format!("{} of {}", outcomes.iter().filter(|outcome| is(outcome)).count(), outcomes.len())
         };
+        if is_control {
+            return vec![fault.to_owned(), share(&Outcome::went_well)];
+        }
         vec![
             fault.to_owned(),
             share(&Outcome::went_well),

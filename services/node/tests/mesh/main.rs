@@ -6,6 +6,7 @@ mod by_grpc_web;
 mod by_grpcurl;
 mod client;
 mod command_line;
+mod demos;
 mod mistakes;
 mod on_opensearch;
 #[path = "../../../../tests/parts/parts.rs"]
