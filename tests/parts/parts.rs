@@ -2,6 +2,8 @@
 //! a deadline, and killed when dropped. Integration tests of any crate include this file with `#[path]`.
 #![allow(dead_code, reason = "each test program that includes this file uses what it needs of it")]
 
+mod opensearch;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,6 +11,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub(crate) use opensearch::OpenSearch;
 
 /// A loaded two-core machine starts Jaeger in about two seconds; past this it does not start at all.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -98,18 +102,23 @@ impl Server {
     /// # Panics
     /// When it cannot be started, ends early or is not ready in time; the log's end is part of the message.
     pub(crate) fn start(name: &str, command: &mut Command, is_ready: impl Fn() -> bool) -> Self {
+        Self::start_within(READY_WITHIN, name, command.stdin(Stdio::null()), is_ready)
+    }
+
+    /// As [`Server::start`], for a server that takes longer, or whose standard input is the caller's business.
+    fn start_within(within: Duration, name: &str, command: &mut Command, is_ready: impl Fn() -> bool) -> Self {
         let [number] = free_ports();
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}.log", std::process::id()));
         let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
         let (out, err) = output.unwrap_or_else(|error| panic!("failed to create {}: {error}", log.display()));
-        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+        let child = command.stdout(out).stderr(err).spawn();
         let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         let mut server = Self { name: name.to_owned(), child, log };
         let started = Instant::now();
         while !is_ready() {
             let ended = server.child.try_wait().unwrap_or_else(|error| panic!("failed to look after {name}: {error}"));
             assert!(ended.is_none(), "{name} ended early:\n{}", server.log_tail());
-            assert!(started.elapsed() < READY_WITHIN, "{name} is not ready:\n{}", server.log_tail());
+            assert!(started.elapsed() < within, "{name} is not ready:\n{}", server.log_tail());
             std::thread::park_timeout(LOOK_EVERY);
         }
         server

@@ -132,8 +132,9 @@ pub trait Documents: Send + Sync {
     /// [`Error::Conflict`] where the precondition does not hold; the store is then unchanged.
     async fn put(&self, document: NewDocument, precondition: Precondition) -> Result<u64, Error>;
 
-    /// The documents of a collection that match, newest first by when they were created, at most `limit` (itself at
-    /// most [`PAGE_MAX`]). A document created while paging may be missed, one that existed is not.
+    /// The documents of a collection that match, newest first by when they were created (by their creators' clocks,
+    /// where several processes create), at most `limit` (itself at most [`PAGE_MAX`]). A document created while paging
+    /// may be missed, one that existed is not.
     ///
     /// # Errors
     /// [`Error::InvalidCursor`] for a cursor that this store did not give.

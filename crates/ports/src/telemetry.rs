@@ -30,7 +30,7 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// There is no room left. Nothing was written.
+    /// There is no room left for all of it.
     #[error("the telemetry store is full")]
     Full,
     /// What is stored cannot be read.
@@ -41,7 +41,7 @@ pub enum Error {
     Unavailable(String),
 }
 
-/// Where a record came from: the same place is the same record.
+/// Where a record came from: the same place is the same record, and so has the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
     /// Which topic, as a number that the caller keeps the same.
@@ -175,7 +175,7 @@ pub struct LogPage {
 pub struct SeenService {
     /// Who.
     pub service: ServiceId,
-    /// The newest telemetry in the range, by event time.
+    /// The newest telemetry in the range, by event time, to the microsecond.
     pub last_seen: Timestamp,
     /// Names of its metrics in the range, in order.
     pub metrics: Vec<String>,
@@ -190,14 +190,19 @@ pub struct CallSum {
     pub server: ServiceId,
     /// How many calls.
     pub count: f64,
-    /// When it was last seen.
+    /// When it was last seen, to the microsecond.
     pub last_seen: Timestamp,
 }
 
 /// The telemetry store. Every query is bounded by a range of event time of at most [`RANGE_MAX`].
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
-    /// Stores records, all or none, at most [`BATCH_MAX`]. A record whose id is stored already changes nothing.
+    /// Stores records, at most [`BATCH_MAX`]; they are durable and found when it returns. A record whose id is stored
+    /// already changes nothing. After an error some may be stored, and the same batch again stores the rest.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a batch that is too large, of which nothing is stored, and for a record that the
+    /// store can never hold, beside which it may have stored the others.
     async fn append(&self, batch: Batch) -> Result<(), Error>;
 
     /// Series for a chart.
@@ -216,6 +221,7 @@ pub trait TelemetryStore: Send + Sync {
     async fn services(&self, range: Range, after: Option<&ServiceId>, limit: usize) -> Result<Vec<SeenService>, Error>;
 
     /// Removes telemetry older than `before` by event time, and the oldest beyond `bytes_max`. Gives how many records
-    /// were removed. The size is kept about, not exactly.
+    /// were removed. A store may do so by days (UTC): then what is older, but of the day of `before`, stays with it, and
+    /// so does the newest day. The size is kept about, not exactly, and is what the store itself takes for it.
     async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error>;
 }

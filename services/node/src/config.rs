@@ -3,6 +3,7 @@
 //! A mistake is an error that names where it stands, the key and the reason; nothing falls back to a default.
 
 mod load;
+mod opensearch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use llm_sre_domain::remedy::{Policy, ServicePattern};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{Overrides, load};
+pub(crate) use opensearch::OpenSearch;
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +84,7 @@ impl Default for Clock {
     }
 }
 
-/// The embedded store.
+/// The embedded store, and what keeps other things than it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
@@ -96,11 +98,20 @@ pub(crate) struct Store {
     /// is not said. A full store refuses telemetry, and senders try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_mib_max: Option<u64>,
+    /// What keeps documents, telemetry and leases instead of the file, which then holds the event bus only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) opensearch: Option<OpenSearch>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: PathBuf::from("llm-sre.sqlite"), keep_hours: 72, keep_mib: 2_048, file_mib_max: None }
+        Self {
+            path: PathBuf::from("llm-sre.sqlite"),
+            keep_hours: 72,
+            keep_mib: 2_048,
+            file_mib_max: None,
+            opensearch: None,
+        }
     }
 }
 

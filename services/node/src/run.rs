@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
     let logging = logging(&config, &format!("llm-sre-{}", names.join("-")))?;
 
     let parts = wiring::Parts {
-        backend: wiring::open_store(&config)?,
+        backend: wiring::open_backend(&config).await?,
         clock: Arc::new(clock(&config)?),
         policy,
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },

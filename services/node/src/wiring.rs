@@ -1,5 +1,6 @@
 //! Where adapters meet services: the only place that knows both.
 
+mod opensearch;
 pub(crate) mod recorded;
 
 use std::collections::BTreeSet;
@@ -86,7 +87,16 @@ pub(crate) const EVERYTHING: [ServiceName; 6] = [
 /// The path that means a store in memory, which ends with its process: for tests.
 pub(crate) const IN_MEMORY: &str = ":memory:";
 
-/// Opens the store.
+/// Opens what the configuration says, wherever it is.
+pub(crate) async fn open_backend(config: &Config) -> Result<Backend, config::Error> {
+    let embedded = open_store(config)?;
+    match &config.store.opensearch {
+        Some(cluster) => opensearch::beside(embedded, cluster).await,
+        None => Ok(embedded),
+    }
+}
+
+/// Opens the embedded store.
 pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
     let path = &config.store.path;
     if path.as_os_str() == IN_MEMORY {

@@ -29,7 +29,7 @@ pub use series::{series_are_filtered, series_are_in_order_and_limited, values_ar
 macro_rules! telemetry_contract {
     ([$($test:tt)*] $kit:expr) => {
         $crate::contract_tests!([$($test)*] $kit, telemetry:
-            a_repeat_changes_nothing batches_are_all_or_none ranges_are_half_open_and_bounded
+            a_repeat_changes_nothing batches_have_a_largest_size ranges_are_half_open_and_bounded
             values_are_charted_by_their_kind series_are_filtered series_are_in_order_and_limited
             words_are_searched logs_are_filtered log_search_is_paged_newest_first
             log_records_come_back_as_they_were changes_are_newest_first calls_are_summed services_are_seen
@@ -174,7 +174,7 @@ pub async fn a_repeat_changes_nothing(kit: Store) {
 }
 
 /// At most [`BATCH_MAX`] records, counted over all kinds; of a larger batch nothing is stored.
-pub async fn batches_are_all_or_none(kit: Store) {
+pub async fn batches_have_a_largest_size(kit: Store) {
     let mut batch = points((0..BATCH_MAX as i64).map(|number| point("a", "m", number, 1.0)));
     batch.logs = vec![(id(1), log("a", 1, "one too many"))];
     let refused = kit.port.append(batch.clone()).await;
@@ -284,38 +284,68 @@ pub async fn services_are_seen(kit: Store) {
     assert_eq!(found(range(0, 2), None, 10).await, [("b".to_owned(), at(1), names(&["m"]))]);
 }
 
-/// Everything before a time goes and is counted; the rest is as it was, and what went can come again.
-pub async fn what_is_too_old_is_pruned(kit: Store) {
-    let mut batch = points((0..10).map(|secs| point("a", "m", secs, secs as f64)));
-    batch.points.push((id(50), point("a", "gone", 3, 1.0)));
-    batch.logs = numbered((0..10).map(|secs| log("a", secs, &format!("word {secs}"))));
-    batch.changes = numbered((0..10).map(|secs| change("a", secs, &secs.to_string())));
-    batch.calls = numbered((0..10).map(|secs| calls("a", "b", secs, 1.0)));
-    kit.port.append(batch.clone()).await.unwrap();
-    let store = &*kit.port;
-    assert_eq!(store.prune(at(8), None).await.unwrap(), 33);
-    assert_eq!(store.prune(at(8), None).await.unwrap(), 0);
-    assert_eq!(values(store, of_metric("a", "m")).await, [[8.0, 9.0]]);
-    assert_eq!(bodies(store, LogQuery { text: "word".to_owned(), ..any_log() }).await, ["word 9", "word 8"]);
-    assert_eq!(store.changes(all(), None, 10).await.unwrap().len(), 2);
-    assert_eq!(store.calls(all(), 10).await.unwrap()[0].count, 2.0);
-    assert_eq!(store.services(all(), None, 10).await.unwrap()[0].metrics, ["m"]);
-    store.append(batch).await.unwrap();
-    assert_eq!(values(store, of_metric("a", "gone")).await, [[1.0]]);
-    assert_eq!(bodies(store, LogQuery { text: "word 3".to_owned(), ..any_log() }).await, ["word 3"]);
+/// The beginning of a day (UTC), so many days after that of the tests' telemetry.
+fn midnight(days: i64) -> Timestamp {
+    at(days * 86_400 - 80_000)
 }
 
-/// The oldest go first. The size is kept about, so this asks for half and accepts some.
+/// A range for telemetry of more than a day.
+fn days() -> Range {
+    Range { start: midnight(0), end: midnight(20) }
+}
+
+/// What is of the days before a time goes and is counted; what is later stays as it was, and what went can come again.
+pub async fn what_is_too_old_is_pruned(kit: Store) {
+    // An hour after each midnight.
+    let secs = |day: i64| day * 86_400 - 80_000 + 3_600;
+    let mut batch = points((0..10).map(|day| point("a", "m", secs(day), day as f64)));
+    batch.points.push((id(50), point("a", "gone", secs(3), 1.0)));
+    batch.logs = numbered((0..10).map(|day| log("a", secs(day), &format!("word {day}"))));
+    batch.changes = numbered((0..10).map(|day| change("a", secs(day), &day.to_string())));
+    batch.calls = numbered((0..10).map(|day| calls("a", "b", secs(day), 1.0)));
+    kit.port.append(batch.clone()).await.unwrap();
+    let store = &*kit.port;
+    assert_eq!(store.prune(midnight(8), None).await.unwrap(), 33);
+    assert_eq!(store.prune(midnight(8), None).await.unwrap(), 0);
+    let of = |metric| SeriesQuery { range: days(), ..of_metric("a", metric) };
+    let word = |text: &str| LogQuery { range: days(), text: text.to_owned(), ..any_log() };
+    assert_eq!(values(store, of("m")).await, [[8.0, 9.0]]);
+    assert_eq!(bodies(store, word("word")).await, ["word 9", "word 8"]);
+    assert_eq!(store.changes(days(), None, 10).await.unwrap().len(), 2);
+    assert_eq!(store.calls(days(), 10).await.unwrap()[0].count, 2.0);
+    assert_eq!(store.services(days(), None, 10).await.unwrap()[0].metrics, ["m"]);
+    // Within a day a store may be exact, or keep the day.
+    let removed = store.prune(midnight(8) + Duration::from_secs(2 * 3_600), None).await.unwrap();
+    assert!(removed == 4 || removed == 0, "{removed}");
+    assert_eq!(values(store, of("m")).await[0].len(), if removed == 4 { 1 } else { 2 });
+    store.append(batch).await.unwrap();
+    assert_eq!(values(store, of("gone")).await, [[1.0]]);
+    assert_eq!(bodies(store, word("word 3")).await, ["word 3"]);
+}
+
+/// The oldest go first. What size is, the store says itself: this asks for less until some have to go.
 pub async fn what_is_too_much_is_pruned(kit: Store) {
     let store = Arc::clone(&kit.port);
-    // A minute apart: finer than that nobody needs to cut.
-    let batch =
-        log_records((0..100).map(|number| log("a", number * 60, &format!("word {number} {}", "x".repeat(800)))));
-    store.append(batch).await.unwrap();
-    assert_eq!(store.prune(at(-1), Some(1024 * 1024 * 1024)).await.unwrap(), 0, "there is room");
-    let removed = store.prune(at(-1), Some(90_000)).await.unwrap();
-    assert!((10..95).contains(&removed), "{removed} of 100 were removed");
-    let left = bodies(&*store, any_log()).await;
-    assert_eq!(left.len() as u64, 100 - removed);
-    assert!(left[0].starts_with("word 99 "), "the newest stays");
+    // An hour apart, and so of five days, of text that does not shrink to nothing when it is packed.
+    let mut random = super::Random(1);
+    let texts: Vec<String> = (0..100)
+        .map(|number| (0..50).fold(format!("word {number}"), |text, _| format!("{text} {}", random.below(u64::MAX))))
+        .collect();
+    store.append(log_records((0..).zip(&texts).map(|(hour, text)| log("a", hour * 3_600, text)))).await.unwrap();
+    let mut bytes_max = 1024 * 1024 * 1024;
+    assert_eq!(store.prune(at(-1), Some(bytes_max)).await.unwrap(), 0, "there is room");
+    let removed = loop {
+        bytes_max /= 2;
+        assert!(bytes_max > 0, "any size is enough");
+        let removed = store.prune(at(-1), Some(bytes_max)).await.unwrap();
+        if removed > 0 {
+            break removed as usize;
+        }
+    };
+    assert!(removed < 95, "{removed} of 100 were removed for want of less than half the room");
+    let left = bodies(&*store, LogQuery { range: days(), ..any_log() }).await;
+    assert_eq!(left, texts[removed..].iter().rev().cloned().collect::<Vec<_>>());
+    store.prune(at(-1), Some(1)).await.unwrap();
+    let left = bodies(&*store, LogQuery { range: days(), limit: 1, ..any_log() }).await;
+    assert!(left.is_empty() || left == texts[99..], "the newest goes last");
 }

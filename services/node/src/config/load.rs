@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::opensearch::{OpenSearch, Secret};
 use super::{Config, Error, read_toml};
 
 /// Environment variables that are read, and the keys that they set.
-const VARIABLES: [(&str, &str); 7] = [
+const VARIABLES: [(&str, &str); 9] = [
     ("LLM_SRE_STORE", "store.path"),
+    ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
+    ("LLM_SRE_OPENSEARCH_PASSWORD", "store.opensearch.password"),
     ("LLM_SRE_LISTEN", "listen.control"),
     ("LLM_SRE_OTLP_GRPC", "listen.otlp_grpc"),
     ("LLM_SRE_OTLP_HTTP", "listen.otlp_http"),
@@ -73,6 +76,7 @@ pub(super) fn load_with(flags: &Overrides, variable: &dyn Fn(&str) -> Option<Str
 fn beside(mut config: Config, file: &Path) -> Config {
     let folder = file.parent().unwrap_or(Path::new(""));
     config.store.path = folder.join(&config.store.path);
+    config.store.opensearch = config.store.opensearch.map(|opensearch| opensearch.beside(folder));
     config.policy.file = config.policy.file.map(|policy| folder.join(policy));
     config
 }
@@ -82,6 +86,16 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
     let address = |value: &str| SocketAddr::from_str(value).map_err(|error| bad(format!("'{value}': {error}")));
     match key {
         "store.path" => config.store.path = PathBuf::from(value),
+        "store.opensearch.url" => match &mut config.store.opensearch {
+            Some(opensearch) => opensearch.url = value.to_owned(),
+            none => *none = Some(OpenSearch::at(value)),
+        },
+        // Where there is no cluster, there is nothing that it could open.
+        "store.opensearch.password" => {
+            if let Some(opensearch) = &mut config.store.opensearch {
+                opensearch.password = Some(Secret::new(value.to_owned()));
+            }
+        }
         "listen.control" => config.listen.control = address(value)?,
         "listen.otlp_grpc" => config.listen.otlp_grpc = address(value)?,
         "listen.otlp_http" => config.listen.otlp_http = address(value)?,
@@ -127,6 +141,9 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     if config.store.file_mib_max.is_some_and(|most| most <= config.store.keep_mib) {
         let reason = format!("leaves no room beside store.keep_mib, which is {}", config.store.keep_mib);
         return Err(places.error("store.file_mib_max", reason));
+    }
+    if let Some(opensearch) = &config.store.opensearch {
+        opensearch.check().map_err(|(key, reason)| places.error(&format!("store.opensearch.{key}"), reason))?;
     }
     check_endpoints(config, places)?;
     check_services(config, places)

@@ -84,6 +84,36 @@ fn what_is_dumped_can_be_loaded() {
 }
 
 #[test]
+fn mistakes_about_opensearch_name_their_keys() {
+    let of = |rest: &str| error(&format!("[store.opensearch]\n{rest}"));
+    for (text, expected) in [
+        ("prefix = \"a\"", "store.opensearch: missing field `url`"),
+        ("url = \"localhost:9200\"", "store.opensearch.url: does not have the form"),
+        ("url = \"https://h:9200/path\"", "store.opensearch.url: does not have the form"),
+        ("url = \"https://u:hush@h:9200\"", "store.opensearch.url: holds a user or password"),
+        ("url = \"https://h:9200\"\nuser = \"u\"", "store.opensearch.password_file: is required"),
+        ("url = \"https://h:9200\"\npassword_file = \"p\"", "store.opensearch.user: is required"),
+        (
+            "url = \"http://h:9200\"\nuser = \"u\"\npassword_file = \"p\"",
+            "store.opensearch.url: would send the password",
+        ),
+        ("url = \"http://h:9200\"\nca_file = \"ca.pem\"", "store.opensearch.ca_file: is of no use"),
+        ("url = \"http://h:9200\"\npassword = \"hush\"", "store.opensearch.password: unknown field"),
+    ] {
+        let found = of(text);
+        assert!(found.contains(expected) && !found.contains("hush"), "{text:?} gave {found:?}, not {expected:?}");
+    }
+    let variables = [("LLM_SRE_OPENSEARCH_PASSWORD", "hush"), ("LLM_SRE_OPENSEARCH_URL", "https://localhost:9200")];
+    let text = "[store.opensearch]\nurl = \"https://elsewhere:1\"\nuser = \"u\"\nca_file = \"ca.pem\"";
+    let config = load_text(text, &variables, Overrides::default()).unwrap();
+    let opensearch = config.store.opensearch.as_ref().unwrap();
+    assert_eq!((opensearch.url.as_str(), opensearch.prefix.as_str()), ("https://localhost:9200", "llm-sre"));
+    assert!(opensearch.ca_file.as_ref().unwrap().is_absolute(), "a path in a file is meant beside it");
+    let shown = format!("{config:?}{}", config.to_toml().unwrap());
+    assert!(!shown.contains("hush") && shown.contains("ca.pem"), "{shown}");
+}
+
+#[test]
 fn a_policy_is_read_beside_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("policy.toml"), "autonomy = \"auto\"\nenroled = []").unwrap();

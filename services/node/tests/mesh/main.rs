@@ -8,6 +8,7 @@ mod client;
 mod command_line;
 mod demos;
 mod mistakes;
+mod on_opensearch;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;

@@ -16,8 +16,8 @@ pub async fn telemetry_agrees_with_the_twin(kit: Store) {
     let twin = MemoryTelemetry::default();
     for seed in SEEDS {
         let mut random = Random(seed);
-        // Each seed has hours of its own, so that the store need not be a new one.
-        let hours = seed as i64 * 4_000;
+        // Each seed has days of its own, so that the store need not be a new one, and a midnight in its middle.
+        let hours = 6_400 - 500 + seed as i64 * 2 * 86_400;
         for step in 0..40 {
             let context = format!("seed {seed}, step {step}");
             match random.below(6) {
