@@ -1,6 +1,6 @@
 //! Real servers for tests: found or built by `tests/parts/install`, started on free ports of the loopback, waited for with
 //! a deadline, and killed when dropped. Integration tests of any crate include this file with `#[path]`.
-#![allow(dead_code, reason = "each test program that includes this file uses what it needs of it")]
+#![allow(dead_code, unused_imports, reason = "each test program that includes this file uses what it needs of it")]
 
 mod opensearch;
 
