@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) mod kafka;
+
 /// A loaded two-core machine starts Jaeger in about two seconds; past this it does not start at all.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks at a condition. Short beside any server's start, long beside a look.
@@ -98,6 +100,11 @@ impl Server {
     /// # Panics
     /// When it cannot be started, ends early or is not ready in time; the log's end is part of the message.
     pub(crate) fn start(name: &str, command: &mut Command, is_ready: impl Fn() -> bool) -> Self {
+        Self::start_with_log(name, command, |_| is_ready())
+    }
+
+    /// The same, where the log says when it is ready.
+    pub(crate) fn start_with_log(name: &str, command: &mut Command, is_ready: impl Fn(&Path) -> bool) -> Self {
         let [number] = free_ports();
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}.log", std::process::id()));
         let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
@@ -106,7 +113,7 @@ impl Server {
         let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         let mut server = Self { name: name.to_owned(), child, log };
         let started = Instant::now();
-        while !is_ready() {
+        while !is_ready(&server.log) {
             let ended = server.child.try_wait().unwrap_or_else(|error| panic!("failed to look after {name}: {error}"));
             assert!(ended.is_none(), "{name} ended early:\n{}", server.log_tail());
             assert!(started.elapsed() < READY_WITHIN, "{name} is not ready:\n{}", server.log_tail());
