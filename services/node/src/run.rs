@@ -22,8 +22,12 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
     let names: Vec<String> = services.iter().map(|name| format!("{name:?}").to_lowercase()).collect();
     let logging = logging(&config, &format!("llm-sre-{}", names.join("-")))?;
 
+    let mut backend = wiring::open_store(&config)?;
+    if let Some(bus) = wiring::open_bus(&config)? {
+        backend.bus = bus;
+    }
     let parts = wiring::Parts {
-        backend: wiring::open_store(&config)?,
+        backend,
         clock: Arc::new(clock(&config)?),
         policy,
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use llm_sre_adapters::sqlite;
 use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
+use llm_sre_kafka::KafkaBus;
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, peer};
@@ -107,6 +108,19 @@ pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
         telemetry: Arc::new(store.telemetry()),
         leases: Arc::new(store.leases()),
     })
+}
+
+/// The event bus that the configuration names, if it names one beside the store.
+pub(crate) fn open_bus(config: &Config) -> Result<Option<Arc<dyn EventBus>>, config::Error> {
+    let Some(kafka) = &config.bus.kafka else { return Ok(None) };
+    let error = |key: &str, reason: String| config::Error::Key {
+        place: "file".to_owned(),
+        key: format!("bus.kafka{key}"),
+        reason,
+    };
+    let options = kafka.options().map_err(|(key, reason)| error(&format!(".{key}"), reason))?;
+    let bus = KafkaBus::new(options).map_err(|refused| error("", refused.to_string()))?;
+    Ok(Some(Arc::new(bus)))
 }
 
 /// A name for this process that no other has.
