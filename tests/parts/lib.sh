@@ -63,3 +63,19 @@ from_wheel() {
   "$SCRATCH/venv/bin/pip" install --quiet --no-deps --disable-pip-version-check "$2==$3" >&2
   publish "$1" "$3" "$SCRATCH/venv/bin/$1"
 }
+
+# from_maven NAME VERSION: jars, and a launcher that runs Java with them. What is in them and beside them is up to the
+# script `build` of the directory NAME beside this file.
+from_maven() {
+  need mvn "$1"
+  need java "$1"
+  need keytool "$1"
+  local folder=$PARTS_HOME/$1-$2
+  mkdir "$SCRATCH/$1"
+  nice -n 10 "$PARTS_SOURCE/$1/build" "$SCRATCH/$1"
+  rm -rf "$folder"
+  mv "$SCRATCH/$1" "$folder"
+  printf '#!/bin/sh\nexec java -cp "%s/jars/*" "$@"\n' "$folder" > "$SCRATCH/launcher"
+  ln -sfn "$folder" "$PARTS_BIN/$1.d"
+  publish "$1" "$2" "$SCRATCH/launcher"
+}

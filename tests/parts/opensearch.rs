@@ -56,7 +56,7 @@ impl OpenSearch {
             .args(self.is_secure.then_some("--secure"));
         // It ends with its input, so that it ends with this process, however that ends.
         command.stdin(Stdio::piped());
-        self.server = Some(Server::start_within(READY_WITHIN, "opensearch", &mut command, || ready.exists()));
+        self.server = Some(Server::start_within(READY_WITHIN, "opensearch", &mut command, |_| ready.exists()));
     }
 
     /// Where it answers.

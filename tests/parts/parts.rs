@@ -2,6 +2,7 @@
 //! a deadline, and killed when dropped. Integration tests of any crate include this file with `#[path]`.
 #![allow(dead_code, unused_imports, reason = "each test program that includes this file uses what it needs of it")]
 
+pub(crate) mod kafka;
 mod opensearch;
 
 use std::ffi::OsStr;
@@ -102,11 +103,16 @@ impl Server {
     /// # Panics
     /// When it cannot be started, ends early or is not ready in time; the log's end is part of the message.
     pub(crate) fn start(name: &str, command: &mut Command, is_ready: impl Fn() -> bool) -> Self {
+        Self::start_within(READY_WITHIN, name, command.stdin(Stdio::null()), |_| is_ready())
+    }
+
+    /// The same, where the log says when it is ready.
+    pub(crate) fn start_with_log(name: &str, command: &mut Command, is_ready: impl Fn(&Path) -> bool) -> Self {
         Self::start_within(READY_WITHIN, name, command.stdin(Stdio::null()), is_ready)
     }
 
-    /// As [`Server::start`], for a server that takes longer, or whose standard input is the caller's business.
-    fn start_within(within: Duration, name: &str, command: &mut Command, is_ready: impl Fn() -> bool) -> Self {
+    /// As [`Server::start_with_log`], for a server that takes longer, or whose standard input is the caller's business.
+    fn start_within(within: Duration, name: &str, command: &mut Command, is_ready: impl Fn(&Path) -> bool) -> Self {
         let [number] = free_ports();
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}.log", std::process::id()));
         let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
@@ -115,7 +121,7 @@ impl Server {
         let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         let mut server = Self { name: name.to_owned(), child, log };
         let started = Instant::now();
-        while !is_ready() {
+        while !is_ready(&server.log) {
             let ended = server.child.try_wait().unwrap_or_else(|error| panic!("failed to look after {name}: {error}"));
             assert!(ended.is_none(), "{name} ended early:\n{}", server.log_tail());
             assert!(started.elapsed() < within, "{name} is not ready:\n{}", server.log_tail());

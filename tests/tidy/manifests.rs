@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("llm-sre-proto", &["llm-sre-domain"]),
     ("llm-sre-ports", &["llm-sre-domain", "llm-sre-proto"]),
     ("llm-sre-adapters", CORE),
+    ("llm-sre-kafka", CORE),
     ("llm-sre-mesh", CORE),
     ("llm-sre-simulator", SERVICE),
     ("llm-sre-gateway", SERVICE),
@@ -48,6 +49,8 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "tower",
     "tracing",
 ];
+/// The crates that make the ports of something.
+const ADAPTERS: &[&str] = &["llm-sre-adapters", "llm-sre-kafka"];
 /// What only an adapter may know.
 const ONLY_IN_ADAPTERS: &[&str] = &["async-openai", "kube", "opensearch", "rdkafka", "reqwest", "rusqlite"];
 
@@ -93,7 +96,7 @@ fn refusal(package: &str, dependency: &str) -> Option<&'static str> {
     if package == "llm-sre-domain" && NOT_IN_DOMAIN.contains(&dependency) {
         return Some("the domain has no input or output, no clock, no async and no wire format");
     }
-    if package != "llm-sre-adapters" && ONLY_IN_ADAPTERS.contains(&dependency) {
+    if !ADAPTERS.contains(&package) && ONLY_IN_ADAPTERS.contains(&dependency) {
         return Some("it belongs behind a port");
     }
     None

@@ -172,12 +172,14 @@ pub trait EventBus: Send + Sync {
     /// [`Error::PartitionsDiffer`] where it exists with another number of partitions.
     async fn create_topic(&self, spec: TopicSpec) -> Result<(), Error>;
 
-    /// Appends records, all or none, and gives their positions in order. Durable when it returns. After an error
-    /// other than a refusal the records may be there: publishing again can double them.
+    /// Appends records and gives their positions in order. Durable when it returns. A refusal leaves none of them. After
+    /// another error all, some or none may be there: publishing again can double them. A reader may meet some before
+    /// the others are there.
     async fn publish(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, Error>;
 
     /// Joins a group. Each partition of the topics meets one member of the group at a time: who had it before finds out
-    /// with the next poll, and can no longer commit it.
+    /// with the next poll, and can no longer commit it. A partition may be handed over only with that poll, or when its
+    /// owner's lease ends.
     async fn subscribe(&self, group: &str, topics: &[&str], start: Start) -> Result<Box<dyn Consumer>, Error>;
 
     /// The offsets after the newest record, a row a partition.
@@ -192,15 +194,17 @@ pub trait EventBus: Send + Sync {
     /// [`Error::UnknownTopic`], and [`Error::InvalidArgument`] for a partition that the topic does not have.
     async fn read(&self, of: &TopicPartition, from_offset: u64, max: usize) -> Result<Vec<Delivered>, Error>;
 
-    /// Removes what is older than its topic's retention. Gives how many records were removed.
+    /// Removes what is older than its topic's retention, unless the bus does so by itself. Gives how many records this
+    /// call removed.
     async fn prune(&self) -> Result<u64, Error>;
 }
 
-/// A member of a group. Dropping it without [`Consumer::close`] is like a kill: its partitions move when its lease ends.
+/// A member of a group. Dropping it without [`Consumer::close`] is like a kill: its partitions move when its lease ends,
+/// if not before.
 #[async_trait]
 pub trait Consumer: Send {
     /// Waits at most `wait` for records, at most `max_records` and about `max_bytes` of them, though always one where
-    /// there is one. Also renews the membership, so a member polls more often than [`MEMBER_LEASE`].
+    /// there is one. Where records come from other machines, a poll without a wait gives those that have arrived. Also renews the membership, so a member polls more often than [`MEMBER_LEASE`].
     async fn poll(&mut self, max_records: usize, max_bytes: usize, wait: Duration) -> Result<Batch, Error>;
 
     /// Says that everything before these offsets has had its effect. Durable when it returns.
@@ -210,6 +214,9 @@ pub trait Consumer: Send {
     async fn commit(&mut self, progress: &[Progress]) -> Result<(), Error>;
 
     /// Reads a partition of this member from this offset on, without committing.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] where it is not this member's, [`Error::InvalidArgument`] where the offset is after its end.
     async fn seek(&mut self, to: &Progress) -> Result<(), Error>;
 
     /// Stops reading these partitions until [`Consumer::resume`]; they stay this member's.
@@ -225,11 +232,17 @@ pub trait Consumer: Send {
     async fn close(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// The partition of a key: FNV-1a of its bytes, modulo the number of partitions. Part of the contract of the embedded
-/// adapters, since a key must keep its partition across versions; Kafka has a partitioner of its own.
+/// The partition of a key: FNV-1a of its bytes, modulo the number of partitions. Part of the contract, since a key must
+/// keep its partition across versions. Who writes to Kafka beside us may have a partitioner of its own.
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     let hash = key
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
+}
+
+/// The refusal to go to an offset after the end: nothing is there, and what comes there later is not what was meant.
+pub fn beyond(to: &Progress, end: u64) -> Error {
+    let reason = format!("{} is after the end of {}/{}, which is {end}", to.next_offset, to.of.topic, to.of.partition);
+    Error::InvalidArgument { what: "offset", reason }
 }

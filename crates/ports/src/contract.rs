@@ -34,13 +34,20 @@ pub struct Kit<P: ?Sized> {
     pub port: Arc<P>,
     /// How long a member of a group may be silent; of no meaning to other ports.
     pub member_lease: Duration,
+    /// Whether other machines keep it, so that some of what it does shows a while later; of meaning to the bus only.
+    pub is_remote: bool,
     _keep: Box<dyn Any + Send>,
 }
 
 impl<P: ?Sized> Kit<P> {
     /// An adapter, and what must live as long as it does, such as its folder.
     pub fn new(port: Arc<P>, member_lease: Duration, keep: impl Any + Send) -> Self {
-        Self { port, member_lease, _keep: Box::new(keep) }
+        Self { port, member_lease, is_remote: false, _keep: Box::new(keep) }
+    }
+
+    /// The same for an adapter to other machines. Its promises are the same, and take their time.
+    pub fn remote(port: Arc<P>, member_lease: Duration, keep: impl Any + Send) -> Self {
+        Self { is_remote: true, ..Self::new(port, member_lease, keep) }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A mistake is an error that names where it stands, the key and the reason; nothing falls back to a default.
 
+mod bus;
 mod load;
 mod opensearch;
 
@@ -49,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) clock: Clock,
     /// Where everything is kept.
     pub(crate) store: Store,
+    /// The event bus.
+    pub(crate) bus: bus::Bus,
     /// Where this process listens.
     pub(crate) listen: Listen,
     /// Where services are that do not run in this process, as `http://host:port`.

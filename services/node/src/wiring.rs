@@ -1,5 +1,6 @@
 //! Where adapters meet services: the only place that knows both.
 
+mod backend;
 mod opensearch;
 pub(crate) mod recorded;
 
@@ -8,24 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use llm_sre_adapters::sqlite;
 use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
+use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, peer};
-use llm_sre_ports::bus::EventBus;
 use llm_sre_ports::clock::Clock;
-use llm_sre_ports::documents::Documents;
-use llm_sre_ports::leases::Leases;
-use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
-use llm_sre_ports::telemetry::TelemetryStore;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::cli::ServiceName;
 use crate::config::{self, Config};
 use crate::node::Node;
-use llm_sre_mesh::late::Slot;
+
+pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 
 /// Partitions of a topic of telemetry on the embedded bus: more than one machine has use for.
 const PARTITIONS: u32 = 4;
@@ -34,15 +31,6 @@ const BUS_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 
 /// The least time between two looks for duties of incidents, in real time.
 const TICK_MIN: Duration = Duration::from_millis(50);
-
-/// What everything is kept in, by port.
-#[derive(Clone)]
-pub(crate) struct Backend {
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) documents: Arc<dyn Documents>,
-    pub(crate) telemetry: Arc<dyn TelemetryStore>,
-    pub(crate) leases: Arc<dyn Leases>,
-}
 
 /// Everything that a process is made of.
 pub(crate) struct Parts {
@@ -83,43 +71,6 @@ pub(crate) const EVERYTHING: [ServiceName; 6] = [
     ServiceName::Diagnosis,
     ServiceName::Remediation,
 ];
-
-/// The path that means a store in memory, which ends with its process: for tests.
-pub(crate) const IN_MEMORY: &str = ":memory:";
-
-/// Opens what the configuration says, wherever it is.
-pub(crate) async fn open_backend(config: &Config) -> Result<Backend, config::Error> {
-    let embedded = open_store(config)?;
-    match &config.store.opensearch {
-        Some(cluster) => opensearch::beside(embedded, cluster).await,
-        None => Ok(embedded),
-    }
-}
-
-/// Opens the embedded store.
-pub(crate) fn open_store(config: &Config) -> Result<Backend, config::Error> {
-    let path = &config.store.path;
-    if path.as_os_str() == IN_MEMORY {
-        return Ok(Backend {
-            bus: Arc::new(MemoryBus::default()),
-            documents: Arc::new(MemoryDocuments::default()),
-            telemetry: Arc::new(MemoryTelemetry::default()),
-            leases: Arc::new(MemoryLeases::default()),
-        });
-    }
-    let options = sqlite::Options { file_bytes_max: config.store.file_bytes_max(), ..sqlite::Options::default() };
-    let store = sqlite::Store::open(path, options).map_err(|error| config::Error::Key {
-        place: "LLM_SRE_STORE, --store, --data or file".to_owned(),
-        key: "store.path".to_owned(),
-        reason: format!("{:#}", anyhow::Error::new(error)),
-    })?;
-    Ok(Backend {
-        bus: Arc::new(store.bus()),
-        documents: Arc::new(store.documents()),
-        telemetry: Arc::new(store.telemetry()),
-        leases: Arc::new(store.leases()),
-    })
-}
 
 /// A name for this process that no other has.
 pub(crate) fn holder() -> String {
@@ -348,28 +299,4 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
         Ok(())
     });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(path: &std::path::Path) -> String {
-        let mut config = Config::default();
-        config.store.path = path.to_owned();
-        open_store(&config).err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_path_that_cannot_be_opened_names_key_and_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let notes = folder.path().join("notes.txt");
-        std::fs::write(&notes, "no database, however long it is".repeat(100)).unwrap();
-        for path in [folder.path(), &folder.path().join("absent/store.sqlite"), &notes] {
-            let refused = refusal(path);
-            assert!(refused.contains("store.path") && refused.contains(&path.display().to_string()), "{refused}");
-        }
-        assert_eq!(refusal(&folder.path().join("new.sqlite")), "");
-        assert_eq!(refusal(IN_MEMORY.as_ref()), "");
-    }
 }

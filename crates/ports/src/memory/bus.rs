@@ -16,7 +16,7 @@ use self::log::{Log, Topic};
 use super::lock;
 use crate::bus::{
     Batch, Consumer, Delivered, Error, EventBus, MEMBER_LEASE, PARTITIONS_MAX, Position, Progress, RECORD_BYTES_MAX,
-    Record, Start, TopicPartition, TopicSpec, partition_of,
+    Record, Start, TopicPartition, TopicSpec, beyond, partition_of,
 };
 
 #[derive(Debug, Default)]
@@ -284,10 +284,12 @@ impl Consumer for Member {
     }
 
     async fn seek(&mut self, to: &Progress) -> Result<(), Error> {
-        match self.held.get_mut(&to.of) {
-            Some(held) => held.next = to.next_offset,
-            None => return Err(self.fenced(&to.of)),
+        let Some(held) = self.held.get_mut(&to.of) else { return Err(self.fenced(&to.of)) };
+        let end = lock(&self.bus.0.state).log(&to.of).map_or(0, Log::end);
+        if to.next_offset > end {
+            return Err(beyond(to, end));
         }
+        held.next = to.next_offset;
         Ok(())
     }
 

@@ -78,6 +78,9 @@ fn beside(mut config: Config, file: &Path) -> Config {
     config.store.path = folder.join(&config.store.path);
     config.store.opensearch = config.store.opensearch.map(|opensearch| opensearch.beside(folder));
     config.policy.file = config.policy.file.map(|policy| folder.join(policy));
+    if let Some(kafka) = &mut config.bus.kafka {
+        kafka.beside(folder);
+    }
     config
 }
 
@@ -134,6 +137,9 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
         }
     }
     check_clock(config, places)?;
+    if let Some(kafka) = &config.bus.kafka {
+        kafka.check().map_err(|(key, reason)| places.error(&format!("bus.kafka.{key}"), reason))?;
+    }
     if config.store.keep_hours == 0 || config.store.keep_mib == 0 {
         let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
         return Err(places.error(key, "is 0, so that nothing would be kept"));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use llm_sre_ports::bus::{Batch, Consumer, Error, Progress, Start, TopicPartition};
+use llm_sre_ports::bus::{Batch, Consumer, Error, Progress, Start, TopicPartition, beyond};
 use rusqlite::Connection;
 use tokio::time::Instant;
 
@@ -224,10 +224,15 @@ impl Consumer for Member {
     }
 
     async fn seek(&mut self, to: &Progress) -> Result<(), Error> {
-        match self.held.get_mut(&to.of) {
-            Some(held) => held.next = to.next_offset,
-            None => return Err(fenced(&self.group, &to.of)),
+        let Some(held) = self.held.get_mut(&to.of) else { return Err(fenced(&self.group, &to.of)) };
+        let topic = to.of.topic.clone();
+        let partitions = self.store.poll(move |connection| log::partitions(connection, &topic)).await?;
+        let found = partitions.iter().find(|partition| partition.number == to.of.partition);
+        let end = found.map_or(0, |partition| partition.next_offset);
+        if to.next_offset > end {
+            return Err(beyond(to, end));
         }
+        held.next = to.next_offset;
         Ok(())
     }
 

@@ -1,0 +1,138 @@
+//! A broker that dies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use llm_sre_kafka::KafkaBus;
+use llm_sre_ports::bus::{Error, EventBus, Position, Record, TopicPartition, TopicSpec};
+use tokio::sync::oneshot;
+
+use super::options;
+use super::parts::kafka::Kafka;
+
+const TOPIC: &str = "t";
+const PARTITIONS: u32 = 3;
+/// Records of one call.
+const BATCH: u32 = 50;
+/// Acknowledged before the broker dies, and again after it is back.
+const CALLS: u32 = 40;
+
+/// A record that says who it is.
+fn record(number: u32) -> Record {
+    let key = Bytes::from((number % 7).to_string());
+    Record { key: Some(key), value: Bytes::from(number.to_string()), ..Record::default() }
+}
+
+async fn create(bus: &KafkaBus) {
+    let spec = TopicSpec { name: TOPIC.to_owned(), partitions: PARTITIONS, retention: None };
+    bus.create_topic(spec).await.unwrap();
+}
+
+/// Publishes one call after the other, also while the broker is away, until it was told and some more are through.
+async fn publish(
+    bus: &KafkaBus,
+    mut is_back: oneshot::Receiver<()>,
+    acknowledged: &tokio::sync::watch::Sender<u32>,
+) -> BTreeMap<u32, Position> {
+    let mut positions = BTreeMap::new();
+    let mut left = None;
+    for call in 0.. {
+        if left.is_none() && is_back.try_recv().is_ok() {
+            left = Some(CALLS);
+        }
+        match &mut left {
+            Some(0) => break,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let numbers = call * BATCH..(call + 1) * BATCH;
+        let published = bus.publish(TOPIC, numbers.clone().map(record).collect()).await.unwrap();
+        assert_eq!(published.len(), BATCH as usize);
+        positions.extend(numbers.zip(published));
+        acknowledged.send_replace(call + 1);
+    }
+    positions
+}
+
+/// Everything of a partition, in order.
+async fn read_all(bus: &KafkaBus, partition: u32) -> Vec<(u64, u32)> {
+    let of = TopicPartition { topic: TOPIC.to_owned(), partition };
+    let mut found: Vec<(u64, u32)> = Vec::new();
+    loop {
+        let from = found.last().map_or(0, |(offset, _)| offset + 1);
+        let records = bus.read(&of, from, 1_000).await.unwrap();
+        if records.is_empty() {
+            return found;
+        }
+        found.extend(records.iter().map(|delivered| {
+            let number = std::str::from_utf8(&delivered.record.value).unwrap().parse().unwrap();
+            (delivered.position.offset, number)
+        }));
+    }
+}
+
+/// Killed with SIGKILL in the midst of publishing, and started again on its data.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_the_broker() {
+    let Some(mut kafka) = Kafka::start("what_was_acknowledged_survives_the_broker") else { return };
+    let bus = KafkaBus::new(options(&kafka)).unwrap();
+    create(&bus).await;
+    let (tell, is_back) = oneshot::channel();
+    let (acknowledged, mut seen) = tokio::sync::watch::channel(0);
+    let publishing = tokio::spawn({
+        let bus = bus.clone();
+        async move { publish(&bus, is_back, &acknowledged).await }
+    });
+    seen.wait_for(|calls| *calls >= CALLS).await.unwrap();
+    let kafka = tokio::task::spawn_blocking(move || {
+        kafka.kill();
+        kafka.start_again();
+        kafka
+    })
+    .await
+    .unwrap();
+    tell.send(()).unwrap();
+    let positions = publishing.await.unwrap();
+
+    let mut found: BTreeMap<u32, Position> = BTreeMap::new();
+    for partition in 0..PARTITIONS {
+        let records = read_all(&bus, partition).await;
+        assert!(records.is_sorted_by_key(|(_, number)| number), "partition {partition} is out of order");
+        for (offset, number) in records {
+            let known = found.insert(number, Position { partition, offset });
+            assert_eq!(known, None, "record {number} is there twice");
+        }
+    }
+    assert!(positions.len() as u32 >= 2 * CALLS * BATCH);
+    assert_eq!(found, positions, "what is there is what was acknowledged, where it was said to be");
+    drop(kafka);
+}
+
+/// Calls end with a reason, and work again when the broker does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_away_is_named_and_comes_back() {
+    let Some(mut kafka) = Kafka::start("a_broker_that_is_away_is_named_and_comes_back") else { return };
+    let answer_within = Duration::from_secs(2);
+    let bus = KafkaBus::new(llm_sre_kafka::Options { answer_within, ..options(&kafka) }).unwrap();
+    create(&bus).await;
+    kafka.kill();
+    let errors = [
+        bus.publish(TOPIC, vec![record(1)]).await.err(),
+        bus.end_offsets(TOPIC).await.err(),
+        bus.create_topic(TopicSpec { name: "u".to_owned(), partitions: 1, retention: None }).await.err(),
+    ];
+    for error in errors {
+        let is_clear = |text: &String| text.contains(&kafka.port.to_string()) && text.contains("Connection refused");
+        assert!(matches!(&error, Some(Error::Unavailable(text)) if is_clear(text)), "{error:?}");
+    }
+    let kafka = tokio::task::spawn_blocking(move || {
+        kafka.start_again();
+        kafka
+    })
+    .await
+    .unwrap();
+    let published = async { while bus.publish(TOPIC, vec![record(2)]).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(60), published).await.expect("publishing works again");
+    drop(kafka);
+}
