@@ -8,7 +8,7 @@ mod client;
 mod command_line;
 mod demos;
 mod mistakes;
-mod on_opensearch;
+mod on_engines;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;

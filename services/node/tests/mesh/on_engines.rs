@@ -1,4 +1,4 @@
-//! Documents, telemetry and leases in a real OpenSearch, with TLS and a password.
+//! Telemetry over a real Kafka, and documents, telemetry and leases in a real OpenSearch, both with TLS and passwords.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use llm_sre_proto::simulator::v1::{FaultState, GetSimulationRequest, ListFaultsR
 
 use crate::client::{self, Client};
 use crate::parts::OpenSearch;
+use crate::parts::kafka::{self, Kafka};
 use crate::process::{self, Process};
 
 const POLICY: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n\
@@ -23,20 +24,26 @@ fn is_measured(incident: &Incident) -> bool {
 }
 
 #[test]
-fn an_incident_is_repaired_with_its_store_in_opensearch() {
-    const TEST: &str = "an_incident_is_repaired_with_its_store_in_opensearch";
-    let Some(opensearch) = OpenSearch::start_secure(TEST) else { return };
+fn an_incident_is_repaired_on_kafka_and_opensearch() {
+    const TEST: &str = "an_incident_is_repaired_on_kafka_and_opensearch";
+    let (Some(opensearch), Some(kafka)) = (OpenSearch::start_secure(TEST), Kafka::start_secure(TEST)) else { return };
     let _alone = process::one_shop_at_a_time();
-    let folder = tempfile::Builder::new().prefix("on-opensearch-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = tempfile::Builder::new().prefix("on-engines-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     process::write(folder.path(), "policy.toml", POLICY);
+    process::write(folder.path(), "kafka-password", kafka::PASSWORD);
     let config = format!(
-        "[store]\npath = \"bus.sqlite\"\n[store.opensearch]\nurl = \"{}\"\nprefix = \"mesh\"\nuser = \"{}\"\n\
-         password_file = \"{}\"\nca_file = \"{}\"\n[policy]\nfile = \"policy.toml\"\n\
+        "[store.opensearch]\nurl = \"{}\"\nprefix = \"mesh\"\nuser = \"{}\"\n\
+         password_file = \"{}\"\nca_file = \"{}\"\n\
+         [bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"mesh-\"\ntls = true\nca_file = \"{}\"\nuser = \"{}\"\n\
+         password_file = \"kafka-password\"\n[policy]\nfile = \"policy.toml\"\n\
          [clock]\nspeed = 30.0\nepoch = \"{}\"\n",
         opensearch.url(),
         opensearch.credentials().0,
         opensearch.password_file().display(),
         opensearch.authority_file().display(),
+        kafka.secure_address(),
+        kafka.ca().display(),
+        kafka::USER,
         client::now().as_secs(),
     );
     let config = process::write(folder.path(), "llm-sre.toml", &config);
@@ -60,18 +67,19 @@ fn an_incident_is_repaired_with_its_store_in_opensearch() {
     let faults = client.ask(client.simulator().list_faults(ListFaultsRequest::default())).unwrap().faults;
     assert_eq!(faults[0].state(), FaultState::Cured);
 
-    // What it knows is in the cluster: another process, with an empty file for its bus, knows it too.
+    // What it knows is in the cluster: another process knows it too, and no file was made for it.
+    assert!(!folder.path().join("llm-sre.sqlite").exists());
     assert!(node.terminate().success(), "{}", node.err());
     let password = opensearch.credentials().1;
     assert!(!node.err().contains(&password) && !node.out().contains(&password));
     assert!(!node.err().contains("ERROR"), "{}", node.err());
-    let other = ["--store", ":memory:", "--services", "detector,diagnosis,remediation"];
+    let other = ["--services", "detector,diagnosis,remediation"];
     let mut other = Process::start(&[&["run", "--config", config.to_str().unwrap()], &other[..]].concat());
     let found = Client::new(&other.control()).all_incidents();
     assert_eq!(found.iter().map(|incident| &incident.name).collect::<Vec<_>>(), [&incidents[0].name]);
     assert!(other.terminate().success(), "{}", other.err());
 
-    let text = std::fs::read_to_string(&config).unwrap().replace("mesh", "Mesh");
+    let text = std::fs::read_to_string(&config).unwrap().replace("prefix = \"mesh\"", "prefix = \"Mesh\"");
     let wrong = process::write(folder.path(), "wrong.toml", &text);
     let refused = process::run(&["run", "--config", wrong.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&refused.stderr);
