@@ -166,7 +166,8 @@ impl Story {
         let request = InjectFaultRequest {
             kind: kind.into(),
             service_name: self.demo.service.clone().unwrap_or_default(),
-            seed: turn,
+            // Zero would let the shop draw one.
+            seed: turn.wrapping_add(1).max(1),
             ..InjectFaultRequest::default()
         };
         Ok(self.services.simulator().inject_fault(request).await?.into_inner())

@@ -132,11 +132,15 @@ pub async fn a_topic_that_is_not_read_is_not_assigned(kit: Bus) {
     let one = bus.subscribe("g", &[TOPIC], Start::Earliest).await.unwrap();
     let both = bus.subscribe("g", &["u", TOPIC], Start::Earliest).await.unwrap();
     let mut members = [one, both];
-    share(&kit, &mut members, |members| owned(members).len() == EVERY + 2).await;
+    // Who came later may get the topic that only it reads first, and its part of the other with the next deal.
+    let is_shared = |members: &[Box<dyn Consumer>]| {
+        owned(members).len() == EVERY + 2 && members.last().is_some_and(|both| both.assignment().len() > 2)
+    };
+    share(&kit, &mut members, is_shared).await;
     let [mut one, both] = members;
     assert!(!one.assignment().is_empty() && one.assignment().iter().all(|of| of.topic == TOPIC));
     let of_u = both.assignment().iter().filter(|of| of.topic == "u").count();
-    assert!(of_u == 2 && both.assignment().len() > of_u, "{:?}", both.assignment());
+    assert_eq!(of_u, 2, "{:?}", both.assignment());
     both.close().await.unwrap();
     assert!(poll_until_assigned(one.as_mut(), EVERY).await.is_empty());
 }
