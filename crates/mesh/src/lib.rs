@@ -7,6 +7,7 @@
 //! * [`page`]: page sizes and tokens.
 //! * [`clients`]: the calls that the services make to each other.
 //! * [`context`]: the trace that a piece of work belongs to, from call to call.
+//! * `failover`: several instances of a service as one peer.
 //! * [`late`]: a peer that is given out before it exists.
 //! * [`records`]: documents of the store as messages of the contract.
 //! * [`stages`]: an incident's steps as spans of one trace, kept until they were exported.
@@ -16,6 +17,7 @@
 pub mod clients;
 pub mod context;
 mod ending;
+mod failover;
 pub mod late;
 pub mod logging;
 pub mod names;

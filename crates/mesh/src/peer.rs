@@ -14,6 +14,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::context::{TRACEPARENT, TraceContext};
+use crate::failover::Failover;
 use crate::server::RpcTraceLayer;
 
 /// Anything that answers gRPC. The error is a status already: what the transport says, as gRPC says it.
@@ -51,6 +52,25 @@ pub fn remote(address: &str) -> Result<Peer, InvalidEndpoint> {
         .tcp_nodelay(true)
         .connect_lazy();
     Ok(over(channel))
+}
+
+/// Instances of the same services, behind one address each. Calls go round, and pass over who is away.
+pub fn remote_any(addresses: &[String]) -> Result<Peer, InvalidEndpoint> {
+    match addresses {
+        [address] => remote(address),
+        several => Ok(BoxCloneSyncService::new(Failover::round(all(several)?))),
+    }
+}
+
+/// Services that run in this process, and instances of them elsewhere for when they are not available.
+pub fn local_or_any(local: Peer, addresses: &[String]) -> Result<Peer, InvalidEndpoint> {
+    let mut peers = all(addresses)?;
+    peers.insert(0, local);
+    Ok(BoxCloneSyncService::new(Failover::in_order(peers)))
+}
+
+fn all(addresses: &[String]) -> Result<Vec<Peer>, InvalidEndpoint> {
+    addresses.iter().map(|address| remote(address)).collect()
 }
 
 fn over<S>(inner: S) -> Peer

@@ -45,6 +45,13 @@ pub fn unavailable(what: &str, problem: impl std::fmt::Display, retry_after: Dur
     Status::with_error_details(Code::Unavailable, format!("{what} is not available: {problem}"), details)
 }
 
+/// UNAVAILABLE with reason `STANDING_BY` and `RetryInfo`: another instance of the same service has the answer.
+pub fn standing_by(why: &str, retry_after: Duration) -> Status {
+    let mut details = details("STANDING_BY", &[]);
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(Code::Unavailable, format!("this instance stands by: {why}"), details)
+}
+
 /// RESOURCE_EXHAUSTED with `RetryInfo`, which OTLP senders read as "wait, and send again".
 pub fn exhausted(reason: &str, message: impl Into<String>, retry_after: Duration) -> Status {
     let mut details = details(reason, &[]);
@@ -79,6 +86,7 @@ mod tests {
             not_found("incidents/x"),
             etag_mismatch("incidents/x"),
             unavailable("store", "it is away", Duration::from_secs(1)),
+            standing_by("another one works", Duration::from_secs(1)),
             exhausted("TOO_MANY_BYTES", "too much in flight", Duration::from_secs(1)),
         ] {
             let info = status.get_details_error_info().unwrap();

@@ -141,6 +141,7 @@ impl IncidentService for Service {
         let request = request.into_inner();
         let since = required_time("since_time", request.since_time.as_ref()).map_err(|error| invalid(&error))?;
         let incident = self.find(&request.name).await?.message.domain()?;
+        self.check_detecting()?;
         let measured = self.brain().detector.recovery(&incident.anomalies, since);
         let signals = measured.signals.iter().map(|signal| v1::SignalRecovery {
             anomaly: signal.anomaly.0.to_string(),

@@ -1,21 +1,23 @@
 //! What the service needs and is made of.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use llm_sre_domain::detect::Objectives;
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::ServicePattern;
-use llm_sre_mesh::Peer;
 use llm_sre_mesh::clients::{Diagnoses, Remediation};
 use llm_sre_mesh::records::Records;
 use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::{Peer, status};
 use llm_sre_ports::bus::{self, EventBus};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::Documents;
 use llm_sre_ports::leases::{self, Lease, Leases};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 use crate::brain::Brain;
 use crate::kept::Kept;
@@ -107,6 +109,8 @@ pub struct Service {
     pub(crate) holder: Arc<str>,
     pub(crate) options: Arc<Options>,
     pub(crate) changed: Arc<Notify>,
+    /// Whether this instance holds the lease.
+    is_detecting: Arc<AtomicBool>,
     brain: Arc<Mutex<Brain>>,
 }
 
@@ -125,7 +129,16 @@ impl Service {
             brain: Arc::new(Mutex::new(Brain::new(&options))),
             options: Arc::new(options),
             changed: Arc::new(Notify::new()),
+            is_detecting: Arc::default(),
         }
+    }
+
+    /// Refuses what only the instance that detects can answer.
+    pub(crate) fn check_detecting(&self) -> Result<(), Status> {
+        if self.is_detecting.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(status::standing_by("another instance detects", LEASE_EVERY))
     }
 
     /// The state of detection. Held for computations only, never across a wait.
@@ -141,6 +154,7 @@ impl Service {
         while !shutdown.is_cancelled() {
             if let Some(lease) = self.acquire().await {
                 let lost = shutdown.child_token();
+                self.is_detecting.store(true, Ordering::Relaxed);
                 let holding = self.hold(lease, &lost);
                 let working = async {
                     let ended = tokio::join!(self.consume(&lost), self.keep_duties(&lost));
@@ -149,6 +163,7 @@ impl Service {
                 };
                 let ((), ended) = tokio::join!(holding, working);
                 // Who no longer detects measures nothing: what it saw gets old.
+                self.is_detecting.store(false, Ordering::Relaxed);
                 *self.brain() = Brain::new(&self.options);
                 ended?;
             }

@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Overrides;
 
 pub(crate) use asking::{
-    Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Incidents, IncidentsCommand, Mutation, Output,
+    Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents, IncidentsCommand, Mutation,
+    Output,
 };
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Actions(Actions),
     /// Break the simulated shop.
     Faults(Faults),
+    /// Ask a process whether it is ready; exits with 0 where it is, for probes.
+    Health(Health),
     /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
     Replay(Replay),
     /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.

@@ -3,6 +3,7 @@
 mod actions;
 mod diagnose;
 mod faults;
+mod health;
 mod incidents;
 
 use std::pin::Pin;
@@ -72,6 +73,7 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
         Asking::Diagnose(arguments) => (address(&arguments.client, config), Box::pin(diagnose::run(arguments, config))),
         Asking::Actions(arguments) => (address(&arguments.client, config), Box::pin(actions::run(arguments, config))),
         Asking::Faults(arguments) => (address(&arguments.client, config), Box::pin(faults::run(arguments, config))),
+        Asking::Health(arguments) => (address(&arguments.client, config), Box::pin(health::run(arguments, config))),
     };
     asking.await.map_err(|error| match error.downcast_ref::<Status>() {
         Some(status) => anyhow::anyhow!(explain(status, &address)),
@@ -85,6 +87,7 @@ pub(crate) enum Asking {
     Diagnose(cli::Diagnose),
     Actions(cli::Actions),
     Faults(cli::Faults),
+    Health(cli::Health),
 }
 
 fn address(client: &Client, config: &Config) -> String {

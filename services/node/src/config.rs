@@ -5,6 +5,7 @@
 mod bus;
 mod load;
 mod opensearch;
+mod peers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{Overrides, load};
 pub(crate) use opensearch::OpenSearch;
+pub(crate) use peers::Endpoints;
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +56,8 @@ pub(crate) struct Config {
     pub(crate) bus: bus::Bus,
     /// Where this process listens.
     pub(crate) listen: Listen,
-    /// Where services are that do not run in this process, as `http://host:port`.
-    pub(crate) peers: Peers,
+    /// Where services are that do not run in this process, as `http://host:port`, or a list of such instances.
+    pub(crate) peers: peers::Peers,
     /// Whose actions go where; the first that matches counts.
     pub(crate) targets: Vec<Target>,
     /// Export of the product's own traces.
@@ -153,24 +155,6 @@ impl Default for Listen {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self { control: loopback(50_051), otlp_grpc: loopback(4_317), otlp_http: loopback(4_318), allow_remote: false }
     }
-}
-
-/// Services in other processes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Peers {
-    /// OTLP over gRPC, for the simulated shop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) gateway: Option<String>,
-    /// The owner of incidents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) detector: Option<String>,
-    /// The owner of diagnoses.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) diagnosis: Option<String>,
-    /// The owner of actions.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) remediation: Option<String>,
 }
 
 /// Where actions on some services go.

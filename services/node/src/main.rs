@@ -52,6 +52,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
+        Command::Health(arguments) => runtime.block_on(client::run(Asking::Health(arguments), &config)),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Drill(arguments) => drill::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),

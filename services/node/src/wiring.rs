@@ -14,20 +14,16 @@ use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, peer};
+use llm_sre_ports::bus;
 use llm_sre_ports::clock::Clock;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::cli::ServiceName;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Endpoints};
 use crate::node::Node;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
-
-/// Partitions of a topic of telemetry on the embedded bus: more than one machine has use for.
-const PARTITIONS: u32 = 4;
-/// How long the embedded bus keeps telemetry: long enough for a detector that was away for a night.
-const BUS_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 
 /// The least time between two looks for duties of incidents, in real time.
 const TICK_MIN: Duration = Duration::from_millis(50);
@@ -80,9 +76,7 @@ pub(crate) fn holder() -> String {
 /// Binds and builds; nothing runs before [`Node::run`].
 pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     let mut node = Node::default();
-    for spec in llm_sre_gateway::topic_specs(PARTITIONS, BUS_RETENTION) {
-        parts.backend.bus.create_topic(spec).await.context("failed to create the topics")?;
-    }
+    create_topics(&parts).await?;
     let mut control = Control::default();
     let mut gateway_peer = None;
     for name in &parts.services {
@@ -109,6 +103,23 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     Ok(node)
 }
 
+async fn create_topics(parts: &Parts) -> anyhow::Result<()> {
+    let bus = &parts.config.bus;
+    for spec in llm_sre_gateway::topic_specs(bus.partitions, bus.keep_for()) {
+        match parts.backend.bus.create_topic(spec).await {
+            Err(error @ bus::Error::PartitionsDiffer { .. }) => {
+                return Err(anyhow::Error::new(config::Error::Key {
+                    place: "file".to_owned(),
+                    key: "bus.partitions".to_owned(),
+                    reason: error.to_string(),
+                }));
+            }
+            other => other.context("failed to create the topics")?,
+        }
+    }
+    Ok(())
+}
+
 /// The control services of this process, as they come together.
 #[derive(Default)]
 struct Control {
@@ -128,24 +139,28 @@ impl Control {
 
 impl Parts {
     /// A service, in this process or where the configuration says.
-    fn peer(&self, control: &Control, name: ServiceName, key: &str, address: Option<&String>) -> anyhow::Result<Peer> {
+    fn peer(&self, control: &Control, name: ServiceName, key: &str, elsewhere: &Endpoints) -> anyhow::Result<Peer> {
         if self.services.contains(&name) {
-            return Ok(control.slot.peer());
+            let own = control.slot.peer();
+            // One that stands by is not available for everything: see CheckRecovery.
+            return Ok(if elsewhere.is_empty() { own } else { peer::local_or_any(own, elsewhere.addresses())? });
         }
-        let missing = || config::Error::Key {
-            place: "--services".to_owned(),
-            key: key.to_owned(),
-            reason: "is required, since that service does not run in this process".to_owned(),
-        };
-        Ok(peer::remote(address.ok_or_else(missing)?)?)
+        if elsewhere.is_empty() {
+            return Err(anyhow::Error::new(config::Error::Key {
+                place: "--services".to_owned(),
+                key: key.to_owned(),
+                reason: "is required, since that service does not run in this process".to_owned(),
+            }));
+        }
+        Ok(peer::remote_any(elsewhere.addresses())?)
     }
 
     fn detector(&self, control: &Control) -> anyhow::Result<Peer> {
-        self.peer(control, ServiceName::Detector, "peers.detector", self.config.peers.detector.as_ref())
+        self.peer(control, ServiceName::Detector, "peers.detector", &self.config.peers.detector)
     }
 
     fn diagnosis(&self, control: &Control) -> anyhow::Result<Peer> {
-        self.peer(control, ServiceName::Diagnosis, "peers.diagnosis", self.config.peers.diagnosis.as_ref())
+        self.peer(control, ServiceName::Diagnosis, "peers.diagnosis", &self.config.peers.diagnosis)
     }
 
     /// The log of a service's steps, which exports them meanwhile.
@@ -205,11 +220,10 @@ fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
 }
 
 fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
-    let remediation = parts.services.contains(&ServiceName::Remediation).then(|| control.slot.peer());
-    let remediation = match &parts.config.peers.remediation {
-        Some(address) if remediation.is_none() => Some(peer::remote(address)?),
-        _ => remediation,
-    };
+    let elsewhere = &parts.config.peers.remediation;
+    let has_remediation = parts.services.contains(&ServiceName::Remediation) || !elsewhere.is_empty();
+    let remediation =
+        has_remediation.then(|| parts.peer(control, ServiceName::Remediation, "peers.remediation", elsewhere));
     let options = llm_sre_detector::Options {
         rules: parts.config.incidents.clone(),
         objectives: parts.config.objectives(),
@@ -226,7 +240,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
             bus: Arc::clone(&parts.backend.bus),
             clock: Arc::clone(&parts.clock),
             diagnoses: parts.diagnosis(control)?,
-            remediation,
+            remediation: remediation.transpose()?,
             stages: parts.stages(node, "detector")?,
             holder: parts.holder.clone(),
         },
@@ -285,7 +299,7 @@ fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow:
 fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Option<Peer>) -> anyhow::Result<()> {
     let gateway = match gateway {
         Some(gateway) => gateway,
-        None => parts.peer(control, ServiceName::Gateway, "peers.gateway", parts.config.peers.gateway.as_ref())?,
+        None => parts.peer(control, ServiceName::Gateway, "peers.gateway", &parts.config.peers.gateway)?,
     };
     let Simulation { seed, speed } = parts.simulation;
     let service = llm_sre_simulator::Service::build(

@@ -40,6 +40,16 @@ pub(crate) struct Mutation {
     pub(crate) validate_only: bool,
 }
 
+/// `llm-sre health`
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// The service's full name, such as `llmsre.incident.v1.IncidentService`; the whole port where it is not said.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) service: String,
+}
+
 /// `llm-sre incidents`
 #[derive(Debug, Args)]
 pub(crate) struct Incidents {

@@ -1,17 +1,50 @@
 //! Which event bus telemetry goes over.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use llm_sre_kafka::{Mechanism, Options, Password, Sasl, Tls};
+use llm_sre_ports::bus::PARTITIONS_MAX;
 use serde::{Deserialize, Serialize};
 
 /// The event bus of `run`: that of the store, unless one is named here.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Bus {
+    /// Partitions of each topic of telemetry: as many members of a group can share the work. Topics that exist keep
+    /// their number, and this has to say the same.
+    pub(crate) partitions: u32,
+    /// How long topics keep telemetry, in hours: at least as long as detection needs to know what is usual after a
+    /// start, and as long as a service may be away.
+    pub(crate) keep_hours: u64,
     /// A cluster of Apache Kafka.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kafka: Option<Kafka>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        // More than one machine has use for; and long enough for a detector that was away for a night.
+        Self { partitions: 4, keep_hours: 24, kafka: None }
+    }
+}
+
+impl Bus {
+    pub(crate) fn keep_for(&self) -> Duration {
+        Duration::from_secs(self.keep_hours.saturating_mul(3_600))
+    }
+
+    /// What is wrong, as a key below `bus` and a reason.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
+            return Err(("partitions".to_owned(), format!("{} is not from 1 to {PARTITIONS_MAX}", self.partitions)));
+        }
+        if self.keep_hours == 0 {
+            return Err(("keep_hours".to_owned(), "is 0, so that nothing would be kept".to_owned()));
+        }
+        let kafka = self.kafka.as_ref().map_or(Ok(()), Kafka::check);
+        kafka.map_err(|(key, reason)| (format!("kafka.{key}"), reason))
+    }
 }
 
 /// A cluster of Apache Kafka. The password itself is never part of the configuration.
@@ -68,7 +101,7 @@ impl Kafka {
     }
 
     /// What is wrong across the keys.
-    pub(super) fn check(&self) -> Result<(), Mistake> {
+    fn check(&self) -> Result<(), Mistake> {
         let is_address = |broker: &String| {
             broker
                 .rsplit_once(':')

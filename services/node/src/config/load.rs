@@ -137,9 +137,7 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
         }
     }
     check_clock(config, places)?;
-    if let Some(kafka) = &config.bus.kafka {
-        kafka.check().map_err(|(key, reason)| places.error(&format!("bus.kafka.{key}"), reason))?;
-    }
+    config.bus.check().map_err(|(key, reason)| places.error(&format!("bus.{key}"), reason))?;
     if config.store.keep_hours == 0 || config.store.keep_mib == 0 {
         let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
         return Err(places.error(key, "is 0, so that nothing would be kept"));
@@ -172,16 +170,14 @@ fn check_clock(config: &Config, places: &Places) -> Result<(), Error> {
 fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     let peers = &config.peers;
     let named = [
-        ("peers.gateway", &peers.gateway),
-        ("peers.detector", &peers.detector),
-        ("peers.diagnosis", &peers.diagnosis),
-        ("peers.remediation", &peers.remediation),
-        ("traces.otlp_endpoint", &config.traces.otlp_endpoint),
+        ("peers.gateway", peers.gateway.addresses()),
+        ("peers.detector", peers.detector.addresses()),
+        ("peers.diagnosis", peers.diagnosis.addresses()),
+        ("peers.remediation", peers.remediation.addresses()),
+        ("traces.otlp_endpoint", config.traces.otlp_endpoint.as_slice()),
     ];
-    for (key, endpoint) in named {
-        if let Some(endpoint) = endpoint {
-            authority(endpoint).map_err(|reason| places.error(key, reason))?;
-        }
+    for (key, endpoint) in named.iter().flat_map(|(key, all)| all.iter().map(move |endpoint| (key, endpoint))) {
+        authority(endpoint).map_err(|reason| places.error(key, reason))?;
     }
     for (index, target) in config.targets.iter().enumerate() {
         authority(&target.endpoint).map_err(|reason| places.error(&format!("targets[{index}].endpoint"), reason))?;
@@ -190,8 +186,10 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     let (host, port) = authority(endpoint).map_err(|reason| places.error("traces.otlp_endpoint", reason))?;
     let is_here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(is_local);
     let own = [config.listen.otlp_grpc.port(), config.listen.otlp_http.port()];
-    let gateway = config.peers.gateway.as_deref().and_then(|gateway| authority(gateway).ok());
-    if (is_here && own.contains(&port)) || gateway == Some((host, port)) {
+    let gateways = config.peers.gateway.addresses().iter();
+    let is_gateway =
+        gateways.filter_map(|gateway| authority(gateway).ok()).any(|gateway| gateway == (host.clone(), port));
+    if (is_here && own.contains(&port)) || is_gateway {
         let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
         return Err(places.error("traces.otlp_endpoint", reason));
     }
