@@ -96,18 +96,21 @@ impl EventBus for KafkaBus {
         let topic = self.full(&spec.name);
         self.0.known.forget(&spec.name);
         let making = Making { admin: &self.0.admin, context: &self.0.context, answer_within: self.answer_within() };
-        if self.find(&spec.name).await?.is_none() && making.create(&topic, &spec).await? {
-            let bus = self.clone();
-            let partitions =
-                blocking(move || topics::await_topic(&bus.0.reader.asker, &topic, bus.answer_within())).await?;
-            self.0.known.insert(&spec.name, partitions);
-            return Ok(());
-        }
-        let existing = self.partitions(&spec.name).await?;
+        let found = self.find(&spec.name).await?;
+        let existing = match found {
+            Some(partitions) => partitions,
+            None => {
+                // Where another process makes it at the same time, it is its settings that the topic has.
+                making.create(&topic, &spec).await?;
+                let (bus, topic) = (self.clone(), topic.clone());
+                blocking(move || topics::await_topic(&bus.0.reader.asker, &topic, bus.answer_within())).await?
+            }
+        };
         if existing != spec.partitions {
             return Err(Error::PartitionsDiffer { topic: spec.name, existing, asked: spec.partitions });
         }
-        making.keep_settings(&topic, &spec).await
+        self.0.known.insert(&spec.name, existing);
+        if found.is_some() { making.keep_settings(&topic, &spec).await } else { Ok(()) }
     }
 
     async fn publish(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, Error> {

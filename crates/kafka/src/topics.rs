@@ -94,8 +94,8 @@ impl Making<'_> {
         AdminOptions::new().request_timeout(Some(self.answer_within)).operation_timeout(Some(self.answer_within))
     }
 
-    /// False where it is there already.
-    pub(crate) async fn create(&self, topic: &str, spec: &TopicSpec) -> Result<bool, Error> {
+    /// Makes it, unless it is there already. It may take a moment until it is found.
+    pub(crate) async fn create(&self, topic: &str, spec: &TopicSpec) -> Result<(), Error> {
         let settings = settings(spec);
         let partitions = i32::try_from(spec.partitions.min(PARTITIONS_MAX)).unwrap_or_default();
         // How many replicas there are is the cluster's own business: -1 takes its default.
@@ -107,8 +107,7 @@ impl Making<'_> {
         let failed = |error: &KafkaError| self.context.0.failed(&operation, error);
         let results = self.admin.create_topics([&new], &self.admin_options()).await.map_err(|error| failed(&error))?;
         match results.into_iter().next() {
-            Some(Ok(_)) => Ok(true),
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
             Some(Err((_, code @ (RDKafkaErrorCode::InvalidTopic | RDKafkaErrorCode::PolicyViolation)))) => {
                 Err(Error::InvalidArgument { what: "topic", reason: format!("'{topic}': {code}") })
             }

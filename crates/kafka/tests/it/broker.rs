@@ -109,6 +109,24 @@ async fn what_was_acknowledged_survives_the_broker() {
     drop(kafka);
 }
 
+/// Processes that start together all make the topics, which each of them needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_made_by_all_at_once() {
+    const MAKERS: usize = 8;
+    let Some(kafka) = super::shared("topics_are_made_by_all_at_once") else { return };
+    let options = options(&kafka);
+    let makers: Vec<KafkaBus> = (0..MAKERS).map(|_| KafkaBus::new(options.clone()).unwrap()).collect();
+    let made = makers.iter().map(|bus| async move {
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            let spec = TopicSpec { name: name.to_owned(), partitions: PARTITIONS, retention: None };
+            bus.create_topic(spec).await.map_err(|error| format!("{name}: {error}"))?;
+        }
+        Ok::<(), String>(())
+    });
+    let made = futures::future::join_all(made).await;
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
 /// Calls end with a reason, and work again when the broker does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_is_named_and_comes_back() {
