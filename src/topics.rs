@@ -12,6 +12,42 @@ pub const TRACES: &str = "traces";
 /// All topics that carry telemetry.
 pub const TELEMETRY: [&str; 3] = [METRICS, LOGS, TRACES];
 
+/// What happened to incidents, a CloudEvent a step, as [`incident_step`] says. For whoever wants to follow them.
+pub const INCIDENTS: &str = "incidents";
+
+/// The CloudEvents attributes of one step of an incident, in the binary content mode of CloudEvents' Kafka binding: each
+/// is a header `ce_…`. The value is the incident as it was when the step was published, as proto3 JSON; the key is its
+/// id, so that its steps stay in order. A step may come twice, with the same `ce_id`.
+///
+/// `ce_type` is [`STEP_TYPE`] and the incident's state after the step in lower case, such as
+/// `llmsre.incident.v1.state.resolved`.
+pub fn incident_step(
+    incident: &str,
+    number: u32,
+    state: &str,
+    time: &str,
+    traceparent: &str,
+) -> Vec<(&'static str, String)> {
+    let id = incident.rsplit('/').next().unwrap_or_default();
+    vec![
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", format!("{id}/{number}")),
+        ("ce_source", EVENT_SOURCE.to_owned()),
+        ("ce_type", format!("{STEP_TYPE}{}", state.trim_start_matches("STATE_").to_lowercase())),
+        ("ce_subject", incident.to_owned()),
+        ("ce_time", time.to_owned()),
+        ("content-type", "application/json".to_owned()),
+        // Of the hop, by W3C Trace Context, and of where it began, by CloudEvents' extension: both are the incident.
+        ("traceparent", traceparent.to_owned()),
+        ("ce_traceparent", traceparent.to_owned()),
+    ]
+}
+
+/// The source of every event.
+pub const EVENT_SOURCE: &str = "/llm-sre/detector";
+/// What `ce_type` begins with.
+pub const STEP_TYPE: &str = "llmsre.incident.v1.state.";
+
 /// What a topic's dead letters are called after.
 pub const DEAD_LETTERS_SUFFIX: &str = ".dlq";
 

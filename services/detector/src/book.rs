@@ -119,6 +119,7 @@ impl Service {
             Write::Done(_) => {
                 self.measure_while_living(&kept.domain()?);
                 self.changed.notify_one();
+                self.stepped.notify_one();
                 self.records.get(&stored.id).await
             }
         }

@@ -188,6 +188,7 @@ impl Service {
         if let Some(known) = self.reported(&request.request_id).await? {
             return Ok(shown(known));
         }
+        self.check_detecting()?;
         let now = self.clock.now();
         let onset = request.onset_time.as_ref().map_or(now, from_proto_time);
         if onset > now {

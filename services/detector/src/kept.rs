@@ -30,6 +30,24 @@ pub(crate) struct Kept {
     /// The `request_id` of the person's report that opened it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) request_id: String,
+    /// How many steps it took.
+    #[serde(default)]
+    pub(crate) steps: u32,
+    /// Steps that were not published yet, oldest first; at most [`UNPUBLISHED_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unpublished: Vec<Step>,
+}
+
+/// Steps of one incident that wait for a bus that is away; past it, the oldest are given up, and the log says so.
+const UNPUBLISHED_MAX: usize = 200;
+
+/// A step of an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// Counted from 1.
+    pub(crate) number: u32,
+    /// What happened.
+    pub(crate) entry: v1::TimelineEntry,
 }
 
 /// One thing to be done. Each is safe to repeat.
@@ -69,8 +87,11 @@ impl Kept {
             calls: 0,
             opened_unix_nano: real_now_unix_nano(),
             request_id: String::new(),
+            steps: 0,
+            unpublished: Vec::new(),
         };
         kept.owe(incident, effects);
+        kept.note_steps(0);
         kept
     }
 
@@ -87,7 +108,8 @@ impl Kept {
     /// Takes over a changed incident, and what follows from the change.
     pub(crate) fn take(&mut self, incident: &Incident, effects: &[Effect]) {
         let ends_now = self.is_living() && incident.state.is_terminal();
-        self.incident = incident.into();
+        let before = std::mem::replace(&mut self.incident, incident.into());
+        self.note_steps(known(&before.timeline, &self.incident.timeline));
         self.owe(incident, effects);
         if ends_now {
             // Nobody waits for an explanation or a plan any more.
@@ -124,6 +146,19 @@ impl Kept {
         }
     }
 
+    /// Notes what the timeline has from this entry on as steps to publish.
+    fn note_steps(&mut self, from: usize) {
+        for entry in &self.incident.timeline[from..] {
+            self.steps += 1;
+            self.unpublished.push(Step { number: self.steps, entry: entry.clone() });
+        }
+        let surplus = self.unpublished.len().saturating_sub(UNPUBLISHED_MAX);
+        if surplus > 0 {
+            tracing::warn!(incident = self.incident.name, surplus, "steps will not be published; the bus is away");
+            self.unpublished.drain(..surplus);
+        }
+    }
+
     fn name_call(&mut self, what: &str) -> String {
         self.calls += 1;
         format!("{}/{what}/{}", self.incident.name, self.calls)
@@ -145,10 +180,20 @@ impl Kept {
             ("living", yes_or_no(self.is_living())),
             ("pending", yes_or_no(self.is_living() || !self.duties.is_empty())),
             ("request", self.request_id.clone()),
+            ("unpublished", yes_or_no(!self.unpublished.is_empty())),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+    }
+}
+
+/// Where what is new begins in a timeline that goes on from another. A long one loses entries at its beginning.
+fn known(before: &[v1::TimelineEntry], now: &[v1::TimelineEntry]) -> usize {
+    let Some(newest) = before.last() else { return 0 };
+    match now.get(before.len() - 1) {
+        Some(same) if same == newest => before.len(),
+        _ => now.iter().rposition(|entry| entry == newest).map_or(now.len().saturating_sub(1), |index| index + 1),
     }
 }
 

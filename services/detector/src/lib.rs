@@ -11,9 +11,11 @@ mod duties;
 mod grpc;
 mod kept;
 mod merge;
+mod publish;
 mod raise;
 mod service;
 mod stream;
 
+pub use publish::topic_spec;
 pub use service::{Dependencies, Error, Options, Service};
 pub use stream::GROUP;

@@ -99,6 +99,7 @@ impl Service {
         let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
         self.measure_while_living(incident);
         self.changed.notify_one();
+        self.stepped.notify_one();
         Ok(matches!(written, Write::Done(_)))
     }
 

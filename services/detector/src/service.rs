@@ -108,7 +108,10 @@ pub struct Service {
     pub(crate) stages: Arc<StageLog>,
     pub(crate) holder: Arc<str>,
     pub(crate) options: Arc<Options>,
+    /// Wakes the duties.
     pub(crate) changed: Arc<Notify>,
+    /// Wakes the publishing of steps.
+    pub(crate) stepped: Arc<Notify>,
     /// Whether this instance holds the lease.
     is_detecting: Arc<AtomicBool>,
     brain: Arc<Mutex<Brain>>,
@@ -129,6 +132,7 @@ impl Service {
             brain: Arc::new(Mutex::new(Brain::new(&options))),
             options: Arc::new(options),
             changed: Arc::new(Notify::new()),
+            stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
         }
     }
@@ -157,7 +161,7 @@ impl Service {
                 self.is_detecting.store(true, Ordering::Relaxed);
                 let holding = self.hold(lease, &lost);
                 let working = async {
-                    let ended = tokio::join!(self.consume(&lost), self.keep_duties(&lost));
+                    let ended = tokio::join!(self.consume(&lost), self.keep_duties(&lost), self.keep_publishing(&lost));
                     lost.cancel();
                     ended.0
                 };

@@ -105,7 +105,8 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
 
 async fn create_topics(parts: &Parts) -> anyhow::Result<()> {
     let bus = &parts.config.bus;
-    for spec in llm_sre_gateway::topic_specs(bus.partitions, bus.keep_for()) {
+    let telemetry = llm_sre_gateway::topic_specs(bus.partitions, bus.keep_for());
+    for spec in telemetry.into_iter().chain([llm_sre_detector::topic_spec()]) {
         match parts.backend.bus.create_topic(spec).await {
             Err(error @ bus::Error::PartitionsDiffer { .. }) => {
                 return Err(anyhow::Error::new(config::Error::Key {

@@ -47,7 +47,8 @@ impl Recorded {
     /// Builds and starts them; the product's clock stands at `now`.
     pub(crate) async fn start(now: Timestamp) -> anyhow::Result<Self> {
         let bus = Arc::new(MemoryBus::default());
-        for spec in llm_sre_gateway::topic_specs(PARTITIONS, KEEP_FOR) {
+        let telemetry = llm_sre_gateway::topic_specs(PARTITIONS, KEEP_FOR);
+        for spec in telemetry.into_iter().chain([llm_sre_detector::topic_spec()]) {
             bus.create_topic(spec).await.context("failed to create the topics")?;
         }
         let clock = Arc::new(ManualClock::new(now));

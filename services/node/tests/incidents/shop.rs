@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_sre_detector::{Dependencies, GROUP, Options, Service};
+use llm_sre_detector::{Dependencies, GROUP, Options, Service, topic_spec};
 use llm_sre_diagnosis as diagnosis;
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
@@ -72,6 +72,7 @@ impl Shop {
                 bus.create_topic(TopicSpec { name, partitions, retention: None }).await.unwrap();
             }
         }
+        bus.create_topic(topic_spec()).await.unwrap();
         assert_ne!(partition_of(b"web", PARTITIONS), partition_of(b"cart", PARTITIONS));
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
         let (documents, leases, telemetry, target) = Default::default();
@@ -173,6 +174,19 @@ impl Shop {
         let mut kept: Vec<_> = kept.collect();
         kept.sort();
         kept
+    }
+
+    /// What was published of incidents, oldest first.
+    pub(crate) async fn published(&self) -> Vec<Record> {
+        let of = TopicPartition { topic: topics::INCIDENTS.to_owned(), partition: 0 };
+        let mut found = Vec::new();
+        loop {
+            let more = self.bus.read(&of, found.len() as u64, 100).await.unwrap();
+            if more.is_empty() {
+                return found;
+            }
+            found.extend(more.into_iter().map(|delivered| delivered.record));
+        }
     }
 
     /// Tells that `cart` was deployed, as a pipeline does.
