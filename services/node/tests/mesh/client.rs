@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_proto::incident::v1::incident_service_client::IncidentServiceClient;
 use llm_sre_proto::incident::v1::{Incident, ListIncidentsRequest};
+use llm_sre_proto::remediation::v1::remediation_service_client::RemediationServiceClient;
 use llm_sre_proto::simulator::v1::simulator_service_client::SimulatorServiceClient;
 use llm_sre_proto::telemetry::v1::telemetry_service_client::TelemetryServiceClient;
 use llm_sre_proto::telemetry::v1::{
@@ -40,6 +41,10 @@ impl Client {
 
     pub(crate) fn simulator(&self) -> SimulatorServiceClient<Peer> {
         SimulatorServiceClient::new(self.peer.clone())
+    }
+
+    pub(crate) fn remediation(&self) -> RemediationServiceClient<Peer> {
+        RemediationServiceClient::new(self.peer.clone())
     }
 
     pub(crate) fn telemetry(&self) -> TelemetryServiceClient<Peer> {

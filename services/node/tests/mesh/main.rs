@@ -13,5 +13,6 @@ mod on_engines;
 mod parts;
 mod process;
 mod processes;
+mod production;
 mod senders;
 mod traces;
