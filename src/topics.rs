@@ -3,6 +3,8 @@
 //! `metrics`, `logs` and `traces` carry OTLP export requests as protobuf. A record that cannot be decoded or stored
 //! goes to its topic's dead letters, as it was, with headers that say why and where it came from.
 
+use llm_sre_domain::ServiceId;
+
 /// Metrics, as `ExportMetricsServiceRequest`.
 pub const METRICS: &str = "metrics";
 /// Log records, as `ExportLogsServiceRequest`.
@@ -11,6 +13,11 @@ pub const LOGS: &str = "logs";
 pub const TRACES: &str = "traces";
 /// All topics that carry telemetry.
 pub const TELEMETRY: [&str; 3] = [METRICS, LOGS, TRACES];
+
+/// The key of a service's metrics and logs: its three parts, with a separator that no name has.
+pub fn service_key(service: &ServiceId) -> Vec<u8> {
+    [&*service.namespace, &*service.name, &*service.environment].join("\0").into_bytes()
+}
 
 /// What happened to incidents, a CloudEvent a step, as [`incident_step`] says. For whoever wants to follow them.
 pub const INCIDENTS: &str = "incidents";

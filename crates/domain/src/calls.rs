@@ -2,7 +2,8 @@
 //!
 //! Both sources name the other side by its name only, or not at all, so a [`CallFinder`] remembers which services it
 //! has seen, the last count of each cumulative series, and the spans of the last moments. All of it is bounded; what
-//! was forgotten, or never seen because another process reads that partition, costs an edge's count and no more.
+//! was forgotten, or never seen because another process reads that partition, costs an edge's count and no more. The
+//! spans of a trace share a partition where the gateway put them there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,15 +1,14 @@
-//! A request as records for the bus: split by service, cut to size, with what no consumer could take set apart.
+//! A request as records for the bus: split by key, cut to size, with what no consumer could take set apart.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use llm_sre_domain::ServiceId;
 use llm_sre_proto::otlp::{Export, take_rejected};
 
 /// What one request becomes.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Export requests of one service each; those of one service are in the order of the request.
+    /// Export requests of one key each; those of one key are in the order of the request.
     pub(crate) records: Vec<Keyed>,
     /// Export requests of what was rejected, each with one reason.
     pub(crate) dead: Vec<Dead>,
@@ -41,18 +40,19 @@ impl Batch {
         for (reason, part) in take_rejected(&mut request) {
             let reason = reason.to_string();
             *counts.entry(reason.clone()).or_default() += part.count();
-            for (service, part) in part.by_service() {
-                batch.bury(&service, part, &reason, max_record_bytes);
+            for (key, part) in part.by_key() {
+                batch.bury(&key.into(), part, &reason, max_record_bytes);
             }
         }
-        for (service, part) in request.by_service() {
+        for (key, part) in request.by_key() {
+            let key = Bytes::from(key);
             let mut oversized = Vec::new();
             let pieces = cut(part, max_record_bytes, &mut oversized);
-            batch.records.extend(pieces.into_iter().map(|piece| keyed(&service, &piece)));
+            batch.records.extend(pieces.into_iter().map(|piece| keyed(&key, &piece)));
             for item in oversized {
                 let reason = format!("item is larger than {max_record_bytes} bytes");
                 *counts.entry(reason.clone()).or_default() += 1;
-                batch.dead.push(Dead { record: keyed(&service, &item), reason });
+                batch.dead.push(Dead { record: keyed(&key, &item), reason });
             }
         }
         batch.rejected = counts.values().sum();
@@ -61,22 +61,17 @@ impl Batch {
         batch
     }
 
-    fn bury<S: Export>(&mut self, service: &ServiceId, part: S, reason: &str, max_record_bytes: usize) {
+    fn bury<S: Export>(&mut self, key: &Bytes, part: S, reason: &str, max_record_bytes: usize) {
         let mut oversized = Vec::new();
         let pieces = cut(part, max_record_bytes, &mut oversized);
         for piece in pieces.iter().chain(&oversized) {
-            self.dead.push(Dead { record: keyed(service, piece), reason: reason.to_owned() });
+            self.dead.push(Dead { record: keyed(key, piece), reason: reason.to_owned() });
         }
     }
 }
 
-/// The key of a service's records: its three parts, with a separator that no name has.
-pub(crate) fn key(service: &ServiceId) -> Bytes {
-    Bytes::from([&*service.namespace, &*service.name, &*service.environment].join("\0"))
-}
-
-fn keyed<S: Export>(service: &ServiceId, part: &S) -> Keyed {
-    Keyed { key: key(service), value: Bytes::from(part.encode_to_vec()) }
+fn keyed<S: Export>(key: &Bytes, part: &S) -> Keyed {
+    Keyed { key: key.clone(), value: Bytes::from(part.encode_to_vec()) }
 }
 
 /// Halves a part until each piece fits. Pieces keep the order; what cannot be halved goes to `oversized`.

@@ -30,6 +30,11 @@ pub trait Export: prost::Message + Default + Sized + 'static {
     /// Splits it by the service that its resources name, in order of first appearance.
     fn by_service(self) -> Vec<(ServiceId, Self)>;
 
+    /// Splits it by the key that its records have on the bus: what has one key meets one consumer, in order. Metrics
+    /// and logs belong together by service. Spans do by trace, whatever their services, since a call is seen by both
+    /// of its sides; as many traces share a key as keep records from getting small.
+    fn by_key(self) -> Vec<(Vec<u8>, Self)>;
+
     /// Takes out the items at whose position `wanted` is true, each with copies of its resource, scope and metric.
     /// What is left empty by that is dropped.
     fn extract(&mut self, wanted: &mut dyn FnMut(usize) -> bool) -> Self;
@@ -51,6 +56,31 @@ pub fn take_rejected<E: Export>(request: &mut E) -> Vec<(Reason, E)> {
         reasons.retain(|other| *other != reason);
     }
     parts
+}
+
+/// Keys that all traces share: far more than partitions that they are spread over, far fewer than the spans of a batch.
+const TRACE_KEYS: u64 = 64;
+
+fn by_service_key<E: Export>(request: E) -> Vec<(Vec<u8>, E)> {
+    request.by_service().into_iter().map(|(service, part)| (topics::service_key(&service), part)).collect()
+}
+
+fn by_trace_key(mut request: ExportTraceServiceRequest) -> Vec<(Vec<u8>, ExportTraceServiceRequest)> {
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    let spans = scopes.flat_map(|scope| &scope.spans);
+    let mut keys: Vec<u64> = spans.map(|span| fnv1a(&span.trace_id) % TRACE_KEYS).collect();
+    let mut parts = Vec::new();
+    while let Some(key) = keys.first().copied() {
+        // Taken out in order, those that are left are numbered anew from 0.
+        let part = request.extract(&mut |position| keys.get(position) == Some(&key));
+        keys.retain(|other| *other != key);
+        parts.push((format!("trace/{key}").into_bytes(), part));
+    }
+    parts
+}
+
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Groups resources by the service that they name, in order of first appearance.
@@ -92,6 +122,10 @@ impl Export for ExportMetricsServiceRequest {
         let named = |resource: ResourceMetrics| (identity(resource.resource.as_ref()).0, resource);
         let groups = grouped(self.resource_metrics.into_iter().map(named));
         groups.into_iter().map(|(service, resource_metrics)| (service, Self { resource_metrics })).collect()
+    }
+
+    fn by_key(self) -> Vec<(Vec<u8>, Self)> {
+        by_service_key(self)
     }
 
     fn extract(&mut self, wanted: &mut dyn FnMut(usize) -> bool) -> Self {
@@ -185,7 +219,7 @@ fn extract_points(metric: &mut Metric, position: &mut usize, wanted: &mut dyn Fn
 macro_rules! flat_export {
     (
         $request:ident, $resource:ident, $scope:ident, $resources:ident, $scopes:ident, $items:ident,
-        $topic:expr, $check:path
+        $topic:expr, $check:path, $by_key:path
     ) => {
         impl Export for $request {
             const TOPIC: &str = $topic;
@@ -202,6 +236,10 @@ macro_rules! flat_export {
                 let named = |resource: $resource| (identity(resource.resource.as_ref()).0, resource);
                 let groups = grouped(self.$resources.into_iter().map(named));
                 groups.into_iter().map(|(service, $resources)| (service, Self { $resources })).collect()
+            }
+
+            fn by_key(self) -> Vec<(Vec<u8>, Self)> {
+                $by_key(self)
             }
 
             fn extract(&mut self, wanted: &mut dyn FnMut(usize) -> bool) -> Self {
@@ -238,7 +276,8 @@ flat_export!(
     scope_logs,
     log_records,
     topics::LOGS,
-    check_logs
+    check_logs,
+    by_service_key
 );
 flat_export!(
     ExportTraceServiceRequest,
@@ -248,5 +287,6 @@ flat_export!(
     scope_spans,
     spans,
     topics::TRACES,
-    check_spans
+    check_spans,
+    by_trace_key
 );

@@ -1,7 +1,13 @@
+use std::collections::BTreeSet;
+
+use llm_sre_domain::ServiceId;
 use llm_sre_proto::otlp;
+use llm_sre_proto::topics::service_key;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
+use prost::Message;
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,7 +55,7 @@ fn check<S: Export>(request: S, max_record_bytes: usize) -> Result<(), TestCaseE
     for (record, request) in batch.records.iter().zip(decoded::<S>(&batch.records)) {
         let services = request.by_service();
         prop_assert_eq!(services.len(), 1);
-        prop_assert_eq!(&record.key, &key(&services[0].0));
+        prop_assert_eq!(&record.key[..], &service_key(&services[0].0));
     }
     let dead: Vec<S> = batch.dead.iter().map(|dead| S::decode(dead.record.value.clone()).unwrap()).collect();
     prop_assert_eq!(batch.rejected, dead.iter().map(S::count).sum::<usize>());
@@ -105,9 +111,54 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Both sides of a call meet one consumer, and a trace's spans keep their order.
+    #[test]
+    fn spans_of_a_trace_have_one_key(
+        resources in prop::collection::vec((0u8..5, prop::collection::vec(1u8..20, 0..30)), 0..8),
+        max_record_bytes in 300usize..2000,
+    ) {
+        let mut id = 0_u64;
+        let spans: Vec<Value> = resources.iter().map(|(service, traces)| {
+            let spans: Vec<Value> = traces.iter().map(|trace| {
+                id += 1;
+                json!({"traceId": format!("{trace:032x}"), "spanId": format!("{id:016x}"), "name": "s",
+                       "startTimeUnixNano": "1", "endTimeUnixNano": "2"})
+            }).collect();
+            json!({"resource": resource(*service), "scopeSpans": [{"spans": spans}]})
+        }).collect();
+        let request: ExportTraceServiceRequest = serde_json::from_value(json!({"resourceSpans": spans})).unwrap();
+        let sent = by_trace([(Bytes::new(), request.clone())]);
+        let batch = Batch::of(request, max_record_bytes);
+        prop_assert_eq!(batch.rejected, 0);
+        let records = batch.records.iter().map(|record| (record.key.clone(), S::decode(record.value.clone()).unwrap()));
+        let published = by_trace(records);
+        prop_assert!(published.values().all(|(keys, _)| keys.len() == 1), "{:?}", published);
+        let ids = |found: &ByTrace| -> Vec<Vec<Vec<u8>>> { found.values().map(|(_, ids)| ids.clone()).collect() };
+        prop_assert_eq!(ids(&published), ids(&sent));
+    }
+}
+
+type S = ExportTraceServiceRequest;
+/// Of each trace, the keys that its spans have, and their ids in order.
+type ByTrace = BTreeMap<Vec<u8>, (BTreeSet<Bytes>, Vec<Vec<u8>>)>;
+
+fn by_trace(requests: impl IntoIterator<Item = (Bytes, S)>) -> ByTrace {
+    let mut found = ByTrace::new();
+    for (key, request) in requests {
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        for span in scopes.flat_map(|scope| scope.spans) {
+            let (keys, ids) = found.entry(span.trace_id).or_default();
+            keys.insert(key.clone());
+            ids.push(span.span_id);
+        }
+    }
+    found
+}
+
 #[test]
 fn keys_of_different_services_differ() {
     let services = [ServiceId::new("a", "b", ""), ServiceId::new("", "a/b", ""), ServiceId::new("", "b", "a")];
-    let keys: std::collections::BTreeSet<Bytes> = services.iter().map(key).collect();
+    let keys: BTreeSet<Vec<u8>> = services.iter().map(service_key).collect();
     assert_eq!(keys.len(), services.len());
 }
