@@ -19,9 +19,9 @@ pub(super) fn leases(prefix: &str) -> String {
     format!("{prefix}-leases")
 }
 
-/// Makes what is not there yet. Several processes may do so at once.
-pub(super) async fn prepare(client: &Client, prefix: &str) -> Result<(), Failure> {
-    for (name, pattern, settings, mut mappings) in templates(prefix) {
+/// Makes what is not there yet. Several processes may do so at once. `shards` are those of each index of telemetry.
+pub(super) async fn prepare(client: &Client, prefix: &str, shards: u32) -> Result<(), Failure> {
+    for (name, pattern, settings, mut mappings) in templates(prefix, shards) {
         mappings["dynamic"] = "strict".into();
         let template = json!({
             "index_patterns": [pattern],
@@ -42,7 +42,7 @@ pub(super) async fn prepare(client: &Client, prefix: &str) -> Result<(), Failure
 }
 
 /// Name, pattern, settings and mappings of each template.
-fn templates(prefix: &str) -> [(String, String, Value, Value); 6] {
+fn templates(prefix: &str, shards: u32) -> [(String, String, Value, Value); 6] {
     let of = |properties: Value| json!({ "properties": properties });
     let dated = |kind: &str, settings: Value, mappings: Value| {
         (format!("{prefix}-{kind}"), format!("{prefix}-{kind}-*"), settings, mappings)
@@ -59,7 +59,7 @@ fn templates(prefix: &str) -> [(String, String, Value, Value); 6] {
         settings
     };
     // Searches refresh first, so that this only bounds what waits in memory.
-    let telemetry = || settings("30s");
+    let telemetry = || with(settings("30s"), "number_of_shards", json!(shards));
     // Values are read by series and never searched for; what was sent is put together again from the columns.
     let derived = || with(telemetry(), "derived_source.enabled", json!(true));
     // The words are the body once more, and serve the index only.

@@ -71,9 +71,9 @@ fn url() -> Option<String> {
     NODE.as_ref().map(OpenSearch::url)
 }
 
-/// An empty store on the shared node.
+/// An empty store on the shared node, with telemetry in several shards. The secure one has one shard.
 async fn opened() -> Option<Store> {
-    Some(Store::open(Options::new(&url()?, &prefix())).await.unwrap())
+    Some(Store::open(Options { shards: 2, ..Options::new(&url()?, &prefix()) }).await.unwrap())
 }
 
 mod plain {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use llm_sre_adapters::opensearch::SHARDS_MAX;
 use serde::{Deserialize, Serialize};
 
 /// The part of a key that has no right to be shown.
@@ -35,6 +36,9 @@ pub(crate) struct OpenSearch {
     /// What the names of all indices begin with: lower-case letters, digits and hyphens.
     #[serde(default = "prefix")]
     pub(crate) prefix: String,
+    /// Shards of each day's index of telemetry: one for each 20,000 records a second. It holds from the next day on.
+    #[serde(default = "shards")]
+    pub(crate) shards: u32,
     /// The user to sign in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<String>,
@@ -54,10 +58,15 @@ fn prefix() -> String {
     "llm-sre".to_owned()
 }
 
+fn shards() -> u32 {
+    1
+}
+
 impl OpenSearch {
     /// A cluster that asks for no password.
     pub(super) fn at(url: &str) -> Self {
-        Self { url: url.to_owned(), prefix: prefix(), user: None, password_file: None, ca_file: None, password: None }
+        let (prefix, shards) = (prefix(), shards());
+        Self { url: url.to_owned(), prefix, shards, user: None, password_file: None, ca_file: None, password: None }
     }
 
     /// Relative paths are meant beside the configuration's file.
@@ -82,6 +91,9 @@ impl OpenSearch {
         };
         if authority.port_u16().is_none() || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(("url", FORM));
+        }
+        if !(1..=SHARDS_MAX).contains(&self.shards) {
+            return Err(("shards", "is not from 1 to 64"));
         }
         let has_password = self.password.is_some() || self.password_file.is_some();
         match &self.user {

@@ -11,6 +11,7 @@ use crate::config::{self, OpenSearch};
 /// The backend with its documents, telemetry and leases in the cluster.
 pub(super) async fn beside(embedded: Backend, cluster: &OpenSearch) -> Result<Backend, config::Error> {
     let mut options = Options::new(&cluster.url, &cluster.prefix);
+    options.shards = cluster.shards;
     // Each process has waits of its own.
     options.seed = uuid::Uuid::now_v7().as_u128() as u64;
     if let Some(file) = &cluster.ca_file {
