@@ -11,6 +11,7 @@ mod duties;
 mod grpc;
 mod kept;
 mod merge;
+mod points;
 mod raise;
 mod service;
 mod stream;

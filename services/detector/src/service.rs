@@ -1,5 +1,6 @@
 //! What the service needs and is made of.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -107,6 +108,8 @@ pub struct Service {
     pub(crate) holder: Arc<str>,
     pub(crate) options: Arc<Options>,
     pub(crate) changed: Arc<Notify>,
+    /// Of the fingerprints of series, which nobody else can know so.
+    pub(crate) seed: u64,
     brain: Arc<Mutex<Brain>>,
 }
 
@@ -125,6 +128,7 @@ impl Service {
             brain: Arc::new(Mutex::new(Brain::new(&options))),
             options: Arc::new(options),
             changed: Arc::new(Notify::new()),
+            seed: RandomState::new().hash_one("series"),
         }
     }
 
