@@ -130,6 +130,11 @@ impl Server {
         server
     }
 
+    /// The process' id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The last lines that the process printed.
     pub(crate) fn log_tail(&self) -> String {
         let text =

@@ -13,13 +13,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("llm-sre-domain", &[]),
     ("llm-sre-proto", &["llm-sre-domain"]),
     ("llm-sre-ports", &["llm-sre-domain", "llm-sre-proto"]),
+    // The contracts in its tests: what it reads is what decoding gives.
+    ("llm-sre-otlp", &["llm-sre-domain", "llm-sre-proto"]),
     ("llm-sre-adapters", CORE),
     ("llm-sre-kafka", CORE),
     ("llm-sre-mesh", CORE),
     ("llm-sre-simulator", SERVICE),
     ("llm-sre-gateway", SERVICE),
     ("llm-sre-indexer", SERVICE),
-    ("llm-sre-detector", SERVICE),
+    ("llm-sre-detector", &["llm-sre-domain", "llm-sre-mesh", "llm-sre-otlp", "llm-sre-ports", "llm-sre-proto"]),
     ("llm-sre-diagnosis", SERVICE),
     ("llm-sre-remediation", SERVICE),
 ];

@@ -2,23 +2,30 @@
 //!
 //! A [`Detector`] takes points, records and spans in the order in which they come, and closes windows of event time
 //! as its watermark advances. [`Detector::abnormal`] then says what is outside of its usual range; nothing is decided
-//! here about incidents. All state is bounded: by [`SERIES_MAX`], and per series by its room.
+//! here about incidents. All state is bounded: by [`SERIES_MAX`], and per series by its room, about a kilobyte.
 
+mod baseline;
 mod budget;
 mod classify;
 mod felt;
 mod findings;
 mod heirs;
+mod known;
 mod load;
 mod logs;
 mod objectives;
 mod rates;
+mod recent;
 mod recovery;
 mod requests;
+mod routes;
 mod sample;
 mod series;
+mod short;
+mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod windows;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,24 +33,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::CallFinder;
-use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, Origin, PointValue, Span};
+use crate::telemetry::{Calls, Change, LogRecord, MetricPoint, PointValue, Span};
 use crate::topology::Topology;
-use crate::{ServiceId, Signal, Timestamp};
+use crate::{ServiceId, Timestamp};
 
 use budget::Budget;
+use known::{Speaker, Way};
 use load::Load;
 use logs::Logs;
-use rates::Counter;
-use requests::Requests;
+use requests::{Counted, Requests};
+use routes::Routes;
 use sample::Sample;
-use series::{Series, Tuning};
+use table::Table;
 
 pub use findings::Abnormal;
+pub use known::{Distribution, Reading, Value};
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
+pub use routes::Fingerprint;
 
 /// Series watched at once; points of further ones are counted as refused.
-pub const SERIES_MAX: usize = 50_000;
+pub const SERIES_MAX: usize = 1 << 20;
+/// Services, and processes, heard of at once; further ones are watched, and their silence is not.
+const SPEAKERS_MAX: usize = 50_000;
 /// Services, edges' counters and spans remembered to find calls by.
 const CALLS_MAX: usize = 10_000;
 /// Changes kept, and for how long.
@@ -70,23 +82,6 @@ pub struct Counts {
     pub refused: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct SeriesKey {
-    service: ServiceId,
-    instance: Arc<str>,
-    metric: Arc<str>,
-    dimension: Arc<str>,
-}
-
-#[derive(Clone, Debug)]
-struct Watched {
-    series: Series,
-    signal: Signal,
-    tuning: Tuning,
-    unit: Arc<str>,
-    version: Arc<str>,
-}
-
 /// When a service was last heard of, and how often it usually is.
 #[derive(Clone, Copy, Debug)]
 struct Pulse {
@@ -99,8 +94,16 @@ struct Pulse {
 #[derive(Debug)]
 pub struct Detector {
     objectives: Objectives,
-    series: BTreeMap<SeriesKey, Watched>,
-    counters: BTreeMap<SeriesKey, Counter>,
+    table: Table,
+    routes: Routes,
+    /// Who speaks, by fingerprint.
+    speakers: BTreeMap<[u64; 2], Arc<Speaker>>,
+    speakers_forgotten_at: Timestamp,
+    /// Who spoke last, and the last time that it was heard of by then.
+    speaking: Option<(Fingerprint, Arc<Speaker>)>,
+    heard: Option<Timestamp>,
+    /// What fingerprints of request durations stand for.
+    counted: Vec<Arc<Counted>>,
     requests: BTreeMap<(ServiceId, Arc<str>), Requests>,
     budgets: BTreeMap<ServiceId, Budget>,
     logs: BTreeMap<ServiceId, Logs>,
@@ -119,8 +122,13 @@ impl Detector {
     pub fn new(objectives: Objectives) -> Self {
         Self {
             objectives,
-            series: BTreeMap::new(),
-            counters: BTreeMap::new(),
+            table: Table::default(),
+            routes: Routes::default(),
+            speakers: BTreeMap::new(),
+            speakers_forgotten_at: Timestamp::EPOCH,
+            speaking: None,
+            heard: None,
+            counted: Vec::new(),
             requests: BTreeMap::new(),
             budgets: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -167,36 +175,34 @@ impl Detector {
 
     /// Takes a point.
     pub fn metric(&mut self, point: &MetricPoint) {
+        self.place(point);
+    }
+
+    /// Takes a point. The way that others like it would go, where there is a shorter one.
+    fn place(&mut self, point: &MetricPoint) -> Option<Way> {
         if !self.hear(&point.service, point.time) {
-            return;
+            return None;
         }
         if let Some(calls) = self.finder.point(point) {
             self.observe_calls(&calls);
-            return;
+            return None;
         }
         match &point.value {
             PointValue::Gauge(value) => self.gauge(point, *value),
             PointValue::Sum { value, monotonic: false, .. } => self.gauge(point, *value),
-            PointValue::Sum { value, temporality, .. } => {
-                let key = self.key(point, "");
-                if self.counters.len() >= SERIES_MAX && !self.counters.contains_key(&key) {
-                    self.counts.refused += 1;
-                    return;
-                }
-                let counter = self.counters.entry(key).or_default();
-                if let Some(step) = counter.advance(point.time, point.start, *value, *temporality) {
-                    let unit = &format!("{}/s", point.unit).into();
-                    self.sample(point, "", unit, step.amount / step.seconds);
-                }
-            }
+            PointValue::Sum { value, temporality, .. } => self.count(point, *value, *temporality),
             PointValue::Histogram { .. } => self.histogram(point),
             PointValue::Summary { count, quantiles, .. } => {
                 let count = self.count_summary(point, *count);
                 let is_told = |quantile: f64| count.is_none_or(|count| count * (1.0 - quantile) >= BEYOND_MIN);
                 let watched = quantiles.iter().filter(|(quantile, _)| (0.5..0.99).contains(quantile));
                 for (quantile, value) in watched.filter(|(quantile, _)| is_told(*quantile)) {
-                    self.sample(point, &format!("p{}", quantile * 100.0), &point.unit, *value);
+                    let signal = classify::signal(&point.metric, &point.attributes);
+                    let key = self.key(point, &format!("p{}", quantile * 100.0));
+                    let sample = Sample::plain(point.time, *value);
+                    self.observe(&key, signal, &point.unit, &point.origin, sample);
                 }
+                None
             }
         }
     }
@@ -251,7 +257,7 @@ impl Detector {
             return false;
         }
         self.finder.see(service);
-        let has_room = self.pulses.len() < SERIES_MAX;
+        let has_room = self.pulses.len() < SPEAKERS_MAX;
         match self.pulses.get_mut(service) {
             Some(pulse) if time > pulse.last => {
                 let gap = time.since(pulse.last);
@@ -267,64 +273,5 @@ impl Detector {
             None => {}
         }
         true
-    }
-
-    fn key(&self, point: &MetricPoint, quantile: &str) -> SeriesKey {
-        let labels = requests::labels(&point.attributes);
-        let dimension = match (quantile.is_empty(), labels.is_empty()) {
-            (true, _) => labels,
-            (false, true) => quantile.to_owned(),
-            (false, false) => format!("{quantile},{labels}"),
-        };
-        SeriesKey {
-            service: point.service.clone(),
-            instance: point.origin.instance.clone(),
-            metric: point.metric.clone(),
-            dimension: dimension.into(),
-        }
-    }
-
-    fn sample(&mut self, point: &MetricPoint, quantile: &str, unit: &Arc<str>, value: f64) {
-        let key = self.key(point, quantile);
-        let signal = classify::signal(&point.metric, &point.attributes);
-        self.observe(key, signal, unit, &point.origin, Sample::plain(point.time, value));
-    }
-
-    fn observe(&mut self, key: SeriesKey, signal: Signal, unit: &Arc<str>, origin: &Origin, sample: Sample) {
-        let Sample { time, value, .. } = sample;
-        if !value.is_finite() || (self.series.len() >= SERIES_MAX && !self.series.contains_key(&key)) {
-            self.counts.refused += 1;
-            return;
-        }
-        if !self.series.contains_key(&key) {
-            let (series, tuning) = (self.begin_series(&key, time), classify::tuning(signal, &key.metric, unit));
-            let (unit, version) = (unit.clone(), origin.version.clone());
-            self.series.insert(key.clone(), Watched { series, signal, tuning, unit, version });
-        }
-        let Some(watched) = self.series.get_mut(&key) else { return };
-        if time <= watched.series.last {
-            self.counts.late += 1;
-            return;
-        }
-        if watched.version != origin.version {
-            watched.version = origin.version.clone();
-        }
-        self.counts.taken += 1;
-        watched.series.observe(sample, watched.tuning);
-    }
-
-    fn histogram(&mut self, point: &MetricPoint) {
-        if !classify::is_request_duration(&point.metric) {
-            return;
-        }
-        let failed = classify::is_failed(&point.attributes);
-        let labels = format!("{},{}", point.origin.instance, requests::labels(&point.attributes));
-        let whole = (point.service.clone(), Arc::from(""));
-        let part = self.requests.entry(whole).or_default().increment(&labels, point, failed);
-        let Some(part) = part else { return };
-        let instance = point.origin.instance.clone();
-        for scope in if instance.is_empty() { vec![instance] } else { vec![Arc::from(""), instance] } {
-            self.requests.entry((point.service.clone(), scope)).or_default().add(point.time, &part);
-        }
     }
 }

@@ -23,7 +23,7 @@ use crate::record;
 /// The most partitions that stay assigned; past it, all are given up and begun anew.
 const LANES_MAX: usize = 256;
 /// The most that one read gives, though always one record where there is one.
-const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+const READ_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How long a broker holds a request of the reader where there is no news. A partition that is read for the first time
 /// waits for that, too.
 const FETCH_WAIT_MAX_MS: &str = "50";
@@ -64,6 +64,30 @@ struct Range {
 }
 
 impl Lane {
+    /// Takes the records that have arrived, without a wait. None where it is not known whether there are any.
+    fn take_arrived(&mut self, name: &str, max: usize) -> Vec<Delivered> {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        while found.len() < max && bytes < READ_BYTES_MAX {
+            match self.queue.poll(Duration::ZERO) {
+                Some(Ok(message)) if message.offset() < self.next => {}
+                Some(Ok(message)) => {
+                    self.next = message.offset() + 1;
+                    let delivered = record::delivered(name, &message);
+                    bytes += delivered.record.bytes();
+                    found.push(delivered);
+                }
+                // Whoever waits for records meets the error, too.
+                Some(Err(error)) => {
+                    tracing::trace!(%error, "a partition has no more records at hand");
+                    break;
+                }
+                None => break,
+            }
+        }
+        found
+    }
+
     /// Takes records until it has them all. Nothing where the partition said that it is at its end.
     fn take(&mut self, name: &str, range: &Range, answer_within: Duration) -> Result<Vec<Delivered>, KafkaError> {
         let mut found = Vec::new();
@@ -131,6 +155,14 @@ impl Reader {
     ) -> Result<Vec<Delivered>, Error> {
         let partition = i32::try_from(of.partition).unwrap_or(i32::MAX);
         let failed = |error: &KafkaError| self.client.context().0.failed(&format!("read {topic}/{partition}"), error);
+        let key = (topic.to_owned(), partition);
+        // Whoever reads on finds the next records here, and nobody needs to be asked where the partition ends.
+        if let Some(lane) = lock(&self.lanes).get_mut(&key).filter(|lane| u64::try_from(lane.next) == Ok(from_offset)) {
+            let arrived = lane.take_arrived(&of.topic, max);
+            if !arrived.is_empty() {
+                return Ok(arrived);
+            }
+        }
         let (low, end) = self.bounds(topic, partition)?;
         let from = i64::try_from(from_offset).unwrap_or(i64::MAX).max(low);
         if from >= end || max == 0 {
@@ -142,7 +174,6 @@ impl Reader {
         }
         let mut lanes = lock(&self.lanes);
         let range = Range { from, end, max };
-        let key = (topic.to_owned(), partition);
         for _ in 0..2 {
             let lane = self.lane(&mut lanes, topic, partition, from).map_err(|error| failed(&error))?;
             match lane.take(&of.topic, &range, self.options.answer_within) {

@@ -188,7 +188,8 @@ pub trait EventBus: Send + Sync {
     /// What a group committed, a row a partition that it ever committed.
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Progress>, Error>;
 
-    /// Reads without a group: at most `max` records from an offset on, and where there are some, at least one.
+    /// Reads without a group: at most `max` records from an offset on, and where there are some, at least one. As many
+    /// as are at hand will do, and no more than a few megabytes are held for one answer.
     ///
     /// # Errors
     /// [`Error::UnknownTopic`], and [`Error::InvalidArgument`] for a partition that the topic does not have.

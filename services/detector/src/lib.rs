@@ -12,6 +12,7 @@ mod grpc;
 mod kept;
 mod merge;
 mod publish;
+mod points;
 mod raise;
 mod service;
 mod stream;

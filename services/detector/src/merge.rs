@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use llm_sre_ports::bus::{self, Delivered, EventBus, TopicPartition};
 
-/// Records of one partition read ahead. Few, since each may have [`bus::RECORD_BYTES_MAX`].
-const AHEAD: usize = 16;
+/// Records of one partition read ahead; a bus holds no more than a few megabytes for one answer.
+const AHEAD: usize = 256;
 
 /// The offset to go on from, a row a partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, u64>;

@@ -1,5 +1,6 @@
 //! What the service needs and is made of.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -114,6 +115,8 @@ pub struct Service {
     pub(crate) stepped: Arc<Notify>,
     /// Whether this instance holds the lease.
     is_detecting: Arc<AtomicBool>,
+    /// Of the fingerprints of series, which nobody else can know so.
+    pub(crate) seed: u64,
     brain: Arc<Mutex<Brain>>,
 }
 
@@ -134,6 +137,7 @@ impl Service {
             changed: Arc::new(Notify::new()),
             stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
+            seed: RandomState::new().hash_one("series"),
         }
     }
 

@@ -11,20 +11,23 @@ use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Start, TopicPartit
 use llm_sre_proto::convert::otlp;
 use llm_sre_proto::topics;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::brain::{Brain, Finding};
 use crate::merge::{Merge, Offsets};
+use crate::points::take_metrics;
 use crate::{Error, Service};
 
 /// The consumer group.
 pub const GROUP: &str = "detector";
 
-/// Records between two looks at the membership, which lapses where nobody looks for long.
-const ROUND_MAX: usize = 200;
+/// The time between two looks at the membership, which lapses where nobody looks for long, and between two commits.
+const ROUND_FOR: Duration = Duration::from_millis(500);
+/// The most records between them.
+const ROUND_MAX: usize = 20_000;
 /// The wait after a failure of the bus or the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -127,8 +130,9 @@ impl Service {
         let mut merge = Merge::new(self.bus.as_ref(), &reading.next, &until);
         let mut taken: BTreeMap<TopicPartition, u64> = BTreeMap::new();
         let mut is_all = true;
+        let began = Instant::now();
         for count in 0.. {
-            if count == ROUND_MAX {
+            if count == ROUND_MAX || began.elapsed() > ROUND_FOR {
                 is_all = false;
                 break;
             }
@@ -160,11 +164,7 @@ impl Service {
         let mut brain = self.brain();
         let value = delivered.record.value.clone();
         let newest = match delivered.topic.as_str() {
-            topics::METRICS => ExportMetricsServiceRequest::decode(value).map(|request| {
-                let points = otlp::metrics(&request).items;
-                points.iter().for_each(|point| brain.detector.metric(point));
-                points.iter().map(|point| point.time).max()
-            }),
+            topics::METRICS => take_metrics(&mut brain.detector, &value, self.seed),
             topics::LOGS => ExportLogsServiceRequest::decode(value).map(|request| {
                 let records = otlp::logs(&request).items;
                 records.iter().for_each(|record| brain.detector.log(record));

@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Detector;
 use super::findings::ASKED_MIN;
 use super::series::{CONFIRMED_BY, LEAVE_SAMPLES};
-use super::{Detector, SeriesKey, Watched};
+use super::table::Seen;
 use crate::{Anomaly, ServiceId, Signal, Timestamp};
 
 /// What has been outside for longer than this before an onset is another matter.
@@ -18,13 +19,13 @@ impl Detector {
     /// Services whose latency or errors stir, and whose callers' do, up to one that no measured service calls. Empty
     /// where nothing rare is outside: nobody asks then.
     pub(super) fn felt(&self) -> BTreeSet<&ServiceId> {
-        let is_asked = |watched: &Watched| watched.series.excursion.is_some() && watched.series.is_rare();
-        if !self.series.values().any(|watched| is_symptom(watched) && is_asked(watched)) {
+        let is_asked = |seen: Seen<'_>| is_symptom(seen) && seen.series.is_rare();
+        if !self.table.outside().any(|(_, seen)| is_asked(seen)) {
             return BTreeSet::new();
         }
         let stirring: BTreeSet<&ServiceId> =
-            self.symptoms().filter(|(_, watched)| stirs_lately(watched)).map(|(key, _)| &key.service).collect();
-        let measured: BTreeSet<&ServiceId> = self.symptoms().map(|(key, _)| &key.service).collect();
+            self.symptoms().filter(|seen| stirs_lately(*seen)).map(|seen| &seen.group.service).collect();
+        let measured: BTreeSet<&ServiceId> = self.symptoms().map(|seen| &seen.group.service).collect();
         let mut felt = BTreeSet::new();
         let is_top = |service: &&ServiceId| !self.topology.callers(service).any(|caller| measured.contains(caller));
         let mut next: Vec<&ServiceId> = stirring.iter().copied().filter(is_top).collect();
@@ -38,21 +39,20 @@ impl Detector {
 
     /// Whether an excursion of latency or errors is sure enough to call for an incident: its samples are not rare, or
     /// somebody feels it, or it has lasted for as many samples as others need.
-    pub(super) fn is_sure(&self, key: &SeriesKey, watched: &Watched, felt: &BTreeSet<&ServiceId>) -> bool {
-        let series = &watched.series;
-        if !series.is_rare() || felt.contains(&key.service) {
+    pub(super) fn is_sure(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> bool {
+        let series = seen.series;
+        if !series.is_rare() || felt.contains(&seen.group.service) {
             return true;
         }
-        let since = series.excursion.map_or(series.last, |excursion| excursion.onset);
-        let late = series.recent.iter().rev().take_while(|sample| sample.time >= since);
-        let outside = late.filter(|sample| f64::from(sample.deviation.abs()) >= watched.tuning.leave);
+        let since = series.excursion().map_or(series.last, |excursion| excursion.onset);
+        let outside = series.since(since).filter(|sample| sample.deviation.abs() >= seen.tuning().leave);
         outside.count() >= usize::from(CONFIRMED_BY)
     }
 
     /// What stirs since the onset of trouble in latency and errors of services that calls join to these, whether or not
     /// it would raise an alarm by itself.
     pub(super) fn hints(&self, services: &BTreeSet<ServiceId>, onset: Timestamp) -> Vec<Anomaly> {
-        let found: Vec<Anomaly> = self.symptoms().filter_map(|(key, watched)| self.stir(key, watched, onset)).collect();
+        let found: Vec<Anomaly> = self.symptoms().filter_map(|seen| self.stir(seen, onset)).collect();
         let stirring: BTreeSet<&ServiceId> = found.iter().map(|anomaly| &anomaly.service).collect();
         let mut joined: BTreeSet<&ServiceId> = BTreeSet::new();
         let mut next: Vec<&ServiceId> = services.iter().collect();
@@ -66,13 +66,13 @@ impl Detector {
     }
 
     /// What a series shows since a time, though it might raise no alarm; what began long before is another matter.
-    pub(super) fn stir(&self, key: &SeriesKey, watched: &Watched, since: Timestamp) -> Option<Anomaly> {
-        match watched.series.excursion {
+    pub(super) fn stir(&self, seen: Seen<'_>, since: Timestamp) -> Option<Anomaly> {
+        match seen.series.excursion() {
             Some(excursion) if excursion.onset + TOGETHER < since => None,
-            Some(excursion) => Some(self.of_excursion(key, watched, &excursion)),
+            Some(excursion) => Some(self.of_excursion(seen, excursion)),
             None => {
-                let peak = watched.series.greatest_since(since, ASKED_MIN, watched.tuning)?;
-                let mut anomaly = self.of_series(key, watched, peak.onset, peak.direction);
+                let peak = seen.series.greatest_since(since, ASKED_MIN, seen.tuning())?;
+                let mut anomaly = self.of_series(seen, peak.onset, peak.direction);
                 (anomaly.score, anomaly.observed) = (peak.score, peak.observed);
                 Some(anomaly)
             }
@@ -80,19 +80,17 @@ impl Detector {
     }
 
     /// Every series of latency or errors that is known well enough to say something.
-    fn symptoms(&self) -> impl Iterator<Item = (&SeriesKey, &Watched)> {
-        self.series.iter().filter(|(_, watched)| is_symptom(watched) && watched.series.is_warm(watched.series.last))
+    fn symptoms(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.table.symptoms().filter(Seen::is_warm)
     }
 }
 
-fn is_symptom(watched: &Watched) -> bool {
-    matches!(watched.signal, Signal::Latency | Signal::Errors)
+fn is_symptom(seen: Seen<'_>) -> bool {
+    matches!(seen.signal(), Signal::Latency | Signal::Errors)
 }
 
 /// Whether one of the newest samples is unusual.
-fn stirs_lately(watched: &Watched) -> bool {
-    let series = &watched.series;
-    let first = series.recent.len().saturating_sub(usize::from(LEAVE_SAMPLES));
-    let since = series.recent.get(first).map(|sample| sample.time);
-    since.is_some_and(|since| series.greatest_since(since, ASKED_MIN, watched.tuning).is_some())
+fn stirs_lately(seen: Seen<'_>) -> bool {
+    let since = seen.series.recent().take(usize::from(LEAVE_SAMPLES)).last().map(|sample| sample.time);
+    since.is_some_and(|since| seen.series.greatest_since(since, ASKED_MIN, seen.tuning()).is_some())
 }

@@ -1,14 +1,14 @@
 //! What is abnormal now, as anomalies and as evidence.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::Detector;
 use super::logs::Logs;
-use super::series::Excursion;
-use super::{Detector, SeriesKey, Watched};
+use super::series::{Excursion, Series};
+use super::table::{Group, Seen};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::telemetry::Origin;
 use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
@@ -48,7 +48,7 @@ impl Detector {
     /// What is abnormal as of the watermark, in order of service, metric and dimension.
     pub fn abnormal(&self) -> Vec<Abnormal> {
         let felt = self.felt();
-        let outside = self.series.iter().filter_map(|(key, watched)| self.outside(key, watched, &felt));
+        let outside = self.table.outside().filter_map(|(_, seen)| self.outside(seen, &felt));
         let burning = self.budgets.iter().filter_map(|(service, budget)| {
             let (since, score) = budget.burning?;
             let objective = self.objective(service);
@@ -98,73 +98,57 @@ impl Detector {
     /// lower thresholds than an alarm would need. What goes on for longer is another matter.
     pub fn evidence_since(&self, onset: Timestamp) -> Evidence {
         let since = onset - ASKED_BEFORE;
-        let found = self.series.iter().filter_map(|(key, watched)| self.stir(key, watched, since));
+        let found = self.table.all().filter_map(|seen| self.stir(seen, since));
         let anomalies: Vec<Anomaly> = found.collect();
         let services = anomalies.iter().map(|anomaly| anomaly.service.clone()).collect();
         self.evidence(&anomalies, &services, onset)
     }
 
-    fn outside(&self, key: &SeriesKey, watched: &Watched, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
-        let excursion = watched.series.excursion?;
-        let anomaly = self.of_excursion(key, watched, &excursion);
-        let is_worthy = match watched.signal {
-            Signal::Latency | Signal::Errors => self.is_sure(key, watched, felt),
+    fn outside(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
+        let anomaly = self.of_excursion(seen, seen.series.excursion()?);
+        let is_worthy = match seen.signal() {
+            Signal::Latency | Signal::Errors => self.is_sure(seen, felt),
             Signal::LogBurst => true,
-            Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(key, watched),
+            Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(seen),
             _ => false,
         };
         Some(Abnormal { anomaly, is_worthy })
     }
 
     /// Whether a resource is fuller about as much as there is more to do.
-    pub(super) fn is_explained_by_traffic(&self, key: &SeriesKey, watched: &Watched) -> bool {
-        let rise = |watched: &Watched| {
-            let median = watched.series.baseline.median;
-            let recent: f64 = watched.series.recent.iter().rev().take(3).map(|sample| f64::from(sample.value)).sum();
-            let count = watched.series.recent.len().clamp(1, 3) as f64;
-            if median > 0.0 { recent / count / median } else { f64::INFINITY }
+    pub(super) fn is_explained_by_traffic(&self, seen: Seen<'_>) -> bool {
+        let rise = |series: &Series| {
+            let median = series.baseline.median();
+            let newest = series.recent().take(3);
+            let (sum, count) = newest.fold((0.0, 0), |(sum, count), sample| (sum + sample.value, count + 1));
+            if median > 0.0 { sum / f64::from(count.max(1)) / median } else { f64::INFINITY }
         };
-        let own = rise(watched);
-        let traffic = self.series_of(&key.service).filter(|(other, watched)| {
-            watched.signal == Signal::Traffic && (other.instance.is_empty() || other.instance == key.instance)
-        });
-        traffic.map(|(_, watched)| rise(watched)).any(|traffic| {
+        let own = rise(seen.series);
+        let instance = &seen.origin.instance;
+        let traffic = self.table.traffic_of(&seen.group.service);
+        let near = traffic.filter(|other| other.origin.instance.is_empty() || other.origin.instance == *instance);
+        near.map(|other| rise(other.series)).any(|traffic| {
             traffic.is_finite() && traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
         })
     }
 
-    pub(super) fn series_of<'a>(
-        &'a self,
-        service: &'a ServiceId,
-    ) -> impl Iterator<Item = (&'a SeriesKey, &'a Watched)> {
-        let empty: Arc<str> = "".into();
-        let first =
-            SeriesKey { service: service.clone(), instance: empty.clone(), metric: empty.clone(), dimension: empty };
-        self.series.range(first..).take_while(move |(key, _)| key.service == *service)
-    }
-
-    pub(super) fn of_excursion(&self, key: &SeriesKey, watched: &Watched, excursion: &Excursion) -> Anomaly {
-        let mut anomaly = self.of_series(key, watched, excursion.onset, excursion.direction);
+    pub(super) fn of_excursion(&self, seen: Seen<'_>, excursion: &Excursion) -> Anomaly {
+        let mut anomaly = self.of_series(seen, excursion.onset, excursion.direction);
         anomaly.detected_at = excursion.detected_at;
         anomaly.last_seen = excursion.last_seen;
         (anomaly.score, anomaly.observed) = (excursion.score, excursion.observed);
         anomaly
     }
 
-    pub(super) fn of_series(
-        &self,
-        key: &SeriesKey,
-        watched: &Watched,
-        onset: Timestamp,
-        direction: Direction,
-    ) -> Anomaly {
-        let mut anomaly = self.of_service(&key.service, watched.signal, &key.metric, onset);
-        anomaly.origin = Origin { instance: key.instance.clone(), version: watched.version.clone() };
-        anomaly.dimension = key.dimension.clone();
-        anomaly.unit = watched.unit.clone();
+    pub(super) fn of_series(&self, seen: Seen<'_>, onset: Timestamp, direction: Direction) -> Anomaly {
+        let Group { service, metric, dimension, meaning } = seen.group;
+        let mut anomaly = self.of_service(service, meaning.signal, metric, onset);
+        anomaly.origin = seen.origin.clone();
+        anomaly.dimension = dimension.clone();
+        anomaly.unit = meaning.unit.clone();
         anomaly.direction = direction;
-        anomaly.expected = watched.series.baseline.median;
-        anomaly.requests_per_s = self.requests_per_s(key);
+        anomaly.expected = seen.series.baseline.median();
+        anomaly.requests_per_s = self.requests_per_s(service, &seen.origin.instance);
         anomaly.id = id(&anomaly);
         anomaly
     }

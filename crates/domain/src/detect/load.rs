@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::known::Way;
 use super::sample::Sample;
-use super::{Detector, SeriesKey, classify, requests};
+use super::table::{Group, Meaning};
+use super::{Detector, SPEAKERS_MAX, classify, requests};
 use crate::telemetry::MetricPoint;
-use crate::{Signal, Timestamp};
+use crate::{ServiceId, Signal, Timestamp};
 
 /// Samples of traffic that a rate is taken over.
 const RATE_SAMPLES: usize = 3;
@@ -38,61 +40,71 @@ impl Detector {
         Some(requests)
     }
 
-    /// Takes a gauge. Where requests are counted beside it, means and shares of a handful of them are left out.
-    pub(super) fn gauge(&mut self, point: &MetricPoint, value: f64) {
+    /// Takes a gauge.
+    pub(super) fn gauge(&mut self, point: &MetricPoint, value: f64) -> Option<Way> {
         let signal = classify::signal(&point.metric, &point.attributes);
-        let load_key = (point.service.clone(), point.origin.instance.clone());
-        if signal == Signal::Traffic && !is_rate(&point.unit) {
-            let total = self.loads.get(&load_key).and_then(|load| load.total);
-            if total.is_none() && value >= 0.0 {
-                self.note_load(load_key, Load { time: point.time, requests: value, total });
-            }
-            let sample = Sample::count(point.time, value);
-            return self.observe(self.key(point, ""), signal, &point.unit, &point.origin, sample);
-        }
-        let whole = classify::share_of(signal, &point.metric, &point.unit);
-        let requests = self.loads.get(&load_key).map(|load| load.requests);
-        let sample = match (requests, whole) {
-            (Some(requests), _)
-                if requests < requests::REQUESTS_MIN && (whole.is_some() || signal == Signal::Latency) =>
-            {
-                return;
-            }
-            (Some(requests), Some(whole)) => Sample::share(point.time, value, whole, requests),
-            _ => Sample::plain(point.time, value),
-        };
-        self.observe(self.key(point, ""), signal, &point.unit, &point.origin, sample);
+        let key = self.key(point, "");
+        let meaning = Meaning::new(signal, &point.metric, &point.unit);
+        let process = (&point.service, &point.origin.instance);
+        let sample = self.weigh(process, &meaning, point.time, value)?;
+        let slot = self.observe(&key, signal, &point.unit, &point.origin, sample)?;
+        // Else the name stands for something else, and points of this kind are looked at one by one.
+        let is_same = |group: &Group| group.meaning.signal == signal && group.meaning.unit == point.unit;
+        self.table.at(slot).filter(|watched| is_same(&watched.group)).map(|_| Way::Slot(slot))
     }
 
-    fn note_load(&mut self, key: (crate::ServiceId, Arc<str>), load: Load) {
-        if self.loads.len() < super::SERIES_MAX || self.loads.contains_key(&key) {
+    /// What a level says. Where requests are counted beside it, means and shares of a handful of them are left out.
+    pub(super) fn weigh(
+        &mut self,
+        process: (&ServiceId, &Arc<str>),
+        meaning: &Meaning,
+        time: Timestamp,
+        value: f64,
+    ) -> Option<Sample> {
+        let Meaning { signal, whole, .. } = *meaning;
+        let load_key = || (process.0.clone(), process.1.clone());
+        if signal == Signal::Traffic && !is_rate(&meaning.unit) {
+            let total = self.loads.get(&load_key()).and_then(|load| load.total);
+            if total.is_none() && value >= 0.0 {
+                self.note_load(load_key(), Load { time, requests: value, total });
+            }
+            return Some(Sample::count(time, value));
+        }
+        if whole.is_none() && signal != Signal::Latency {
+            return Some(Sample::plain(time, value));
+        }
+        let requests = self.loads.get(&load_key()).map(|load| load.requests);
+        match (requests, whole) {
+            (Some(requests), _) if requests < requests::REQUESTS_MIN => None,
+            (Some(requests), Some(whole)) => Some(Sample::share(time, value, whole, requests)),
+            _ => Some(Sample::plain(time, value)),
+        }
+    }
+
+    fn note_load(&mut self, key: (ServiceId, Arc<str>), load: Load) {
+        if self.loads.len() < SPEAKERS_MAX || self.loads.contains_key(&key) {
             self.loads.insert(key, load);
         }
     }
 
     /// How many requests a second the process, or else the service, of this series answered lately. `None` where
     /// nobody counted.
-    pub(super) fn requests_per_s(&self, key: &SeriesKey) -> Option<f64> {
+    pub(super) fn requests_per_s(&self, service: &ServiceId, instance: &str) -> Option<f64> {
         let of = |instance: &str| {
-            let traffic = self
-                .series_of(&key.service)
-                .filter(|(other, watched)| watched.signal == Signal::Traffic && &*other.instance == instance);
-            let rates = traffic.filter_map(|(_, watched)| {
-                let values: Vec<f64> = watched
+            let traffic = self.table.traffic_of(service).filter(|seen| &*seen.origin.instance == instance);
+            let rates = traffic.filter_map(|seen| {
+                let (sum, count) = seen
                     .series
-                    .recent
-                    .iter()
-                    .rev()
+                    .recent()
                     .take(RATE_SAMPLES)
-                    .map(|recent| f64::from(recent.value))
-                    .collect();
-                let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-                let seconds = if is_rate(&watched.unit) { 1.0 } else { watched.series.interval_s() };
+                    .fold((0.0, 0), |(sum, count), recent| (sum + recent.value, count + 1));
+                let mean = sum / f64::from(count.max(1));
+                let seconds = if is_rate(&seen.group.meaning.unit) { 1.0 } else { seen.series.interval_s() };
                 (seconds > 0.0 && mean.is_finite()).then(|| mean.max(0.0) / seconds)
             });
             rates.fold(None, |most: Option<f64>, rate| Some(most.map_or(rate, |most| most.max(rate))))
         };
-        of(&key.instance).or_else(|| of(""))
+        of(instance).or_else(|| of(""))
     }
 }
 

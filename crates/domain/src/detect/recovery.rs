@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Detector;
 use super::findings::BAD_RATIO;
-use super::series::Series;
-use super::{Detector, SeriesKey, Watched};
+use super::table::{Seen, SeriesKey};
 use crate::incident::Verdict;
 use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
@@ -100,19 +100,18 @@ impl Detector {
             Look::TooFew(_) => Verdict::Inconclusive,
             Look::Gone => return None,
         };
-        let watched = match anomaly.signal {
+        let seen = match anomaly.signal {
             Signal::BudgetBurn => self.errors_of(&anomaly.service),
             _ => self.speaker(anomaly, since),
         };
-        let series = watched.map(|watched| &watched.series);
-        let after = |series: &&Series| series.recent.iter().rev().take_while(|sample| sample.time > since).count();
-        let newest = series.and_then(|series| series.recent.back()).filter(|sample| sample.time > since);
+        let newest = seen.and_then(|seen| seen.series.after(since).next());
+        let samples = seen.map_or(0, |seen| seen.series.after(since).count());
         Some(Measured {
             anomaly: anomaly.id.clone(),
             verdict,
-            samples: u32::try_from(series.as_ref().map_or(0, after)).unwrap_or(u32::MAX),
-            value: newest.map_or(0.0, |sample| f64::from(sample.value)),
-            expected: series.map_or(anomaly.expected, |series| series.baseline.median),
+            samples: u32::try_from(samples).unwrap_or(u32::MAX),
+            value: newest.map_or(0.0, |sample| sample.value),
+            expected: seen.map_or(anomaly.expected, |seen| seen.series.baseline.median()),
         })
     }
 
@@ -127,10 +126,10 @@ impl Detector {
             _ => {}
         }
         let key = series_key(anomaly);
-        let own = self.series.get(&key);
-        let is_heard = own.is_some_and(|watched| newest_after(watched, since).is_some());
+        let own = self.table.get(&key);
+        let is_heard = own.is_some_and(|seen| is_heard_after(seen, since));
         let look = match own {
-            Some(watched) if is_heard || key.instance.is_empty() => judge(watched, watched, anomaly.direction, since),
+            Some(seen) if is_heard || key.instance.is_empty() => judge(seen, seen, anomaly.direction, since),
             _ if !key.instance.is_empty() => self.look_at_others(&key, anomaly.direction, since),
             _ => Look::TooFew(String::new()),
         };
@@ -144,44 +143,37 @@ impl Detector {
     /// What took over from a process that is gone: the same signal of the service's other processes, each by what is
     /// usual for it, or, where it is too young to know, for the one that is gone.
     fn look_at_others(&self, key: &SeriesKey, direction: Direction, since: Timestamp) -> Look {
-        let gone = self.series.get(key);
-        let others = || {
-            self.series_of(&key.service)
-                .filter(|(other, watched)| other.instance != key.instance && newest_after(watched, since).is_some())
-        };
-        let same = others().filter(|(other, _)| other.metric == key.metric && other.dimension == key.dimension);
+        let gone = self.table.get(key);
+        let is_other = |seen: &Seen<'_>| seen.origin.instance != key.instance && is_heard_after(*seen, since);
         let mut time: Option<Timestamp> = None;
-        for (_, watched) in same {
-            let usual = if watched.series.is_warm(watched.series.last) { watched } else { gone.unwrap_or(watched) };
-            match judge(watched, usual, direction, since) {
+        for seen in self.table.alike(key).filter(is_other) {
+            let usual = if seen.is_warm() { seen } else { gone.unwrap_or(seen) };
+            match judge(seen, usual, direction, since) {
                 Look::Inside(inside) => time = Some(time.map_or(inside, |time| time.min(inside))),
                 other => return other,
             }
         }
         match time {
             Some(time) => Look::Inside(time),
-            None if others().next().is_some() => Look::Gone,
+            None if self.table.of_service(&key.service).any(|seen| is_other(&seen)) => Look::Gone,
             None => Look::TooFew(String::new()),
         }
     }
 
     /// The anomaly's own series, or once that is silent, one that took over.
-    fn speaker<'a>(&'a self, anomaly: &'a Anomaly, since: Timestamp) -> Option<&'a Watched> {
-        let speaks = |watched: &&Watched| newest_after(watched, since).is_some();
-        let same = self.series_of(&anomaly.service).filter(|(other, _)| {
-            other.metric == anomaly.metric
-                && other.dimension == anomaly.dimension
-                && !anomaly.origin.instance.is_empty()
-        });
-        let own = self.series.get(&series_key(anomaly)).filter(speaks);
-        own.or_else(|| same.map(|(_, watched)| watched).find(speaks))
+    fn speaker(&self, anomaly: &Anomaly, since: Timestamp) -> Option<Seen<'_>> {
+        let key = series_key(anomaly);
+        let speaks = |seen: &Seen<'_>| is_heard_after(*seen, since);
+        let took_over = || self.table.alike(&key).find(|seen| !key.instance.is_empty() && speaks(seen));
+        self.table.get(&key).filter(speaks).or_else(took_over)
     }
 
     /// The share of requests that use the budget up.
-    fn errors_of<'a>(&'a self, service: &'a ServiceId) -> Option<&'a Watched> {
+    fn errors_of(&self, service: &ServiceId) -> Option<Seen<'_>> {
         let named = |metric: &str| {
-            let is_it = |key: &SeriesKey| &*key.metric == metric && key.instance.is_empty();
-            self.series_of(service).find(|(key, _)| is_it(key)).map(|(_, watched)| watched)
+            let empty: std::sync::Arc<str> = "".into();
+            let (instance, dimension) = (empty.clone(), empty);
+            self.table.get(&SeriesKey { service: service.clone(), instance, metric: metric.into(), dimension })
         };
         named(BAD_RATIO).or_else(|| named("requests.error_ratio"))
     }
@@ -189,7 +181,7 @@ impl Detector {
     /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
     fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
         match self.errors_of(service) {
-            Some(watched) => judge(watched, watched, Direction::Up, since),
+            Some(seen) => judge(seen, seen, Direction::Up, since),
             None => Look::TooFew(format!("no requests of {service}")),
         }
     }
@@ -212,21 +204,20 @@ fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Ar
     (anomaly.service.clone(), anomaly.origin.instance.clone(), anomaly.metric.clone(), anomaly.dimension.clone())
 }
 
-fn newest_after(watched: &Watched, since: Timestamp) -> Option<Timestamp> {
-    Some(watched.series.last).filter(|last| *last > since)
+fn is_heard_after(seen: Seen<'_>, since: Timestamp) -> bool {
+    seen.series.last > since
 }
 
 /// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
-fn judge(watched: &Watched, usual: &Watched, direction: Direction, since: Timestamp) -> Look {
-    let series = &watched.series;
-    let newest: Vec<_> =
-        series.recent.iter().rev().take_while(|sample| sample.time > since).take(SAMPLES_MIN).collect();
+fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp) -> Look {
+    let series = seen.series;
+    let newest: Vec<_> = series.after(since).take(SAMPLES_MIN).collect();
     if newest.len() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
     let is_outside = newest.iter().any(|sample| {
-        let z = usual.series.deviation(f64::from(sample.value));
-        z.abs() >= usual.tuning.leave && (z >= 0.0) == (direction == Direction::Up)
+        let z = usual.series.deviation(sample.value);
+        z.abs() >= usual.tuning().leave && (z >= 0.0) == (direction == Direction::Up)
     });
     if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }
 }

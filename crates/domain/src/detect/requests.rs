@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::classify;
+use super::known::Distribution;
 use super::rates::Counter;
+use crate::ServiceId;
 use crate::Timestamp;
-use crate::telemetry::{Attributes, MetricPoint, PointValue};
+use crate::telemetry::{Attributes, MetricPoint, Temporality};
 
 /// The width of a window. Senders that report less often fill some windows and leave others without a sample.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
@@ -26,6 +29,40 @@ pub(crate) struct Window {
     sum_s: f64,
     bounds: Arc<[f64]>,
     buckets: Vec<f64>,
+}
+
+/// What one point adds to a window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part<'a> {
+    requests: f64,
+    failed: f64,
+    per_second: f64,
+    sum_s: f64,
+    bounds: &'a [f64],
+    buckets: Vec<f64>,
+}
+
+/// Requests with the same labels, as one process counts them.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// The scope of the service, and of the process where it has a name.
+    pub(super) whole: (ServiceId, Arc<str>),
+    pub(super) instance: Option<(ServiceId, Arc<str>)>,
+    pub(super) labels: String,
+    pub(super) is_failed: bool,
+}
+
+impl Counted {
+    /// Those that a point counts.
+    pub(super) fn new(point: &MetricPoint) -> Self {
+        let instance = &point.origin.instance;
+        Self {
+            whole: (point.service.clone(), "".into()),
+            instance: (!instance.is_empty()).then(|| (point.service.clone(), instance.clone())),
+            labels: format!("{instance},{}", labels(&point.attributes)),
+            is_failed: classify::is_failed(&point.attributes),
+        }
+    }
 }
 
 impl Window {
@@ -71,15 +108,15 @@ impl Window {
         slower.sum()
     }
 
-    fn add(&mut self, part: &Window) {
+    fn add(&mut self, part: &Part<'_>) {
         self.requests += part.requests;
         self.failed += part.failed;
         self.per_second += part.per_second;
         self.sum_s += part.sum_s;
         if self.buckets.is_empty() {
-            self.bounds = part.bounds.clone();
+            self.bounds = part.bounds.into();
             self.buckets.clone_from(&part.buckets);
-        } else if self.bounds == part.bounds {
+        } else if *self.bounds == *part.bounds {
             for (sum, count) in self.buckets.iter_mut().zip(&part.buckets) {
                 *sum += count;
             }
@@ -105,8 +142,15 @@ pub(crate) struct Requests {
 impl Requests {
     /// The increment that a point of a request-duration histogram brings, by the counter of its labels. `None` for
     /// first, repeated and unusable points.
-    pub(crate) fn increment(&mut self, labels: &str, point: &MetricPoint, failed: bool) -> Option<Window> {
-        let PointValue::Histogram { count, sum, bounds, buckets, temporality } = &point.value else { return None };
+    pub(crate) fn increment<'a>(
+        &mut self,
+        labels: &str,
+        time: Timestamp,
+        start: Option<Timestamp>,
+        distribution: &Distribution<'a>,
+        is_failed: bool,
+    ) -> Option<Part<'a>> {
+        let Distribution { count, sum, bounds, buckets, temporality } = *distribution;
         if !self.counters.contains_key(labels) {
             if self.counters.len() >= COUNTERS_MAX {
                 return None;
@@ -114,31 +158,41 @@ impl Requests {
             self.counters.insert(labels.to_owned(), Histogram::default());
         }
         let counter = self.counters.get_mut(labels)?;
-        let step = counter.count.advance(point.time, point.start, *count as f64, *temporality);
-        let is_reset = *temporality == crate::telemetry::Temporality::Delta
-            || step.is_some_and(|step| step.amount >= *count as f64)
+        let step = counter.count.advance(time, start, count as f64, temporality);
+        let is_reset = temporality == Temporality::Delta
+            || step.is_some_and(|step| step.amount >= count as f64)
             || counter.buckets.len() != buckets.len();
-        let before = if is_reset { vec![0; buckets.len()] } else { std::mem::take(&mut counter.buckets) };
         let sum_before = if is_reset { 0.0 } else { counter.sum };
         counter.sum = sum.unwrap_or(0.0);
-        counter.buckets.clone_from(buckets);
-        let step = step?;
-        Some(Window {
+        let grown = step.map(|step| {
+            let then = |index: usize| if is_reset { 0 } else { counter.buckets.get(index).copied().unwrap_or(0) };
+            let grown = buckets.iter().enumerate().map(|(index, now)| now.saturating_sub(then(index)) as f64).collect();
+            (step, grown)
+        });
+        counter.buckets.clear();
+        counter.buckets.extend_from_slice(buckets);
+        let (step, buckets) = grown?;
+        Some(Part {
             requests: step.amount,
-            failed: if failed { step.amount } else { 0.0 },
+            failed: if is_failed { step.amount } else { 0.0 },
             per_second: step.amount / step.seconds,
             sum_s: (sum.unwrap_or(0.0) - sum_before).max(0.0),
-            bounds: bounds.clone(),
-            buckets: buckets.iter().zip(&before).map(|(now, then)| now.saturating_sub(*then) as f64).collect(),
+            bounds,
+            buckets,
         })
     }
 
     /// Adds an increment to the window of its time.
-    pub(crate) fn add(&mut self, time: Timestamp, part: &Window) {
+    pub(crate) fn add(&mut self, time: Timestamp, part: &Part<'_>) {
         self.windows.entry(time.floor(WINDOW)).or_default().add(part);
         while self.windows.len() > WINDOWS_MAX {
             self.windows.pop_first();
         }
+    }
+
+    /// Whether a window ended by the watermark.
+    pub(crate) fn has_ended(&self, watermark: Timestamp) -> bool {
+        self.windows.first_key_value().is_some_and(|(start, _)| *start + WINDOW <= watermark)
     }
 
     /// Takes the windows that ended by the watermark, oldest first, with the time at which they ended.

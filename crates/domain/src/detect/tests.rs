@@ -5,10 +5,10 @@ use proptest::prelude::*;
 mod rare;
 
 use super::*;
-use crate::Direction;
 use crate::correlate::{Correlator, News};
 use crate::incident::Verdict;
-use crate::telemetry::{Attributes, Temporality};
+use crate::telemetry::{Attributes, Origin, Temporality};
+use crate::{Direction, Signal};
 
 const STEP_S: i64 = 10;
 const WARM_STEPS: i64 = 60;

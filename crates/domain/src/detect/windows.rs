@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::sample::Sample;
-use super::{CHANGES_KEPT, Detector, FORGET_AFTER, SeriesKey, findings, logs, requests};
+use super::table::SeriesKey;
+use super::{CHANGES_KEPT, Detector, FORGET_AFTER, findings, logs, requests};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
 
 impl Detector {
     pub(super) fn close_requests(&mut self) {
         let watermark = self.watermark;
-        let scopes = self.requests.iter_mut().map(|(scope, requests)| (scope.clone(), requests.close(watermark)));
-        let closed: Vec<_> = scopes.filter(|(_, windows)| !windows.is_empty()).collect();
+        let ended = self.requests.iter_mut().filter(|(_, requests)| requests.has_ended(watermark));
+        let closed: Vec<_> = ended.map(|(scope, requests)| (scope.clone(), requests.close(watermark))).collect();
         for ((service, instance), windows) in closed {
             for (time, window) in windows {
                 self.request_window(&service, &instance, time, &window);
@@ -37,7 +38,7 @@ impl Detector {
                 metric: metric.into(),
                 dimension: dimension.into(),
             };
-            self.observe(key, signal, &Arc::from(unit), &origin, sample);
+            self.observe(&key, signal, &Arc::from(unit), &origin, sample);
         };
         observe("requests.rate", "", Signal::Traffic, "{request}/s", Sample::plain(time, window.per_second));
         if window.requests >= requests::REQUESTS_MIN {
@@ -69,7 +70,8 @@ impl Detector {
                     metric: findings::ERROR_LOGS.into(),
                     dimension: "".into(),
                 };
-                self.observe(key, Signal::LogBurst, &"{record}".into(), &Origin::default(), Sample::plain(time, count));
+                let sample = Sample::plain(time, count);
+                self.observe(&key, Signal::LogBurst, &"{record}".into(), &Origin::default(), sample);
             }
         }
     }
@@ -77,23 +79,19 @@ impl Detector {
     /// A resource that is fuller because there is more to do is as usual: its range follows, as that of traffic does.
     /// Else a lasting rise of traffic would leave it outside for ever, with nothing left to explain it.
     pub(super) fn accept_explained(&mut self) {
-        let outside = self.series.iter().filter(|(key, watched)| {
-            watched.signal == Signal::Saturation
-                && watched.series.excursion.is_some()
-                && self.is_explained_by_traffic(key, watched)
-        });
-        let explained: Vec<SeriesKey> = outside.map(|(key, _)| key.clone()).collect();
-        for key in explained {
-            if let Some(watched) = self.series.get_mut(&key) {
-                watched.series.accept(watched.tuning);
-            }
+        let outside = self.table.outside();
+        let explained =
+            outside.filter(|(_, seen)| seen.signal() == Signal::Saturation && self.is_explained_by_traffic(*seen));
+        let explained: Vec<u32> = explained.map(|(slot, _)| slot).collect();
+        for slot in explained {
+            self.table.accept(slot);
         }
     }
 
     pub(super) fn forget(&mut self) {
         let horizon = self.watermark - FORGET_AFTER;
-        self.series.retain(|_, watched| watched.series.last >= horizon);
-        self.counters.retain(|_, counter| counter.last_time() >= horizon);
+        self.table.forget(horizon);
+        self.forget_routes();
         self.pulses.retain(|_, pulse| pulse.last >= horizon);
         self.loads.retain(|_, load| load.time >= horizon);
         self.topology.prune(horizon);

@@ -1,0 +1,151 @@
+//! From a point to the series that it is of: by name here, and by fingerprint in [`super::known`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::known::{Distribution, Way};
+use super::requests::{self, Counted, Requests};
+use super::sample::Sample;
+use super::table::{Meaning, SeriesKey};
+use super::{Detector, SERIES_MAX, classify};
+use crate::telemetry::{MetricPoint, Origin, Temporality};
+use crate::{ServiceId, Signal, Timestamp};
+
+impl Detector {
+    pub(super) fn key(&self, point: &MetricPoint, quantile: &str) -> SeriesKey {
+        let labels = requests::labels(&point.attributes);
+        let dimension = match (quantile.is_empty(), labels.is_empty()) {
+            (true, _) => labels,
+            (false, true) => quantile.to_owned(),
+            (false, false) => format!("{quantile},{labels}"),
+        };
+        SeriesKey {
+            service: point.service.clone(),
+            instance: point.origin.instance.clone(),
+            metric: point.metric.clone(),
+            dimension: dimension.into(),
+        }
+    }
+
+    pub(super) fn count(&mut self, point: &MetricPoint, value: f64, temporality: Temporality) -> Option<Way> {
+        let signal = classify::signal(&point.metric, &point.attributes);
+        let key = self.key(point, "");
+        let unit = || format!("{}/s", point.unit).into();
+        let slot = self.slot(&key, &point.origin, || Meaning::new(signal, &key.metric, &unit()))?;
+        self.count_at(slot, &point.origin, point.time, point.start, value, temporality);
+        Some(Way::Slot(slot))
+    }
+
+    pub(super) fn count_at(
+        &mut self,
+        slot: u32,
+        origin: &Origin,
+        time: Timestamp,
+        start: Option<Timestamp>,
+        value: f64,
+        temporality: Temporality,
+    ) {
+        let Some(watched) = self.table.at_mut(slot) else { return };
+        let counter = watched.counter.get_or_insert_default();
+        if let Some(step) = counter.advance(time, start, value, temporality) {
+            self.observe_at(slot, origin, Sample::plain(time, step.amount / step.seconds));
+        }
+    }
+
+    /// The slot of a series, which is made where there is room for it.
+    fn slot(&mut self, key: &SeriesKey, origin: &Origin, meaning: impl FnOnce() -> Meaning) -> Option<u32> {
+        if let Some(slot) = self.table.find(key) {
+            return Some(slot);
+        }
+        if self.table.len() >= SERIES_MAX {
+            self.counts.refused += 1;
+            return None;
+        }
+        Some(self.table.insert(key, origin, meaning))
+    }
+
+    pub(super) fn observe(
+        &mut self,
+        key: &SeriesKey,
+        signal: Signal,
+        unit: &Arc<str>,
+        origin: &Origin,
+        sample: Sample,
+    ) -> Option<u32> {
+        if !sample.value.is_finite() {
+            self.counts.refused += 1;
+            return None;
+        }
+        let slot = self.slot(key, origin, || Meaning::new(signal, &key.metric, unit))?;
+        self.observe_at(slot, origin, sample);
+        Some(slot)
+    }
+
+    /// Takes a sample of the series in a slot, which begins with it if it has not yet.
+    pub(super) fn observe_at(&mut self, slot: u32, origin: &Origin, sample: Sample) {
+        if !sample.value.is_finite() {
+            self.counts.refused += 1;
+            return;
+        }
+        let Some(watched) = self.table.at(slot) else { return };
+        let is_new_version = watched.origin.version != origin.version;
+        match &watched.series {
+            Some(series) if sample.time <= series.last => {
+                self.counts.late += 1;
+                return;
+            }
+            Some(_) => {}
+            None => {
+                let begun = self.begin_series(slot, sample.time);
+                if let Some(watched) = self.table.at_mut(slot) {
+                    watched.series = begun;
+                }
+            }
+        }
+        if is_new_version {
+            let origin = self.table.origin(origin);
+            if let Some(watched) = self.table.at_mut(slot) {
+                watched.origin = origin;
+            }
+        }
+        self.counts.taken += 1;
+        self.table.observe(slot, sample);
+    }
+
+    pub(super) fn histogram(&mut self, point: &MetricPoint) -> Option<Way> {
+        if !classify::is_request_duration(&point.metric) {
+            return Some(Way::Nowhere);
+        }
+        let distribution = point.value.distribution()?;
+        self.count_requests(&Counted::new(point), point.time, point.start, &distribution);
+        Some(Way::Requests)
+    }
+
+    /// Takes the durations of requests with the same labels.
+    pub(super) fn count_requests(
+        &mut self,
+        counted: &Counted,
+        time: Timestamp,
+        start: Option<Timestamp>,
+        distribution: &Distribution<'_>,
+    ) {
+        let Counted { whole, instance, labels, is_failed } = counted;
+        let Some(requests) = entry(&mut self.requests, whole) else { return };
+        let Some(part) = requests.increment(labels, time, start, distribution, *is_failed) else { return };
+        requests.add(time, &part);
+        if let Some(requests) = instance.as_ref().and_then(|instance| entry(&mut self.requests, instance)) {
+            requests.add(time, &part);
+        }
+    }
+}
+
+/// The entry of a scope, whose name is copied only where it is new.
+fn entry<'a>(
+    requests: &'a mut BTreeMap<(ServiceId, Arc<str>), Requests>,
+    scope: &(ServiceId, Arc<str>),
+) -> Option<&'a mut Requests> {
+    if !requests.contains_key(scope) {
+        requests.insert(scope.clone(), Requests::default());
+    }
+    requests.get_mut(scope)
+}

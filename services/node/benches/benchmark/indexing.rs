@@ -1,0 +1,2 @@
+use crate::table::Table;
+pub(crate) async fn measure(_: &mut Table) {}
