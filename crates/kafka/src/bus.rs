@@ -96,12 +96,16 @@ impl EventBus for KafkaBus {
         let topic = self.full(&spec.name);
         self.0.known.forget(&spec.name);
         let making = Making { admin: &self.0.admin, context: &self.0.context, answer_within: self.answer_within() };
-        if self.find(&spec.name).await?.is_none() && making.create(&topic, &spec).await? {
-            let bus = self.clone();
+        if self.find(&spec.name).await?.is_none() {
+            let is_new = making.create(&topic, &spec).await?;
+            // Whoever made it, it may not be known everywhere yet.
+            let (bus, full) = (self.clone(), topic.clone());
             let partitions =
-                blocking(move || topics::await_topic(&bus.0.reader.asker, &topic, bus.answer_within())).await?;
+                blocking(move || topics::await_topic(&bus.0.reader.asker, &full, bus.answer_within())).await?;
             self.0.known.insert(&spec.name, partitions);
-            return Ok(());
+            if is_new {
+                return Ok(());
+            }
         }
         let existing = self.partitions(&spec.name).await?;
         if existing != spec.partitions {

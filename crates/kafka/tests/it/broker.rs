@@ -8,8 +8,8 @@ use llm_sre_kafka::KafkaBus;
 use llm_sre_ports::bus::{Error, EventBus, Position, Record, TopicPartition, TopicSpec};
 use tokio::sync::oneshot;
 
-use super::options;
 use super::parts::kafka::Kafka;
+use super::{options, shared};
 
 const TOPIC: &str = "t";
 const PARTITIONS: u32 = 3;
@@ -85,6 +85,7 @@ async fn what_was_acknowledged_survives_the_broker() {
         async move { publish(&bus, is_back, &acknowledged).await }
     });
     seen.wait_for(|calls| *calls >= CALLS).await.unwrap();
+    bus.end_offsets(TOPIC).await.unwrap();
     let kafka = tokio::task::spawn_blocking(move || {
         kafka.kill();
         kafka.start_again();
@@ -92,6 +93,8 @@ async fn what_was_acknowledged_survives_the_broker() {
     })
     .await
     .unwrap();
+    // What the client knows of the partitions' leaders is older than what the broker knows now.
+    assert_eq!(bus.end_offsets(TOPIC).await.unwrap().len(), PARTITIONS as usize);
     tell.send(()).unwrap();
     let positions = publishing.await.unwrap();
 
@@ -107,6 +110,27 @@ async fn what_was_acknowledged_survives_the_broker() {
     assert!(positions.len() as u32 >= 2 * CALLS * BATCH);
     assert_eq!(found, positions, "what is there is what was acknowledged, where it was said to be");
     drop(kafka);
+}
+
+/// Services that start together make the same topics, and each finds them made.
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_may_be_made_by_many_at_once() {
+    let Some(kafka) = shared("topics_may_be_made_by_many_at_once") else { return };
+    let options = options(&kafka);
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let bus = KafkaBus::new(options.clone()).unwrap();
+        making.spawn(async move {
+            for number in 0..6 {
+                let name = format!("{TOPIC}-{number}");
+                bus.create_topic(TopicSpec { name, partitions: PARTITIONS, retention: None }).await?;
+            }
+            Ok::<_, Error>(())
+        });
+    }
+    while let Some(made) = making.join_next().await {
+        made.unwrap().unwrap();
+    }
 }
 
 /// Calls end with a reason, and work again when the broker does.
