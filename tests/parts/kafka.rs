@@ -1,7 +1,8 @@
-//! A Kafka broker with its data in a folder of its own.
+//! Kafka brokers, each with its data in a folder of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::{Server, find, free_ports};
 
@@ -12,44 +13,68 @@ pub(crate) const PASSWORD: &str = "for-tests";
 const CLUSTER: &str = "bGxtLXNyZS10ZXN0cy0wMQ";
 /// What the broker says once it serves.
 const STARTED: &str = "Kafka Server started";
+/// A broker hands its partitions over before it ends.
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
-/// One broker, which is its own controller. It is killed, and its data removed, when dropped.
+/// One broker that is its own controller, or three that are. They are killed, and their data removed, when dropped.
 pub(crate) struct Kafka {
-    server: Option<Server>,
+    brokers: Vec<Broker>,
     program: PathBuf,
     folder: PathBuf,
-    /// Where clients without encryption and password connect; the broker's own connections too.
+    /// Where clients without encryption and password connect; the brokers' own connections too. The first broker's.
     pub(crate) port: u16,
-    /// Where clients with SASL_SSL and SCRAM-SHA-512 connect.
+    /// Where clients with SASL_SSL and SCRAM-SHA-512 connect. The first broker's.
     pub(crate) secure_port: u16,
     is_secure: bool,
 }
 
+struct Broker {
+    server: Option<Server>,
+    port: u16,
+    controller_port: u16,
+}
+
 impl Kafka {
-    /// Starts it, or reports a skip.
+    /// Starts one broker, or reports a skip.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        Self::start_as(test, false)
-    }
-
-    /// Starts it with a second port that takes nothing but SASL_SSL with [`USER`] and [`PASSWORD`].
-    pub(crate) fn start_secure(test: &str) -> Option<Self> {
-        Self::start_as(test, true)
-    }
-
-    fn start_as(test: &str, is_secure: bool) -> Option<Self> {
-        let program = find(test, "kafka")?;
         let [port, secure_port, controller_port] = free_ports();
+        Self::start_as(test, &[(port, controller_port)], secure_port, false)
+    }
+
+    /// Starts one with a second port that takes nothing but SASL_SSL with [`USER`] and [`PASSWORD`].
+    pub(crate) fn start_secure(test: &str) -> Option<Self> {
+        let [port, secure_port, controller_port] = free_ports();
+        Self::start_as(test, &[(port, controller_port)], secure_port, true)
+    }
+
+    /// Starts three, which keep everything three times and take a record once two of them have it.
+    pub(crate) fn start_three(test: &str) -> Option<Self> {
+        let [a, b, c, d, e, f, secure_port] = free_ports();
+        Self::start_as(test, &[(a, b), (c, d), (e, f)], secure_port, false)
+    }
+
+    fn start_as(test: &str, ports: &[(u16, u16)], secure_port: u16, is_secure: bool) -> Option<Self> {
+        let program = find(test, "kafka")?;
+        let port = ports[0].0;
         let name = format!("kafka-{}-{port}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&folder)
-            .unwrap_or_else(|error| panic!("failed to create {}: {error}", folder.display()));
-        let mut kafka = Self { server: None, program, folder, port, secure_port, is_secure };
-        let config = kafka.config(controller_port);
-        std::fs::write(kafka.config_file(), config)
-            .unwrap_or_else(|error| panic!("failed to configure Kafka: {error}"));
-        kafka.format();
+        let broker = |&(port, controller_port): &(u16, u16)| Broker { server: None, port, controller_port };
+        let brokers = ports.iter().map(broker).collect();
+        let mut kafka = Self { brokers, program, folder, port, secure_port, is_secure };
+        for index in 0..ports.len() {
+            let config = kafka.config_file(index);
+            let written = std::fs::create_dir_all(kafka.folder_of(index))
+                .and_then(|()| std::fs::write(&config, kafka.config(index)));
+            written.unwrap_or_else(|error| panic!("failed to write {}: {error}", config.display()));
+            kafka.format(index);
+        }
         kafka.start_again();
         Some(kafka)
+    }
+
+    /// The addresses of clients without encryption, a broker each.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.port)).collect()
     }
 
     /// The address of clients without encryption.
@@ -72,30 +97,55 @@ impl Kafka {
         self.part().join("other-ca.pem")
     }
 
-    /// Ends it with SIGKILL. Its data stays.
+    /// Ends all brokers with SIGKILL. Their data stays.
     pub(crate) fn kill(&mut self) {
-        self.server = None;
+        self.brokers.iter_mut().for_each(|broker| broker.server = None);
     }
 
-    /// Starts it on the data that it had, on the same ports.
+    /// Ends one broker, counted from 0, with SIGKILL. Its data stays.
+    pub(crate) fn kill_one(&mut self, index: usize) {
+        self.brokers[index].server = None;
+    }
+
+    /// Asks all brokers to end, as a service manager does, and waits for them.
+    pub(crate) fn terminate(&mut self) {
+        for server in self.brokers.iter_mut().filter_map(|broker| broker.server.take()) {
+            server.terminate(ENDED_WITHIN);
+        }
+    }
+
+    /// Starts the brokers that do not run on the data that they had, on the same ports.
     pub(crate) fn start_again(&mut self) {
-        let mut command = self.java("-Xmx512m");
-        command.arg("kafka.Kafka").arg(self.config_file());
         let has_started = |log: &Path| std::fs::read_to_string(log).is_ok_and(|text| text.contains(STARTED));
-        self.server = Some(Server::start_with_log("kafka", &mut command, has_started));
+        // Together, since none of three is ready before it has met a second.
+        for index in 0..self.brokers.len() {
+            if self.brokers[index].server.is_none() {
+                let mut command = self.java("-Xmx512m");
+                command.arg("kafka.Kafka").arg(self.config_file(index));
+                self.brokers[index].server = Some(Server::start_with_log("kafka", &mut command, |_| true));
+            }
+        }
+        for server in self.brokers.iter_mut().filter_map(|broker| broker.server.as_mut()) {
+            server.wait_until_ready(has_started);
+        }
     }
 
-    /// The last lines that the broker printed.
+    /// The last lines that the brokers printed.
     pub(crate) fn log_tail(&self) -> String {
-        self.server.as_ref().map(Server::log_tail).unwrap_or_default()
+        let tails = self.brokers.iter().filter_map(|broker| broker.server.as_ref()).map(Server::log_tail);
+        tails.collect::<Vec<_>>().join("\n")
     }
 
     fn part(&self) -> PathBuf {
         self.program.with_extension("d")
     }
 
-    fn config_file(&self) -> PathBuf {
-        self.folder.join("server.properties")
+    fn folder_of(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("node-{}", index + 1))
+    }
+
+    fn config_file(&self, index: usize) -> PathBuf {
+        self.folder_of(index).join("server.properties")
     }
 
     fn java(&self, memory: &str) -> Command {
@@ -112,9 +162,9 @@ impl Kafka {
         command
     }
 
-    fn format(&self) {
+    fn format(&self, index: usize) {
         let mut command = self.java("-Xmx128m");
-        command.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"]).arg(self.config_file());
+        command.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"]).arg(self.config_file(index));
         if self.is_secure {
             command.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]"));
         }
@@ -123,23 +173,30 @@ impl Kafka {
         assert!(output.status.success(), "failed to format Kafka's folder: {text}");
     }
 
-    fn config(&self, controller_port: u16) -> String {
-        let Self { port, secure_port, is_secure, .. } = *self;
+    fn config(&self, index: usize) -> String {
+        let Self { secure_port, is_secure, .. } = *self;
+        let Broker { port, controller_port, .. } = self.brokers[index];
+        let copies = self.brokers.len();
+        let in_sync = copies.div_ceil(2);
+        let voter = |(index, broker): (usize, &Broker)| format!("{}@127.0.0.1:{}", index + 1, broker.controller_port);
+        let voters = self.brokers.iter().enumerate().map(voter).collect::<Vec<_>>().join(",");
         let mut listeners = format!("PLAINTEXT://127.0.0.1:{port}");
         if is_secure {
             listeners += &format!(",SASL_SSL://127.0.0.1:{secure_port}");
         }
         let mut config = format!(
-            "process.roles=broker,controller\nnode.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+            "process.roles=broker,controller\nnode.id={}\n\
+             controller.quorum.voters={voters}\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\n\
              listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}\nadvertised.listeners={listeners}\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
              log.dirs={}\n\
-             default.replication.factor=1\noffsets.topic.num.partitions=3\noffsets.topic.replication.factor=1\n\
-             transaction.state.log.num.partitions=1\ntransaction.state.log.replication.factor=1\n\
-             transaction.state.log.min.isr=1\nshare.coordinator.state.topic.num.partitions=1\n\
-             share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n\
+             default.replication.factor={copies}\nmin.insync.replicas={in_sync}\n\
+             offsets.topic.num.partitions=3\noffsets.topic.replication.factor={copies}\n\
+             transaction.state.log.num.partitions=1\ntransaction.state.log.replication.factor={copies}\n\
+             transaction.state.log.min.isr={in_sync}\nshare.coordinator.state.topic.num.partitions=1\n\
+             share.coordinator.state.topic.replication.factor={copies}\n\
+             share.coordinator.state.topic.min.isr={in_sync}\n\
              auto.create.topics.enable=false\n\
              # Members of a test join, die and are missed within seconds.\n\
              group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=1000\n\
@@ -148,7 +205,8 @@ impl Kafka {
              # Little memory, however many partitions.\n\
              log.index.size.max.bytes=65536\nlog.cleaner.enable=true\nlog.cleaner.dedupe.buffer.size=4194304\n\
              log.cleaner.threads=1\n",
-            self.folder.join("data").display(),
+            index + 1,
+            self.folder_of(index).join("data").display(),
         );
         if is_secure {
             let store = self.part().join("broker.p12");

@@ -16,6 +16,8 @@ pub(crate) struct OpenSearch {
     folder: PathBuf,
     ports: [u16; 2],
     is_secure: bool,
+    /// Whether its data is on a file system of its own.
+    is_mounted: bool,
 }
 
 impl OpenSearch {
@@ -29,19 +31,51 @@ impl OpenSearch {
         Self::start_as(test, true)
     }
 
+    /// Starts one that takes HTTP from anyone and keeps its data on a disk of so many MiB where this user may mount one;
+    /// or reports a skip.
+    pub(crate) fn start_on_small_disk(test: &str, mib: u32) -> Option<Self> {
+        let mut node = Self::prepare(test, false)?;
+        let disk = node.disk();
+        std::fs::create_dir_all(&disk).unwrap_or_else(|error| panic!("failed to create {}: {error}", disk.display()));
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m,mode=0700"), "llm-sre-test"]).arg(&disk);
+        node.is_mounted = mount.output().is_ok_and(|output| output.status.success());
+        node.start_again();
+        Some(node)
+    }
+
     fn start_as(test: &str, is_secure: bool) -> Option<Self> {
+        let mut node = Self::prepare(test, is_secure)?;
+        node.start_again();
+        Some(node)
+    }
+
+    fn prepare(test: &str, is_secure: bool) -> Option<Self> {
         let program = find(test, "opensearch")?;
         let ports = free_ports();
         let name = format!("opensearch-{}-{}", std::process::id(), ports[0]);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut node = Self { server: None, program, folder, ports, is_secure };
-        node.start_again();
-        Some(node)
+        Some(Self { server: None, program, folder, ports, is_secure, is_mounted: false })
+    }
+
+    /// The folder of its data.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Whether [`OpenSearch::disk`] is a file system of its own, which can be filled.
+    pub(crate) fn has_small_disk(&self) -> bool {
+        self.is_mounted
     }
 
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.server = None;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.server.as_ref().unwrap_or_else(|| panic!("OpenSearch does not run")).signal(signal);
     }
 
     /// Starts it on the ports and the data that it had.
@@ -98,6 +132,10 @@ impl OpenSearch {
 impl Drop for OpenSearch {
     fn drop(&mut self) {
         self.kill();
+        if self.is_mounted {
+            // What is mounted in memory would outlive the test; whether this works is seen by whoever looks.
+            drop(Command::new("umount").arg(self.disk()).status());
+        }
         // A failed test leaves what explains it.
         if !std::thread::panicking() {
             drop(std::fs::remove_dir_all(&self.folder));

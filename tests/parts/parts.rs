@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub(crate) use opensearch::OpenSearch;
@@ -120,14 +120,43 @@ impl Server {
         let child = command.stdout(out).stderr(err).spawn();
         let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         let mut server = Self { name: name.to_owned(), child, log };
+        server.wait_within(within, is_ready);
+        server
+    }
+
+    /// Waits until its log says that it is ready.
+    fn wait_until_ready(&mut self, is_ready: impl Fn(&Path) -> bool) {
+        self.wait_within(READY_WITHIN, is_ready);
+    }
+
+    fn wait_within(&mut self, within: Duration, is_ready: impl Fn(&Path) -> bool) {
         let started = Instant::now();
-        while !is_ready(&server.log) {
-            let ended = server.child.try_wait().unwrap_or_else(|error| panic!("failed to look after {name}: {error}"));
-            assert!(ended.is_none(), "{name} ended early:\n{}", server.log_tail());
-            assert!(started.elapsed() < within, "{name} is not ready:\n{}", server.log_tail());
+        while !is_ready(&self.log) {
+            let ended = self.ended();
+            assert!(ended.is_none(), "{} ended early:\n{}", self.name, self.log_tail());
+            assert!(started.elapsed() < within, "{} is not ready:\n{}", self.name, self.log_tail());
             std::thread::park_timeout(LOOK_EVERY);
         }
-        server
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_else(|error| panic!("failed to look after {}: {error}", self.name))
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "failed to send {signal} to {}", self.name);
+    }
+
+    /// Asks it to end, as a service manager does, and waits for it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub(crate) fn terminate(mut self, within: Duration) {
+        self.signal("-TERM");
+        let name = self.name.clone();
+        wait_until(&format!("end of {name}"), within, || self.ended().is_some());
     }
 
     /// The process' id.

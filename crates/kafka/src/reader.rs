@@ -311,6 +311,10 @@ fn is_passing(error: &KafkaError) -> bool {
     let passing = [
         Code::NotLeaderForPartition,
         Code::LeaderNotAvailable,
+        // What is known of a partition is older than its leader, or the leader is not so far yet.
+        Code::FencedLeaderEpoch,
+        Code::UnknownLeaderEpoch,
+        Code::OffsetNotAvailable,
         Code::UnknownTopicOrPartition,
         Code::ReplicaNotAvailable,
         Code::CoordinatorLoadInProgress,

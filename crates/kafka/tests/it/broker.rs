@@ -85,6 +85,7 @@ async fn what_was_acknowledged_survives_the_broker() {
         async move { publish(&bus, is_back, &acknowledged).await }
     });
     seen.wait_for(|calls| *calls >= CALLS).await.unwrap();
+    bus.end_offsets(TOPIC).await.unwrap();
     let kafka = tokio::task::spawn_blocking(move || {
         kafka.kill();
         kafka.start_again();
@@ -92,6 +93,8 @@ async fn what_was_acknowledged_survives_the_broker() {
     })
     .await
     .unwrap();
+    // What the client knows of the partitions' leaders is older than what the broker knows now.
+    assert_eq!(bus.end_offsets(TOPIC).await.unwrap().len(), PARTITIONS as usize);
     tell.send(()).unwrap();
     let positions = publishing.await.unwrap();
 

@@ -113,8 +113,12 @@ impl Process {
 
     /// Fails where it has ended.
     pub(crate) fn assert_alive(&mut self) {
-        let ended = self.child.try_wait().unwrap();
-        assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
+        assert!(!self.has_ended(), "{} ended: {:?}", self.name, self.child.try_wait());
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until it ends by itself.
@@ -129,9 +133,14 @@ impl Process {
 
     /// Asks it to end, as a service manager does, and waits for it.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         self.end(ENDED_WITHIN)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// What it printed so far, on stdout.

@@ -1,0 +1,122 @@
+//! What a repetition came to, and what is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
+
+use crate::ledger::{Balance, Ends, Stored};
+use crate::search::Search;
+use crate::system::System;
+use crate::target::Done;
+
+/// How the incidents and actions stood before the shop broke.
+pub(crate) struct Before {
+    incidents: BTreeMap<String, String>,
+    actions: usize,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct After {
+    /// The incidents that opened, or went on, and how.
+    pub(crate) incidents: Vec<String>,
+    /// What was done to the shop.
+    pub(crate) actions: Vec<String>,
+    pub(crate) wrong: Vec<String>,
+    /// The story of each incident that is wrong.
+    pub(crate) story: Vec<String>,
+}
+
+impl Before {
+    pub(crate) fn look(system: &System) -> Self {
+        let known = |incident: Incident| (incident.name.clone(), standing(&incident));
+        let incidents = system.detector.all_incidents().into_iter().map(known).collect();
+        Self { incidents, actions: system.recorder.done().len() }
+    }
+
+    /// The incidents that are not as they were.
+    fn changed(&self, system: &System) -> Vec<Incident> {
+        let is_changed = |incident: &Incident| self.incidents.get(&incident.name) != Some(&standing(incident));
+        system.detector.all_incidents().into_iter().filter(is_changed).collect()
+    }
+
+    /// Whether there was an incident, and it ended.
+    pub(crate) fn is_over(&self, system: &System) -> bool {
+        let changed = self.changed(system);
+        let is_over =
+            |incident: &Incident| matches!(incident.state(), State::Resolved | State::Duplicate | State::Escalated);
+        !changed.is_empty() && changed.iter().all(is_over)
+    }
+
+    /// Compares how it is with how it was.
+    pub(crate) fn judge(&self, system: &System) -> After {
+        let changed = self.changed(system);
+        let mut after = After { incidents: changed.iter().map(standing).collect(), ..After::default() };
+        let done: Vec<Done> = system.recorder.done().split_off(self.actions);
+        after.actions = done.iter().map(|done| done.what.clone()).collect();
+        if changed.len() != 1 {
+            after.wrong.push(format!("one cause was {} incidents", changed.len()));
+        }
+        for incident in &changed {
+            if self.incidents.contains_key(&incident.name) {
+                after.wrong.push(format!("{} went on though another service broke", incident.name));
+            }
+            if !is_measured(incident) {
+                after.wrong.push(format!("{} is {}", incident.name, standing(incident)));
+            }
+        }
+        if !system.is_shop_well() {
+            after.wrong.push("the shop is broken still".to_owned());
+        }
+        let different: BTreeSet<&String> = after.actions.iter().collect();
+        if different.len() != after.actions.len() {
+            after.wrong.push(format!("an action was done twice: {:?}", after.actions));
+        }
+        if after.actions.is_empty() {
+            after.wrong.push("nothing was done to the shop".to_owned());
+        }
+        if !after.wrong.is_empty() {
+            after.story = changed.iter().flat_map(told).collect();
+        }
+        after
+    }
+}
+
+/// Compares what the store holds with what the bus acknowledged. What was there at `settled` was indexed.
+pub(crate) fn balance(system: &mut System, search: &Search, settled: &Ends) -> Balance {
+    let prefix = system.prefix.clone();
+    let of = |kind| search.ids(&prefix, kind);
+    let (points, logs, changes, calls) = (of("points"), of("logs"), of("changes"), of("calls"));
+    let ledger = &mut system.ledger;
+    let read = async {
+        let dead = ledger.dead_letters().await;
+        // What was stored meanwhile is on the topics by now.
+        let ends = ledger.ends().await;
+        ledger.read_to(&ends).await;
+        dead
+    };
+    let dead = system.runtime.block_on(read);
+    system.ledger.balance(Stored { points, logs, changes, calls, dead }, settled)
+}
+
+fn is_measured(incident: &Incident) -> bool {
+    let reason = incident.resolution.as_ref().map(|resolution| resolution.reason());
+    incident.state() == State::Resolved && reason == Some(ResolutionReason::Measured)
+}
+
+/// Where an incident stands, and how often it was opened.
+fn standing(incident: &Incident) -> String {
+    let state = incident.state().as_str_name().trim_start_matches("STATE_");
+    let reason = incident.resolution.as_ref().map(|resolution| resolution.reason().as_str_name());
+    let reason = reason.unwrap_or_default().trim_start_matches("RESOLUTION_REASON_");
+    let openings = incident.timeline.iter().filter(|entry| entry.state() == State::Open).count();
+    format!("{state} {reason} {}, opened {openings} times", incident.title)
+}
+
+fn told(incident: &Incident) -> impl Iterator<Item = String> {
+    let name = std::iter::once(format!("{}: {}", incident.name, incident.title));
+    name.chain(incident.timeline.iter().map(|entry| {
+        let at = entry.time.as_ref().map(|time| time.seconds).unwrap_or_default();
+        format!("  {at} {} {}", entry.state().as_str_name().trim_start_matches("STATE_"), entry.message)
+    }))
+}
