@@ -89,13 +89,12 @@ impl Service {
         Err(status::etag_mismatch(name))
     }
 
-    /// Lets the recovery of every incident that lives be measured.
+    /// Lets the recovery of every incident that lives be measured, and of no other.
     pub(crate) async fn measure_living(&self) -> Result<(), Status> {
-        for stored in self.living().await? {
-            if let Some(incident) = stored.message.readable() {
-                self.measure_while_living(&incident);
-            }
-        }
+        let living = self.living().await?;
+        let living: Vec<Incident> = living.iter().filter_map(|stored| stored.message.readable()).collect();
+        self.brain().only_living(&living.iter().map(|incident| incident.id).collect());
+        living.iter().for_each(|incident| self.measure_while_living(incident));
         Ok(())
     }
 

@@ -139,6 +139,17 @@ impl Brain {
         }
     }
 
+    /// Notes that only these incidents live: others ended while another instance detected.
+    pub(crate) fn only_living(&mut self, living: &BTreeSet<IncidentId>) {
+        self.living.retain(|incident, _| living.contains(incident));
+        let now = self.detector.watermark();
+        for followed in self.followed.values_mut() {
+            if followed.incident.is_some_and(|incident| !living.contains(&incident)) {
+                followed.ended_at.get_or_insert(now);
+            }
+        }
+    }
+
     /// Notes that an incident ended: what its cases show from now on is new trouble.
     pub(crate) fn ended(&mut self, incident: IncidentId) {
         if self.living.remove(&incident).is_none() {

@@ -8,6 +8,7 @@
 mod book;
 mod brain;
 mod duties;
+mod follow;
 mod grpc;
 mod kept;
 mod merge;

@@ -20,11 +20,23 @@ use crate::kept::Kept;
 /// Other writers that an opening is tried against.
 const ATTEMPTS_MAX: u32 = 8;
 
+/// When and by whom what a finding came from was handled first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Now, and by this instance.
+    New,
+    /// Before this start: it opens nothing.
+    Known,
+    /// By another instance, while this one stands by: it writes nothing.
+    Watched,
+}
+
 impl Service {
-    /// Stores what a finding means. Safe to repeat. Findings from before this start open nothing.
-    pub(crate) async fn note(&self, finding: &Finding, is_new: bool) -> Result<(), Status> {
+    /// Stores what a finding means. Safe to repeat.
+    pub(crate) async fn note(&self, finding: &Finding, age: Age) -> Result<(), Status> {
         match finding {
-            Finding::Opened(opened) => self.raise(opened, is_new).await,
+            Finding::Opened(opened) => self.raise(opened, age).await,
+            Finding::Grown(..) | Finding::Recovered(_) if age == Age::Watched => Ok(()),
             Finding::Grown(incident, anomalies, impact) => ignore_ended(self.join(*incident, anomalies, impact).await),
             Finding::Recovered(incident) => {
                 let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
@@ -39,15 +51,18 @@ impl Service {
         }
     }
 
-    async fn raise(&self, opened: &Opened, is_new: bool) -> Result<(), Status> {
+    async fn raise(&self, opened: &Opened, age: Age) -> Result<(), Status> {
         let Some((service, signal)) = opened.case.subject(&opened.argument) else { return Ok(()) };
         let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
         if let Some(living) = self.living_about(&service).await? {
             let incident = living.message.domain()?.id;
             self.brain().follow(opened.case.number, incident);
+            if age == Age::Watched {
+                return Ok(());
+            }
             return self.join(incident, &anomalies, &opened.impact).await;
         }
-        if !is_new {
+        if age != Age::New {
             return Ok(());
         }
         let subject = Subject { service, trigger: Trigger::Signal(signal), dimension: "".into() };

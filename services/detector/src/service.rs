@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use llm_sre_domain::Timestamp;
 use llm_sre_domain::detect::Objectives;
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::ServicePattern;
@@ -154,36 +155,36 @@ impl Service {
         self.brain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Detects while this instance holds the lease, until `shutdown`.
+    /// Event time up to which this instance has closed windows, whether it detects or stands by.
+    pub fn watermark(&self) -> Timestamp {
+        self.brain().detector.watermark()
+    }
+
+    /// Detects while this instance holds the lease and stands by while another does, until `shutdown`.
     ///
     /// # Errors
     /// When the bus refuses an operation for good, such as an unknown topic.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
-        while !shutdown.is_cancelled() {
-            if let Some(lease) = self.acquire().await {
-                let lost = shutdown.child_token();
-                self.is_detecting.store(true, Ordering::Relaxed);
-                let holding = self.hold(lease, &lost);
-                let working = async {
-                    let ended = tokio::join!(self.consume(&lost), self.keep_duties(&lost), self.keep_publishing(&lost));
-                    lost.cancel();
-                    ended.0
-                };
-                let ((), ended) = tokio::join!(holding, working);
-                // Who no longer detects measures nothing: what it saw gets old.
-                self.is_detecting.store(false, Ordering::Relaxed);
-                *self.brain() = Brain::new(&self.options);
-                ended?;
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(LEASE_EVERY) => {}
-            }
+        while let Some((lease, reading)) = self.stand_by(&shutdown).await {
+            let lost = shutdown.child_token();
+            self.is_detecting.store(true, Ordering::Relaxed);
+            let holding = self.hold(lease, &lost);
+            let working = async {
+                let reading = Box::pin(self.consume(reading, &lost));
+                let ended = tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost));
+                lost.cancel();
+                ended.0
+            };
+            let ((), ended) = tokio::join!(holding, working);
+            self.is_detecting.store(false, Ordering::Relaxed);
+            // What was seen under the lease may not have been handled: it is read again.
+            *self.brain() = Brain::new(&self.options);
+            ended?;
         }
         Ok(())
     }
 
-    async fn acquire(&self) -> Option<Lease> {
+    pub(crate) async fn acquire(&self) -> Option<Lease> {
         match self.leases.acquire(LEASE, &self.holder, LEASE_TTL).await {
             Ok(lease) => lease,
             Err(error) => {

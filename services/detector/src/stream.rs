@@ -1,9 +1,10 @@
 //! From the telemetry topics to findings.
 //!
-//! After a start everything that the topics still keep is read again: detection has no other memory. Up to where this
-//! group had committed, findings are known; they are tied to the incidents that they became and open none.
+//! After a start the last hours of the topics are read again: detection has no other memory. Up to where this group had
+//! committed, findings are known; they are tied to the incidents that they became and open none. An instance that stood
+//! by has read all of that before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
@@ -19,33 +20,37 @@ use tokio_util::sync::CancellationToken;
 use crate::brain::{Brain, Finding};
 use crate::merge::{Merge, Offsets};
 use crate::points::take_metrics;
+use crate::raise::Age;
 use crate::{Error, Service};
 
 /// The consumer group.
 pub const GROUP: &str = "detector";
 
 /// The time between two looks at the membership, which lapses where nobody looks for long, and between two commits.
-const ROUND_FOR: Duration = Duration::from_millis(500);
+pub(crate) const ROUND_FOR: Duration = Duration::from_millis(500);
 /// The most records between them.
-const ROUND_MAX: usize = 20_000;
+pub(crate) const ROUND_MAX: usize = 20_000;
 /// The wait after a failure of the bus or the store.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How far reading is.
-struct Reading {
+#[derive(Default)]
+pub(crate) struct Reading {
     /// Where each partition goes on.
-    next: Offsets,
+    pub(crate) next: Offsets,
     /// Up to where each was handled before this start.
-    known: Offsets,
+    pub(crate) known: Offsets,
 }
 
 impl Service {
-    /// Reads telemetry until `shutdown`.
-    pub(crate) async fn consume(&self, shutdown: &CancellationToken) -> Result<(), Error> {
+    /// Reads telemetry until `shutdown`, from where standing by got to.
+    pub(crate) async fn consume(&self, reading: Reading, shutdown: &CancellationToken) -> Result<(), Error> {
+        let mut reading = Some(reading);
         while !shutdown.is_cancelled() {
             match self.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
                 Ok(mut consumer) => {
-                    let ended = self.read_partitions(consumer.as_mut(), shutdown).await;
+                    let reading = reading.take().unwrap_or_default();
+                    let ended = self.read_partitions(consumer.as_mut(), reading, shutdown).await;
                     if let Err(error) = consumer.close().await {
                         tracing::debug!(%error, "failed to leave the group; the lease will end");
                     }
@@ -66,9 +71,9 @@ impl Service {
     async fn read_partitions(
         &self,
         consumer: &mut dyn Consumer,
+        mut reading: Reading,
         shutdown: &CancellationToken,
     ) -> Result<(), bus::Error> {
-        let mut reading = Reading { next: Offsets::new(), known: Offsets::new() };
         let mut wait = Duration::ZERO;
         loop {
             consumer.pause(&consumer.assignment());
@@ -80,37 +85,41 @@ impl Service {
                 return Ok(());
             }
             if !batch.assigned.is_empty() {
-                // With each partition that comes the order is another one: detection begins anew.
-                *self.brain() = Brain::new(&self.options);
+                // With each partition that comes the order is another one: detection begins anew, unless it has read
+                // exactly these.
+                let assignment: BTreeSet<TopicPartition> = consumer.assignment().into_iter().collect();
+                if !assignment.iter().eq(reading.next.keys()) {
+                    *self.brain() = Brain::new(&self.options);
+                    reading.next = self.beginnings(assignment).await?;
+                }
                 if let Err(error) = self.measure_living().await {
                     tracing::warn!(%error, "failed to read the incidents that live; trying again");
                     return Ok(());
                 }
-                reading = self.begin(consumer.assignment()).await?;
+                reading.known = self.handled(&reading.next).await?;
             }
             let is_all = self.round(consumer, &mut reading, shutdown).await?;
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
     }
 
-    /// Goes back to the beginning, and looks up what was handled before.
-    async fn begin(&self, assignment: Vec<TopicPartition>) -> Result<Reading, bus::Error> {
-        let next: Offsets = assignment.into_iter().map(|of| (of, 0)).collect();
+    /// Up to where each of these partitions was handled.
+    pub(crate) async fn handled(&self, of_these: &Offsets) -> Result<Offsets, bus::Error> {
         let ends = self.ends().await?;
-        let mut known = Offsets::new();
+        let mut handled = Offsets::new();
         for topic in topics::TELEMETRY {
             for Progress { of, next_offset } in self.bus.committed(GROUP, topic).await? {
                 // A topic that was made anew ends before what was committed of the old one.
                 let end = ends.get(&of).copied().unwrap_or(0);
-                if next.contains_key(&of) {
-                    known.insert(of, next_offset.min(end));
+                if of_these.contains_key(&of) {
+                    handled.insert(of, next_offset.min(end));
                 }
             }
         }
-        Ok(Reading { next, known })
+        Ok(handled)
     }
 
-    async fn ends(&self) -> Result<Offsets, bus::Error> {
+    pub(crate) async fn ends(&self) -> Result<Offsets, bus::Error> {
         let mut ends = Offsets::new();
         for topic in topics::TELEMETRY {
             ends.extend(self.bus.end_offsets(topic).await?.into_iter().map(|end| (end.of, end.next_offset)));
@@ -125,8 +134,8 @@ impl Service {
         reading: &mut Reading,
         shutdown: &CancellationToken,
     ) -> Result<bool, bus::Error> {
-        let is_new = reading.known.is_empty();
-        let until = if is_new { self.ends().await? } else { reading.known.clone() };
+        let age = if reading.known.is_empty() { Age::New } else { Age::Known };
+        let until = if age == Age::New { self.ends().await? } else { reading.known.clone() };
         let mut merge = Merge::new(self.bus.as_ref(), &reading.next, &until);
         let mut taken: BTreeMap<TopicPartition, u64> = BTreeMap::new();
         let mut is_all = true;
@@ -138,7 +147,7 @@ impl Service {
             }
             let Some(delivered) = merge.next().await? else { break };
             let findings = self.take(&delivered);
-            self.tell(findings, is_new, shutdown).await;
+            self.tell(findings, age, shutdown).await;
             if shutdown.is_cancelled() {
                 // The finding may not be stored: what it came from is not committed.
                 return Ok(true);
@@ -147,10 +156,13 @@ impl Service {
             taken.insert(of, delivered.position.offset + 1);
         }
         reading.next.extend(taken.iter().map(|(of, next)| (of.clone(), *next)));
-        if !is_new {
+        if age == Age::Known {
             if is_all {
                 // What the topics no longer keep is behind, too.
-                reading.next.append(&mut reading.known);
+                for (of, known) in std::mem::take(&mut reading.known) {
+                    let next = reading.next.entry(of).or_default();
+                    *next = known.max(*next);
+                }
             }
             return Ok(false);
         }
@@ -159,7 +171,7 @@ impl Service {
         Ok(is_all)
     }
 
-    fn take(&self, delivered: &Delivered) -> Vec<Finding> {
+    pub(crate) fn take(&self, delivered: &Delivered) -> Vec<Finding> {
         let now = self.clock.now();
         let mut brain = self.brain();
         let value = delivered.record.value.clone();
@@ -190,9 +202,9 @@ impl Service {
     }
 
     /// Has findings stored before anything is committed; while the store is away, detection waits.
-    async fn tell(&self, findings: Vec<Finding>, is_new: bool, shutdown: &CancellationToken) {
+    pub(crate) async fn tell(&self, findings: Vec<Finding>, age: Age, shutdown: &CancellationToken) {
         for finding in findings {
-            while let Err(error) = self.note(&finding, is_new).await {
+            while let Err(error) = self.note(&finding, age).await {
                 // A defect would come again for ever, and everything else would wait behind it.
                 if matches!(error.code(), tonic::Code::Internal | tonic::Code::InvalidArgument) {
                     tracing::error!(%error, "a finding cannot be kept");

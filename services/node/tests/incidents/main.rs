@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
 
 mod shop;
+mod standby;
 mod steps;
 mod target;
 

@@ -100,6 +100,11 @@ impl Shop {
     }
 
     pub(crate) fn start(&self) -> Running {
+        self.start_as("test")
+    }
+
+    /// As one of several instances.
+    pub(crate) fn start_as(&self, holder: &str) -> Running {
         let (incidents, diagnoses) = (Slot::default(), Slot::default());
         let stop = CancellationToken::new();
         let explains = diagnosis::Service::build(diagnosis::Dependencies {
@@ -122,7 +127,7 @@ impl Shop {
                 diagnoses: diagnoses.peer(),
                 remediation: repairs.as_ref().map(|repairs| peer::local(Routes::new(repairs.server()))),
                 stages: self.stages(),
-                holder: "test".to_owned(),
+                holder: holder.to_owned(),
             },
         );
         incidents.fill(peer::local(Routes::new(service.server())));
@@ -272,6 +277,17 @@ impl Shop {
         let timestamp = Timestamp::from_secs(START_S + self.step * STEP_S);
         let record = Record { key, value: value.into(), timestamp, ..Record::default() };
         self.bus.publish(topic, vec![record]).await.unwrap();
+    }
+
+    /// Lets the topics keep nothing of what they have: only who has read it knows it.
+    pub(crate) async fn forget_telemetry(&self) {
+        for retention in [Some(Duration::ZERO), None] {
+            for topic in topics::TELEMETRY {
+                let name = topic.to_owned();
+                self.bus.create_topic(TopicSpec { name, partitions: PARTITIONS, retention }).await.unwrap();
+            }
+            self.bus.prune().await.unwrap();
+        }
     }
 
     /// Lets the group have handled records of a partition that the topic no longer keeps.

@@ -1,0 +1,65 @@
+//! Two detectors: one detects, the other stands by and takes over.
+
+use std::time::Duration;
+
+use llm_sre_proto::incident::v1;
+use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
+use tonic::{Code, Request};
+
+use crate::shop::{Running, Shop};
+use crate::{FAILING, SICK, WARM, WELL};
+
+/// Long beside the pace of standing by.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Two instances, of which the second has read all that the first handled, and nobody else can read any more.
+async fn followed(shop: &Shop, first: &Running, second: &Running) {
+    shop.until_read().await;
+    let follows = async {
+        while second.service.watermark() != first.service.watermark() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(FOLLOWED_WITHIN, follows).await.unwrap();
+    shop.forget_telemetry().await;
+}
+
+#[tokio::test]
+async fn who_stood_by_sees_trouble_that_comes_after_a_kill() {
+    let mut shop = Shop::new(31).await;
+    let first = shop.start_as("first");
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    let second = shop.start_as("second");
+    followed(&shop, &first, &second).await;
+    first.kill().await;
+    shop.trade(SICK, FAILING).await;
+    let incident = second.until(v1::State::Escalated).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    assert_eq!(second.list().await.len(), 1);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn who_stood_by_goes_on_with_the_incident_and_opens_no_other() {
+    let mut shop = Shop::new(32).await;
+    let first = shop.start_as("first");
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    let second = shop.start_as("second");
+    shop.trade(SICK, FAILING).await;
+    let incident = first.until(v1::State::Escalated).await;
+    let since_time = incident.detect_time;
+    let request = v1::CheckRecoveryRequest { name: incident.name.clone(), since_time };
+    let refused = second.service.check_recovery(Request::new(request)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "it has measured nothing that counts: {refused}");
+    followed(&shop, &first, &second).await;
+    first.stop().await;
+    shop.trade(WELL, 0.0).await;
+    let ended = second.until(v1::State::Resolved).await;
+    assert_eq!(ended.name, incident.name);
+    assert_eq!(ended.resolution.as_ref().unwrap().reason(), v1::ResolutionReason::SelfRecovered);
+    shop.until_read().await;
+    assert_eq!(second.list().await.len(), 1);
+    second.stop().await;
+}
