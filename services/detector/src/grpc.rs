@@ -141,7 +141,10 @@ impl IncidentService for Service {
         let request = request.into_inner();
         let since = required_time("since_time", request.since_time.as_ref()).map_err(|error| invalid(&error))?;
         let incident = self.find(&request.name).await?.message.domain()?;
-        let measured = self.brain().detector.recovery(&incident.anomalies, since);
+        let (measured, read_to) = {
+            let detector = &self.brain().detector;
+            (detector.recovery(&incident.anomalies, since), detector.watermark())
+        };
         let signals = measured.signals.iter().map(|signal| v1::SignalRecovery {
             anomaly: signal.anomaly.0.to_string(),
             verdict: v1::RecoveryVerdict::from(signal.verdict).into(),
@@ -154,6 +157,7 @@ impl IncidentService for Service {
             signals: signals.collect(),
             reason: measured.reason,
             measured_time: Some(to_proto_time(measured.measured_at)),
+            read_time: Some(to_proto_time(read_to)),
         }))
     }
 }
