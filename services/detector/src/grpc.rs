@@ -142,7 +142,10 @@ impl IncidentService for Service {
         let since = required_time("since_time", request.since_time.as_ref()).map_err(|error| invalid(&error))?;
         let incident = self.find(&request.name).await?.message.domain()?;
         self.check_detecting()?;
-        let measured = self.brain().detector.recovery(&incident.anomalies, since);
+        let (measured, read_to) = {
+            let detector = &self.brain().detector;
+            (detector.recovery(&incident.anomalies, since), detector.watermark())
+        };
         let signals = measured.signals.iter().map(|signal| v1::SignalRecovery {
             anomaly: signal.anomaly.0.to_string(),
             verdict: v1::RecoveryVerdict::from(signal.verdict).into(),
@@ -155,6 +158,7 @@ impl IncidentService for Service {
             signals: signals.collect(),
             reason: measured.reason,
             measured_time: Some(to_proto_time(measured.measured_at)),
+            read_time: Some(to_proto_time(read_to)),
         }))
     }
 }

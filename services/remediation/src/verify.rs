@@ -17,15 +17,18 @@ use crate::target::Outcome;
 
 /// How often recovery is measured, by the product's clock.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
+/// For so long after a recipe's deadline a detector may be away, or not have read that far: that it sees nothing says
+/// nothing against the action, which would be taken back although it may have helped.
+const BLIND_MAX: Duration = Duration::from_secs(3_600);
 
 impl Service {
-    /// Measures recovery once, where it is time to. Only the recipe's deadline ends the wait for it.
+    /// Measures recovery once, where it is time to. Only the recipe's deadline ends the wait for it, once telemetry was
+    /// read that far, or the detector had its time to come back.
     pub(crate) async fn verify(&self, stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
         let action = stored.message.domain()?;
         let now = self.clock.now();
         let since = counts_from(&action);
-        let is_late = action.deadline.is_some_and(|deadline| now >= deadline);
-        if !is_late && (now < since || !self.memory.is_due(&stored.message.action.name, now, MEASURE_EVERY)) {
+        if now < since || !self.memory.is_due(&stored.message.action.name, now, MEASURE_EVERY) {
             return Ok(stored);
         }
         let request = incident::CheckRecoveryRequest {
@@ -39,6 +42,10 @@ impl Service {
                 None
             }
         };
+        let is_late = action.deadline.is_some_and(|deadline| {
+            let is_read = measured.as_ref().is_some_and(|measured| has_read(measured, deadline));
+            now >= deadline && (is_read || now.since(deadline) >= BLIND_MAX)
+        });
         let measured = measured.or_else(|| stored.message.action.recovery.clone());
         let verdict = measured.as_ref().map(incident::CheckRecoveryResponse::verdict);
         let held = measured.as_ref().and_then(|measured| measured.measured_time.as_ref()).map(from_proto_time);
@@ -108,6 +115,11 @@ impl Service {
         };
         self.apply(&stored, event, &Actor::product(), |_| ()).await
     }
+}
+
+/// Whether telemetry was read up to a time. A detector that does not say is believed.
+fn has_read(measured: &incident::CheckRecoveryResponse, until: Timestamp) -> bool {
+    measured.read_time.as_ref().is_none_or(|read| from_proto_time(read) >= until)
 }
 
 /// From when samples count: the action's end and the time that its target needs to settle. An action can take long, so

@@ -28,7 +28,8 @@ pub struct Rules {
     pub planning_s: u64,
     /// How long an action may take. Ten minutes: a rollout of a large deployment.
     pub remediating_s: u64,
-    /// How long measuring recovery may take. Longer than every recipe in the catalogue.
+    /// How long measuring recovery may take. Longer than every recipe in the catalogue, and an hour in which a detector
+    /// may be away or behind.
     pub verifying_s: u64,
     /// How long undoing an action may take, as `remediating_s`.
     pub rolling_back_s: u64,
@@ -47,7 +48,7 @@ impl Default for Rules {
             diagnosing_s: 300,
             planning_s: 180,
             remediating_s: 600,
-            verifying_s: 1_200,
+            verifying_s: 4_800,
             rolling_back_s: 600,
             reminder_s: 4 * 3_600,
             reopen_window_s: 900,

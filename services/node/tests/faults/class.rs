@@ -70,7 +70,7 @@ impl Class {
 }
 
 /// The services of the shop that break. The entry is not among them, since all load would be gone with it.
-const BREAKABLE: [&str; 16] = [
+pub(crate) const BREAKABLE: [&str; 16] = [
     "search",
     "recommendation",
     "checkout",

@@ -48,8 +48,8 @@ impl Before {
         !changed.is_empty() && changed.iter().all(is_over)
     }
 
-    /// Compares how it is with how it was.
-    pub(crate) fn judge(&self, system: &System) -> After {
+    /// Compares how it is with how it was. `cure` is the type of the one action that repairs the shop.
+    pub(crate) fn judge(&self, system: &System, cure: &str) -> After {
         let changed = self.changed(system);
         let mut after = After { incidents: changed.iter().map(standing).collect(), ..After::default() };
         let done: Vec<Done> = system.recorder.done().split_off(self.actions);
@@ -72,8 +72,8 @@ impl Before {
         if different.len() != after.actions.len() {
             after.wrong.push(format!("an action was done twice: {:?}", after.actions));
         }
-        if after.actions.is_empty() {
-            after.wrong.push("nothing was done to the shop".to_owned());
+        if !matches!(&after.actions[..], [only] if only.starts_with(cure)) {
+            after.wrong.push(format!("the one repair was {cure}, and done was {:?}", after.actions));
         }
         if !after.wrong.is_empty() {
             after.story = changed.iter().flat_map(told).collect();

@@ -32,7 +32,7 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
     let (_, _, system) = site.parts();
     let before = Before::look(system);
     let accepted = system.simulation().unwrap();
-    let (did, mut wrong, struck) = break_both(plan, site, settings);
+    let (did, mut wrong, struck, cure) = break_both(plan, site, settings);
     let (_, _, system) = site.parts();
     let healed = Instant::now();
     let mut catch_up_s = None;
@@ -48,7 +48,7 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
     let watched = Instant::now();
     let afterwards = system.real(AFTERWARDS_S);
     parts::wait_until("what comes late", afterwards + Duration::from_secs(60), || watched.elapsed() >= afterwards);
-    let After { incidents, actions, wrong: more, story } = before.judge(system);
+    let After { incidents, actions, wrong: more, story } = before.judge(system, &cure);
     wrong.extend(more);
     let kept = settle(system, &search, &mut wrong);
     if !kept.is_even() {
@@ -77,9 +77,9 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
     }
 }
 
-/// Breaks the shop, and what it is watched with, at their moments. What was done, what was wrong with it, and how long
-/// it took.
-fn break_both(plan: &mut Plan, site: &mut Site, settings: &Settings) -> (String, Vec<String>, Duration) {
+/// Breaks the shop, and what it is watched with, at their moments. What was done, what was wrong with it, how long it
+/// took, and what cures the shop.
+fn break_both(plan: &mut Plan, site: &mut Site, settings: &Settings) -> (String, Vec<String>, Duration, String) {
     let (_, _, system) = site.parts();
     let shop = Client::new(&system.shop_address);
     let real = |shop_s: i64| system.real(shop_s.unsigned_abs() as f64);
@@ -99,14 +99,13 @@ fn break_both(plan: &mut Plan, site: &mut Site, settings: &Settings) -> (String,
     thread::scope(|scope| {
         let injecting = scope.spawn(|| {
             until(inject_at);
-            shop.ask(shop.simulator().inject_fault(request)).unwrap();
+            shop.ask(shop.simulator().inject_fault(request)).unwrap().cure
         });
         until(strike_at);
         let struck = Instant::now();
         let (did, wrong) = strike(plan.class, &mut plan.random, site, settings.away);
         let struck = if plan.class == Class::Control { Duration::ZERO } else { struck.elapsed() };
-        injecting.join().unwrap();
-        (did, wrong, struck)
+        (did, wrong, struck, injecting.join().unwrap())
     })
 }
 

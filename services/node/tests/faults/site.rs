@@ -1,8 +1,10 @@
 //! The engines, and the system that runs on them, both used for as long as they are sound.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::class::{Class, Plan};
+use crate::class::{BREAKABLE, Class, Plan};
 use crate::parts::OpenSearch;
 use crate::parts::kafka::Kafka;
 use crate::search::Search;
@@ -27,6 +29,8 @@ pub(crate) struct Site {
 struct Running {
     system: System,
     repetitions: usize,
+    /// What ran when the usual was known.
+    versions: BTreeMap<&'static str, String>,
     /// Services of the shop that broke before.
     broken: Vec<&'static str>,
 }
@@ -52,14 +56,20 @@ impl Site {
 
     /// Sees to a system in which this can happen: calm, warm, and not too old.
     pub(crate) fn prepare(&mut self, plan: &Plan, settings: &Settings) {
-        let is_fit =
-            |running: &Running| running.repetitions < REPETITIONS_MAX && !running.broken.contains(&plan.service);
+        let is_fit = |running: &Running| {
+            running.repetitions < REPETITIONS_MAX
+                && !running.broken.contains(&plan.service)
+                // Who breaks after a deployment of its own people is rightly suspected of that.
+                && running.system.version(plan.service) == running.versions.get(plan.service).cloned()
+        };
         if !self.running.as_ref().is_some_and(is_fit) {
             self.discard();
             self.generation += 1;
             let engines = Engines { brokers: self.kafka.addresses(), store_port: self.opensearch.port() };
             let system = System::start(&engines, &format!("faults-{}", self.generation), settings.speed);
-            self.running = Some(Running { system, repetitions: 0, broken: Vec::new() });
+            let version = |name: &&'static str| Some((*name, system.version(name)?));
+            let versions = BREAKABLE.iter().filter_map(version).collect();
+            self.running = Some(Running { system, repetitions: 0, versions, broken: Vec::new() });
         }
         if let Some(running) = &mut self.running {
             running.repetitions += 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use llm_sre_kafka::{KafkaBus, Options};
 use llm_sre_ports::bus::EventBus;
-use llm_sre_proto::simulator::v1::{FaultState, GetSimulationRequest, ListFaultsRequest, Simulation};
+use llm_sre_proto::simulator::v1::{FaultState, GetSimulationRequest, ListFaultsRequest, SimulatedService, Simulation};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -147,7 +147,7 @@ impl System {
             longer(300.0),
             longer(180.0),
             longer(600.0),
-            longer(1_200.0),
+            longer(4_800.0),
             prefix = self.prefix,
             brokers = engines.brokers,
             speed = self.speed,
@@ -173,6 +173,14 @@ impl System {
 
     pub(crate) fn shop_time_s(&self) -> Option<i64> {
         self.simulation()?.time.map(|time| time.seconds)
+    }
+
+    /// Which version of a service of the shop runs.
+    pub(crate) fn version(&self, name: &str) -> Option<String> {
+        let services = self.simulation()?.services;
+        let is_named =
+            |service: &SimulatedService| service.identity.as_ref().is_some_and(|identity| identity.name == name);
+        services.into_iter().find(is_named).map(|service| service.version)
     }
 
     /// Whether no fault of the shop is at work.

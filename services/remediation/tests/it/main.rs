@@ -27,7 +27,7 @@ use llm_sre_proto::incident::v1::incident_service_server::IncidentServiceServer;
 use llm_sre_proto::remediation::v1;
 use llm_sre_proto::remediation::v1::remediation_service_server::RemediationService;
 use llm_sre_remediation::{Dependencies, Service, audit_from_wire};
-use peers::{Explained, Mood, Owner, Shop};
+use peers::{Explained, Mood, Owner, Shop, Sight};
 use store::{Rights, Seen, Store};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -96,7 +96,7 @@ impl World {
         let recovered = Arc::new(Mutex::new(true));
         let everything = vec![ServicePattern::parse("*@*").unwrap()];
         Self {
-            owner: Owner { incident, clock: Arc::clone(&clock), recovered },
+            owner: Owner { incident, clock: Arc::clone(&clock), recovered, sight: Arc::default() },
             clock,
             shop: Shop::default(),
             documents: Arc::default(),
@@ -153,6 +153,21 @@ impl World {
             self.clock.advance_to(self.clock.now() + Duration::from_secs(1));
         }
         panic!("{name} did not become {state:?}: {last:?}");
+    }
+
+    /// Runs the executor while so much of the product's time passes.
+    async fn run_for(&self, service: &Service, time: Duration) {
+        let shutdown = CancellationToken::new();
+        let (running, stop) = (service.clone(), shutdown.clone());
+        let run = tokio::spawn(async move { running.run(stop).await });
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let until = self.clock.now() + time;
+        while self.clock.now() < until {
+            tick.tick().await;
+            self.clock.advance_to(self.clock.now() + Duration::from_secs(5));
+        }
+        shutdown.cancel();
+        run.await.unwrap();
     }
 
     fn calls(&self, call: &str) -> usize {
@@ -274,6 +289,36 @@ async fn a_target_that_cannot_say_is_never_called_again() {
     world.run_until(&world.service(), &action.name, v1::ActionState::Unknown).await;
     assert_eq!((world.calls("execute"), world.calls("undo")), (1, 0));
     assert_eq!(world.incident_state(), State::Escalated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detector_that_is_behind_or_away_says_nothing_against_an_action() {
+    let deadline_over = Duration::from_secs(1_800);
+    for is_away in [false, true] {
+        let world = World::new(Autonomy::Auto);
+        let service = world.service();
+        let action = world.propose(&service, false).await.unwrap();
+        world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+        let since = world.clock.now();
+        *world.owner.sight.lock().unwrap() = if is_away { Sight::Gone } else { Sight::Until(since) };
+        world.run_for(&service, deadline_over).await;
+        *world.owner.sight.lock().unwrap() = Sight::Clear;
+        world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+        assert_eq!((world.calls("execute"), world.calls("undo")), (1, 0));
+        assert_eq!(world.incident_state(), State::Resolved);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detector_that_never_sees_again_is_not_waited_for_for_ever() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    *world.owner.sight.lock().unwrap() = Sight::Gone;
+    world.run_for(&service, Duration::from_secs(2 * 3_600)).await;
+    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+    assert_eq!((world.calls("execute"), world.calls("undo")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

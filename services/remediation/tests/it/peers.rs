@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Event, Incident, Rules};
 use llm_sre_mesh::status;
 use llm_sre_ports::clock::{Clock, ManualClock};
@@ -25,6 +26,19 @@ pub(crate) struct Owner {
     pub(crate) incident: Arc<Mutex<Incident>>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) recovered: Arc<Mutex<bool>>,
+    pub(crate) sight: Arc<Mutex<Sight>>,
+}
+
+/// What the owner's detection sees.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Sight {
+    /// All up to the present.
+    #[default]
+    Clear,
+    /// Nothing after this time.
+    Until(Timestamp),
+    /// Nobody can ask it.
+    Gone,
 }
 
 #[tonic::async_trait]
@@ -47,13 +61,16 @@ impl incident::incident_service_server::IncidentService for Owner {
         &self,
         _: Request<incident::CheckRecoveryRequest>,
     ) -> Answer<incident::CheckRecoveryResponse> {
-        let verdict = match *self.recovered.lock().unwrap() {
-            true => incident::RecoveryVerdict::Recovered,
-            false => incident::RecoveryVerdict::NotRecovered,
+        let (read, verdict) = match (*self.sight.lock().unwrap(), *self.recovered.lock().unwrap()) {
+            (Sight::Gone, _) => return Err(Status::unavailable("the detector is away")),
+            (Sight::Until(time), _) => (time, incident::RecoveryVerdict::Inconclusive),
+            (Sight::Clear, true) => (self.clock.now(), incident::RecoveryVerdict::Recovered),
+            (Sight::Clear, false) => (self.clock.now(), incident::RecoveryVerdict::NotRecovered),
         };
         Ok(Response::new(incident::CheckRecoveryResponse {
             verdict: verdict.into(),
-            measured_time: Some(to_proto_time(self.clock.now())),
+            measured_time: Some(to_proto_time(read)),
+            read_time: Some(to_proto_time(read)),
             ..Default::default()
         }))
     }
