@@ -83,6 +83,7 @@ impl Intake {
                 (topics::REASON_HEADER, Bytes::from(reason)),
                 (topics::REJECTED_BY_HEADER, Bytes::from_static(b"gateway")),
                 (topics::SOURCE_TOPIC_HEADER, Bytes::from_static(S::TOPIC.as_bytes())),
+                (topics::KEPT_HEADER, Bytes::from_static(topics::Kept::Part.as_str().as_bytes())),
             ];
             record.headers.extend(headers.map(|(name, value)| (name.to_owned(), value)));
             record

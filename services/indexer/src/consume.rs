@@ -8,7 +8,8 @@ use llm_sre_ports::telemetry;
 use llm_sre_proto::topics;
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::{dead_letter, decode};
+use crate::decode::decode_guarded;
+use crate::letters::{dead_letter, fit, strip};
 use crate::retry::Backoff;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
@@ -93,7 +94,7 @@ impl Member<'_> {
         let mut dead = DeadLetters::new();
         let mut work = Work::default();
         for delivered in records {
-            let decoded = decode(delivered, &mut self.calls);
+            let decoded = decode_guarded(delivered, &mut self.calls, self.options.call_graph_capacity);
             if !decoded.dead.is_empty() {
                 dead.entry(topics::dead_letters(&delivered.topic)).or_default().extend(decoded.dead);
             }
@@ -158,17 +159,20 @@ impl Member<'_> {
     async fn bury(&mut self, topic: &str, mut letters: Vec<Record>) -> Result<(), Stopped> {
         for letter in &mut letters {
             tracing::warn!(topic, reason = letter.header(topics::REASON_HEADER), "a record cannot be stored");
-            // The headers can make too large what just fitted. The source keeps the value until its retention.
-            if letter.bytes() > bus::RECORD_BYTES_MAX {
-                letter.value = bytes::Bytes::new();
-            }
+            fit(letter);
         }
+        let mut is_stripped = false;
         loop {
             match self.dependencies.bus.publish(topic, letters.clone()).await {
                 Ok(positions) => {
                     tracing::debug!(topic, letters = positions.len(), "kept dead letters");
                     self.recovered();
                     return Ok(());
+                }
+                Err(error @ (bus::Error::TooLarge { .. } | bus::Error::InvalidArgument { .. })) if !is_stripped => {
+                    tracing::warn!(%error, topic, "the bus refuses dead letters; keeping where they came from");
+                    letters.iter_mut().for_each(strip);
+                    is_stripped = true;
                 }
                 Err(error) => {
                     may_pass("publish dead letters", error).map_err(Stopped::Failed)?;

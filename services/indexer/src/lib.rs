@@ -7,6 +7,7 @@
 
 mod consume;
 mod decode;
+mod letters;
 mod query;
 mod retention;
 mod retry;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod asking;
+mod dlq;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::config::Overrides;
 pub(crate) use asking::{
     Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Incidents, IncidentsCommand, Mutation, Output,
 };
+pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Actions(Actions),
     /// Break the simulated shop.
     Faults(Faults),
+    /// Look after telemetry that could not be decoded or stored.
+    Dlq(Dlq),
     /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
     Replay(Replay),
     /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.
@@ -198,7 +202,8 @@ impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
-        overrides.is_telling = matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_)));
+        overrides.is_telling =
+            matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_) | Command::Dlq(_)));
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {
             Some(Command::Demo(demo)) => {
@@ -207,6 +212,9 @@ impl Cli {
             Some(Command::Run(run)) => {
                 run.node.override_in(&mut overrides);
                 overrides.set("--store", "store.path", run.store.as_ref().map(|path| path.display()));
+            }
+            Some(Command::Dlq(dlq)) => {
+                overrides.set("--store", "store.path", dlq.store.as_ref().map(|path| path.display()));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod dlq;
 mod drill;
 mod node;
 mod output;
@@ -52,6 +53,10 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
+        Command::Dlq(arguments) => runtime.block_on(async {
+            let _logging = run::logging(&config, "llm-sre-dlq")?;
+            dlq::run(arguments, &config).await
+        }),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Drill(arguments) => drill::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),

@@ -6,6 +6,7 @@ mod by_grpc_web;
 mod by_grpcurl;
 mod client;
 mod command_line;
+mod dead_letters;
 mod demos;
 mod mistakes;
 mod on_engines;
