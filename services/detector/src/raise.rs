@@ -6,6 +6,7 @@ use llm_sre_domain::incident::{
 };
 use llm_sre_domain::quantity::Quantity;
 use llm_sre_domain::{Anomaly, Direction, ServiceId, Signal};
+use llm_sre_mesh::metrics::instruments;
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::Filter;
@@ -23,6 +24,12 @@ const ATTEMPTS_MAX: u32 = 8;
 impl Service {
     /// Stores what a finding means. Safe to repeat. Findings from before this start open nothing.
     pub(crate) async fn note(&self, finding: &Finding, is_new: bool) -> Result<(), Status> {
+        self.keep(finding, is_new).await?;
+        measure(finding);
+        Ok(())
+    }
+
+    async fn keep(&self, finding: &Finding, is_new: bool) -> Result<(), Status> {
         match finding {
             Finding::Opened(opened) => self.raise(opened, is_new).await,
             Finding::Grown(incident, anomalies, impact) => ignore_ended(self.join(*incident, anomalies, impact).await),
@@ -153,6 +160,15 @@ impl Service {
         let filter = Filter::default().with("fingerprint", &fingerprint.to_string());
         Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
     }
+}
+
+fn measure(finding: &Finding) {
+    let kind = match finding {
+        Finding::Opened(_) => "opened",
+        Finding::Grown(..) => "grown",
+        Finding::Recovered(_) => "recovered",
+    };
+    instruments().detector_findings.add(1, &[("llm_sre.finding", kind.into())]);
 }
 
 fn ignore_ended(result: Result<(), Status>) -> Result<(), Status> {

@@ -8,6 +8,7 @@ use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_mesh::Peer;
 use llm_sre_mesh::clients::{Diagnoses, Remediation};
+use llm_sre_mesh::metrics::instruments;
 use llm_sre_mesh::records::Records;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::bus::{self, EventBus};
@@ -139,7 +140,9 @@ impl Service {
     /// When the bus refuses an operation for good, such as an unknown topic.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
-            if let Some(lease) = self.acquire().await {
+            let lease = self.acquire().await;
+            measure_lease(lease.is_some());
+            if let Some(lease) = lease {
                 let lost = shutdown.child_token();
                 let holding = self.hold(lease, &lost);
                 let working = async {
@@ -148,6 +151,7 @@ impl Service {
                     ended.0
                 };
                 let ((), ended) = tokio::join!(holding, working);
+                measure_lease(false);
                 // Who no longer detects measures nothing: what it saw gets old.
                 *self.brain() = Brain::new(&self.options);
                 ended?;
@@ -206,4 +210,8 @@ impl Service {
             tracing::debug!(%error, "failed to release the detector's lease; it will end");
         }
     }
+}
+
+fn measure_lease(is_held: bool) {
+    instruments().lease_held.set(&[("llm_sre.lease", LEASE.into())], if is_held { 1.0 } else { 0.0 });
 }

@@ -22,6 +22,9 @@ pub(crate) struct Batch {
 /// A record's key and value.
 #[derive(Debug)]
 pub(crate) struct Keyed {
+    /// Whose items they are, and how many.
+    pub(crate) service: ServiceId,
+    pub(crate) items: usize,
     pub(crate) key: Bytes,
     pub(crate) value: Bytes,
 }
@@ -76,7 +79,7 @@ pub(crate) fn key(service: &ServiceId) -> Bytes {
 }
 
 fn keyed<S: Export>(service: &ServiceId, part: &S) -> Keyed {
-    Keyed { key: key(service), value: Bytes::from(part.encode_to_vec()) }
+    Keyed { service: service.clone(), items: part.count(), key: key(service), value: Bytes::from(part.encode_to_vec()) }
 }
 
 /// Halves a part until each piece fits. Pieces keep the order; what cannot be halved goes to `oversized`.

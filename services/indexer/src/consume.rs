@@ -6,10 +6,12 @@ use llm_sre_domain::calls::CallFinder;
 use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Record, Start, TopicPartition};
 use llm_sre_ports::telemetry;
 use llm_sre_proto::topics;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::decode_guarded;
 use crate::letters::{dead_letter, fit, strip};
+use crate::measure::{self, Sizes, Sources};
 use crate::retry::Backoff;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
@@ -18,6 +20,7 @@ use crate::{Dependencies, Error, GROUP, Options, retention};
 pub(crate) async fn run(
     options: &Options,
     dependencies: &Dependencies,
+    sources: &Sources,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
     let mut backoff = Backoff::new(options.min_backoff, options.max_backoff, options.seed);
@@ -34,7 +37,7 @@ pub(crate) async fn run(
             }
         };
         let calls = CallFinder::new(options.call_graph_capacity);
-        let mut member = Member { options, dependencies, shutdown, consumer, calls, backoff: &mut backoff };
+        let mut member = Member { options, dependencies, sources, shutdown, consumer, calls, backoff: &mut backoff };
         let ended = member.consume().await;
         if let Err(error) = member.consumer.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
@@ -57,6 +60,7 @@ enum Stopped {
 struct Member<'a> {
     options: &'a Options,
     dependencies: &'a Dependencies,
+    sources: &'a Sources,
     shutdown: &'a CancellationToken,
     consumer: Box<dyn Consumer>,
     calls: CallFinder,
@@ -77,8 +81,13 @@ impl Member<'_> {
             match polled {
                 Ok(batch) if batch.records.is_empty() => {}
                 Ok(batch) => {
+                    measure::consumed(&batch.records);
+                    let polled = Instant::now();
                     self.effect(&batch.records).await?;
+                    let stored = Instant::now();
+                    measure::stage("store", stored - polled);
                     self.commit(&batch.records).await?;
+                    measure::stage("commit", stored.elapsed());
                 }
                 Err(bus::Error::Fenced { .. }) => return Ok(()),
                 Err(error) => {
@@ -129,9 +138,15 @@ impl Member<'_> {
         loop {
             let mut outcome = Ok(());
             for batch in cut(work.batch()) {
+                let sizes = Sizes::of(&batch);
+                self.sources.see(&batch);
                 outcome = self.dependencies.store.append(batch).await;
-                if outcome.is_err() {
-                    break;
+                match &outcome {
+                    Ok(()) => sizes.are_stored(),
+                    Err(error) => {
+                        measure::not_stored(error);
+                        break;
+                    }
                 }
             }
             match outcome {
@@ -165,6 +180,7 @@ impl Member<'_> {
         loop {
             match self.dependencies.bus.publish(topic, letters.clone()).await {
                 Ok(positions) => {
+                    measure::buried(topic, positions.len());
                     tracing::debug!(topic, letters = positions.len(), "kept dead letters");
                     self.recovered();
                     return Ok(());

@@ -16,7 +16,7 @@ use crate::wiring::{self, Backend, IN_MEMORY};
 use self::replay::Replayed;
 
 /// Where it is noted which letters were replayed.
-const REPLAYS: &str = "replays";
+pub(crate) const REPLAYS: &str = "replays";
 
 /// Opens what the configuration names, and does it there.
 pub(crate) async fn run(arguments: Dlq, config: &Config) -> anyhow::Result<()> {

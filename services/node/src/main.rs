@@ -10,6 +10,7 @@ mod node;
 mod output;
 mod replay;
 mod run;
+mod self_watch;
 mod side_by_side;
 mod times;
 mod wiring;

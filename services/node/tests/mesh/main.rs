@@ -14,5 +14,7 @@ mod on_engines;
 mod parts;
 mod process;
 mod processes;
+mod readiness;
+mod self_watch;
 mod senders;
 mod traces;
