@@ -12,6 +12,7 @@ mod heirs;
 mod load;
 mod logs;
 mod objectives;
+mod pulse;
 mod rates;
 mod recovery;
 mod requests;
@@ -33,6 +34,7 @@ use crate::{ServiceId, Signal, Timestamp};
 use budget::Budget;
 use load::Load;
 use logs::Logs;
+use pulse::{Gap, Pulse};
 use rates::Counter;
 use requests::Requests;
 use sample::Sample;
@@ -87,14 +89,6 @@ struct Watched {
     version: Arc<str>,
 }
 
-/// When a service was last heard of, and how often it usually is.
-#[derive(Clone, Copy, Debug)]
-struct Pulse {
-    last: Timestamp,
-    interval: Duration,
-    beats: u32,
-}
-
 /// The state of detection.
 #[derive(Debug)]
 pub struct Detector {
@@ -105,6 +99,8 @@ pub struct Detector {
     budgets: BTreeMap<ServiceId, Budget>,
     logs: BTreeMap<ServiceId, Logs>,
     pulses: BTreeMap<ServiceId, Pulse>,
+    heard: Timestamp,
+    gap: Option<Gap>,
     loads: BTreeMap<(ServiceId, Arc<str>), Load>,
     changes: VecDeque<Change>,
     finder: CallFinder,
@@ -125,6 +121,8 @@ impl Detector {
             budgets: BTreeMap::new(),
             logs: BTreeMap::new(),
             pulses: BTreeMap::new(),
+            heard: Timestamp::EPOCH,
+            gap: None,
             loads: BTreeMap::new(),
             changes: VecDeque::new(),
             finder: CallFinder::new(CALLS_MAX),
@@ -230,6 +228,7 @@ impl Detector {
         if watermark <= self.watermark {
             return;
         }
+        self.excuse(watermark);
         self.watermark = watermark;
         self.close_requests();
         self.close_logs();
@@ -251,18 +250,12 @@ impl Detector {
             return false;
         }
         self.finder.see(service);
+        self.end_gap(time);
         let has_room = self.pulses.len() < SERIES_MAX;
         match self.pulses.get_mut(service) {
-            Some(pulse) if time > pulse.last => {
-                let gap = time.since(pulse.last);
-                // Towards longer gaps quickly, towards shorter ones slowly: batches bring many points at once.
-                pulse.interval = if gap > pulse.interval { gap } else { (pulse.interval * 31 + gap) / 32 };
-                pulse.last = time;
-                pulse.beats = pulse.beats.saturating_add(1);
-            }
-            Some(_) => {}
+            Some(pulse) => pulse.beat(time, self.gap),
             None if has_room => {
-                self.pulses.insert(service.clone(), Pulse { last: time, interval: Duration::ZERO, beats: 1 });
+                self.pulses.insert(service.clone(), Pulse::new(time));
             }
             None => {}
         }

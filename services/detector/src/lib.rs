@@ -11,6 +11,7 @@ mod duties;
 mod grpc;
 mod kept;
 mod merge;
+mod quiet;
 mod raise;
 mod service;
 mod stream;

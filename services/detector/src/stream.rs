@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::brain::{Brain, Finding};
 use crate::merge::{Merge, Offsets};
+use crate::quiet::{Quiet, measure_consumed};
 use crate::{Error, Service};
 
 /// The consumer group.
@@ -67,6 +68,7 @@ impl Service {
     ) -> Result<(), bus::Error> {
         let mut reading = Reading { next: Offsets::new(), known: Offsets::new() };
         let mut wait = Duration::ZERO;
+        let (mut quiet, mut is_heard) = (Quiet::default(), false);
         loop {
             consumer.pause(&consumer.assignment());
             let batch = tokio::select! {
@@ -85,7 +87,13 @@ impl Service {
                 }
                 reading = self.begin(consumer.assignment()).await?;
             }
+            let before = reading.next.clone();
             let is_all = self.round(consumer, &mut reading, shutdown).await?;
+            is_heard |= reading.next != before;
+            // What is not read yet is not silence.
+            if is_all {
+                self.watch_silence(&mut quiet, std::mem::take(&mut is_heard)).await;
+            }
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
     }
@@ -156,6 +164,7 @@ impl Service {
     }
 
     fn take(&self, delivered: &Delivered) -> Vec<Finding> {
+        measure_consumed(&delivered.topic);
         // What is replayed from the dead letters is past, and part of it was seen when it was new.
         if delivered.record.header(topics::REPLAY_OF_HEADER).is_some() {
             return Vec::new();
