@@ -3,6 +3,8 @@
 //! `metrics`, `logs` and `traces` carry OTLP export requests as protobuf. A record that cannot be decoded or stored
 //! goes to its topic's dead letters, as it was, with headers that say why and where it came from.
 
+use std::fmt;
+
 use llm_sre_domain::ServiceId;
 
 /// Metrics, as `ExportMetricsServiceRequest`.
@@ -69,7 +71,97 @@ pub const SOURCE_PARTITION_HEADER: &str = "llmsre-source-partition";
 /// Header of a dead letter that was on a topic: the offset, in decimal.
 pub const SOURCE_OFFSET_HEADER: &str = "llmsre-source-offset";
 
+/// Header of a dead letter: what its value is, as [`Kept`] says it. A letter without it holds some items of a request.
+pub const KEPT_HEADER: &str = "llmsre-kept";
+
+/// Header of a replayed record: the dead letter that it was, as a [`Place`].
+pub const REPLAY_OF_HEADER: &str = "llmsre-replay-of";
+/// Header of a replayed record, and of the dead letter that it becomes when it fails again: how often it was replayed,
+/// in decimal.
+pub const REPLAYS_HEADER: &str = "llmsre-replays";
+/// Header of a replayed record: the [`Place`] that its items take their ids from, instead of where it is now. However
+/// often it is replayed, each item is stored once.
+pub const ORIGIN_HEADER: &str = "llmsre-origin";
+
+/// What all headers of our own begin with; the others are the sender's.
+pub const OWN_HEADERS_PREFIX: &str = "llmsre-";
+
+/// What the value of a dead letter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The record as it was.
+    Whole,
+    /// The items of the record that were at fault, as a request of their own; the others were stored.
+    Part,
+    /// Nothing: with its headers the record is too large for the topic. The source has it until its retention ends.
+    Nothing,
+    /// Nothing of some items, which were too large alone.
+    NothingOfPart,
+}
+
+impl Kept {
+    /// As the header says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Part => "part",
+            Self::Nothing => "nothing",
+            Self::NothingOfPart => "nothing-of-part",
+        }
+    }
+
+    /// What the header says; `None` for what it never says.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Whole, Self::Part, Self::Nothing, Self::NothingOfPart].into_iter().find(|kept| kept.as_str() == text)
+    }
+}
+
+/// A record's place on the event bus, in text as `topic/partition/offset`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The offset.
+    pub offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}/{}", self.topic, self.partition, self.offset)
+    }
+}
+
+impl Place {
+    /// Reads the text again; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let (topic, partition, offset) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let is_whole = parts.next().is_none() && !topic.is_empty();
+        is_whole.then(|| Self { topic: topic.to_owned(), partition, offset })
+    }
+}
+
 /// The topic of a topic's dead letters.
 pub fn dead_letters(topic: &str) -> String {
     format!("{topic}{DEAD_LETTERS_SUFFIX}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_what_is_kept_are_read_as_they_were_written() {
+        let place = Place { topic: dead_letters(LOGS), partition: 3, offset: u64::MAX };
+        assert_eq!(Place::parse(&place.to_string()), Some(place));
+        for text in ["", "logs", "logs/1", "/1/2", "logs/1/2/3", "logs/-1/2", "logs/1/x"] {
+            assert_eq!(Place::parse(text), None, "{text}");
+        }
+        for kept in [Kept::Whole, Kept::Part, Kept::Nothing, Kept::NothingOfPart] {
+            assert_eq!(Kept::parse(kept.as_str()), Some(kept));
+        }
+        assert_eq!(Kept::parse("everything"), None);
+    }
 }

@@ -14,6 +14,7 @@ mod known;
 mod load;
 mod logs;
 mod objectives;
+mod pulse;
 mod rates;
 mod recent;
 mod recovery;
@@ -41,6 +42,7 @@ use budget::Budget;
 use known::{Speaker, Way};
 use load::Load;
 use logs::Logs;
+use pulse::{Gap, Pulse};
 use requests::{Counted, Requests};
 use routes::Routes;
 use sample::Sample;
@@ -82,14 +84,6 @@ pub struct Counts {
     pub refused: u64,
 }
 
-/// When a service was last heard of, and how often it usually is.
-#[derive(Clone, Copy, Debug)]
-struct Pulse {
-    last: Timestamp,
-    interval: Duration,
-    beats: u32,
-}
-
 /// The state of detection.
 #[derive(Debug)]
 pub struct Detector {
@@ -108,6 +102,8 @@ pub struct Detector {
     budgets: BTreeMap<ServiceId, Budget>,
     logs: BTreeMap<ServiceId, Logs>,
     pulses: BTreeMap<ServiceId, Pulse>,
+    newest: Timestamp,
+    gap: Option<Gap>,
     loads: BTreeMap<(ServiceId, Arc<str>), Load>,
     changes: VecDeque<Change>,
     finder: CallFinder,
@@ -133,6 +129,8 @@ impl Detector {
             budgets: BTreeMap::new(),
             logs: BTreeMap::new(),
             pulses: BTreeMap::new(),
+            newest: Timestamp::EPOCH,
+            gap: None,
             loads: BTreeMap::new(),
             changes: VecDeque::new(),
             finder: CallFinder::new(CALLS_MAX),
@@ -236,6 +234,7 @@ impl Detector {
         if watermark <= self.watermark {
             return;
         }
+        self.excuse(watermark);
         self.watermark = watermark;
         self.close_requests();
         self.close_logs();
@@ -257,18 +256,12 @@ impl Detector {
             return false;
         }
         self.finder.see(service);
+        self.end_gap(time);
         let has_room = self.pulses.len() < SPEAKERS_MAX;
         match self.pulses.get_mut(service) {
-            Some(pulse) if time > pulse.last => {
-                let gap = time.since(pulse.last);
-                // Towards longer gaps quickly, towards shorter ones slowly: batches bring many points at once.
-                pulse.interval = if gap > pulse.interval { gap } else { (pulse.interval * 31 + gap) / 32 };
-                pulse.last = time;
-                pulse.beats = pulse.beats.saturating_add(1);
-            }
-            Some(_) => {}
+            Some(pulse) => pulse.beat(time, self.gap),
             None if has_room => {
-                self.pulses.insert(service.clone(), Pulse { last: time, interval: Duration::ZERO, beats: 1 });
+                self.pulses.insert(service.clone(), Pulse::new(time));
             }
             None => {}
         }

@@ -3,6 +3,8 @@
 //! Kafka keeps a time in milliseconds, and by that of the append it removes what is old. What a record's own time is
 //! stands in a header, the last one; a message without it, such as a Collector's, has the time of its append.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::bus::{Delivered, Error, Position, Record};
@@ -48,11 +50,19 @@ pub(crate) fn delivered(topic: &str, message: &BorrowedMessage<'_>) -> Delivered
     Delivered { topic: topic.to_owned(), position, record }
 }
 
+/// What stands for a header's name that is no text.
+const UNREADABLE: &str = "\u{fffd}";
+
+/// A header's name is bytes to Kafka and text to librdkafka's binding, which panics where it is none. Whoever may write
+/// to the topic could so stop all who read it.
 fn of_message<H: Headers>(headers: &H) -> Vec<(String, Bytes)> {
     let own = |header: Header<'_, &[u8]>| {
         (header.key.to_owned(), header.value.map(Bytes::copy_from_slice).unwrap_or_default())
     };
-    headers.iter().map(own).collect()
+    let read = |index| catch_unwind(AssertUnwindSafe(|| headers.try_get(index).map(own)));
+    (0..headers.count())
+        .filter_map(|index| read(index).unwrap_or_else(|_| Some((UNREADABLE.to_owned(), Bytes::new()))))
+        .collect()
 }
 
 fn nanos(text: &Bytes) -> Option<i64> {

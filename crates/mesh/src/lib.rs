@@ -12,6 +12,8 @@
 //! * [`records`]: documents of the store as messages of the contract.
 //! * [`stages`]: an incident's steps as spans of one trace, kept until they were exported.
 //! * [`watch`]: following one resource until it has ended.
+//! * [`metrics`]: what the product measures of itself.
+//! * [`readiness`]: whether what services depend on answers.
 //! * [`logging`]: logs with trace ids, and export by OTLP.
 
 pub mod clients;
@@ -20,9 +22,11 @@ mod ending;
 mod failover;
 pub mod late;
 pub mod logging;
+pub mod metrics;
 pub mod names;
 pub mod page;
 pub mod peer;
+pub mod readiness;
 pub mod records;
 pub mod server;
 pub mod stages;

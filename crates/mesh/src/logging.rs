@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -98,12 +99,14 @@ pub(crate) fn exporter(endpoint: &str) -> Result<SpanExporter, Error> {
         .map_err(|source| Error::Exporter { endpoint: endpoint.to_owned(), source })
 }
 
-pub(crate) fn resource(service_name: &str) -> Resource {
+/// Who exports: a service, and which of its processes where that matters.
+pub(crate) fn resource(service_name: &str, instance: Option<&str>) -> Resource {
     Resource::builder_empty()
         .with_attributes([
-            opentelemetry::KeyValue::new("service.name", service_name.to_owned()),
-            opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.name", service_name.to_owned()),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         ])
+        .with_attributes(instance.map(|instance| KeyValue::new("service.instance.id", instance.to_owned())))
         .build()
 }
 
@@ -111,6 +114,6 @@ fn provider(endpoint: &str, service_name: &str) -> Result<SdkTracerProvider, Err
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter(endpoint)?)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)))
-        .with_resource(resource(service_name))
+        .with_resource(resource(service_name, None))
         .build())
 }

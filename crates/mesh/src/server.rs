@@ -1,18 +1,22 @@
 //! One port around a service's routes: gRPC, gRPC-Web, health, and reflection v1 and v1alpha.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 use tower::util::MapResponseLayer;
 use tower::{Layer, Service};
 use tracing::Instrument;
@@ -63,7 +67,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     routes: Routes,
-    health: HealthReporter,
+    health: Health,
 }
 
 impl Server {
@@ -72,11 +76,9 @@ impl Server {
     pub async fn bind(address: SocketAddr, routes: Routes, services: &[&str]) -> Result<Self, Error> {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address, source })?;
-        let (health, health_service) = tonic_health::server::health_reporter();
-        for service in services {
-            health.set_service_status(*service, ServingStatus::NotServing).await;
-        }
-        let routes = with_reflection(routes.add_service(health_service), services).map_err(Error::Reflection)?;
+        let (health, health_service) = health(services).await;
+        let routes = routes.add_service(HealthServer::new(health_service));
+        let routes = with_reflection(routes, services).map_err(Error::Reflection)?;
         Ok(Self { listener, address, routes, health })
     }
 
@@ -87,7 +89,7 @@ impl Server {
 
     /// A handle that says what is serving.
     pub fn health(&self) -> Health {
-        Health(self.health.clone())
+        self.health.clone()
     }
 
     /// Serves until `shutdown`, then ends streams, and lets calls under way end, for at most five seconds.
@@ -116,16 +118,37 @@ impl Server {
     }
 }
 
+/// The name under which a port says that its process lives, whatever its services can do: for who starts again what does
+/// not. The empty name says whether all services of the port can do their work.
+pub const LIVENESS: &str = "liveness";
+
 /// Says which services of a port are serving.
 #[derive(Clone)]
-pub struct Health(HealthReporter);
+pub struct Health {
+    reporter: HealthReporter,
+    serving: Arc<Mutex<BTreeMap<String, bool>>>,
+}
 
 impl Health {
-    /// Marks a service by its full name, such as `llmsre.incident.v1.IncidentService`.
-    pub async fn set_serving(&self, service: &str, serving: bool) {
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        self.0.set_service_status(service, status).await;
+    /// Marks a service by its full name, such as `llmsre.incident.v1.IncidentService`, and with it the port.
+    pub async fn set_serving(&self, service: &str, is_serving: bool) {
+        let status = |is_serving| if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let mut serving = self.serving.lock().await;
+        serving.insert(service.to_owned(), is_serving);
+        self.reporter.set_service_status(service, status(is_serving)).await;
+        self.reporter.set_service_status("", status(serving.values().all(|is_serving| *is_serving))).await;
     }
+}
+
+/// The health service of a port with these services, none of which serves yet.
+pub(crate) async fn health(services: &[&str]) -> (Health, HealthService) {
+    let reporter = HealthReporter::new();
+    let health = Health { reporter: reporter.clone(), serving: Arc::default() };
+    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
+    for service in services {
+        health.set_serving(service, false).await;
+    }
+    (health, HealthService::from_health_reporter(reporter))
 }
 
 /// What every port serves beside its services.

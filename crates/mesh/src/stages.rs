@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::context::TraceContext;
 use crate::logging;
+use crate::metrics;
 use crate::records::{Attributes, Records, Stored, Write};
 
 /// The step that all others of an incident hang on.
@@ -76,7 +77,7 @@ impl StageLog {
         otlp_endpoint: Option<&str>,
     ) -> Result<Arc<Self>, logging::Error> {
         let exporter = otlp_endpoint.map(logging::exporter).transpose()?.map(|mut exporter| {
-            exporter.set_resource(&logging::resource(service));
+            exporter.set_resource(&logging::resource(service, None));
             exporter
         });
         let records = Records::new(store, "stages");
@@ -88,10 +89,24 @@ impl StageLog {
         let id = id(&stage);
         let pending = if self.exporter.is_some() { "yes" } else { "no" };
         match self.records.create(&id, &stage, self.attributes(&stage, pending)).await? {
-            Write::Done(_) => self.written.notify_one(),
+            Write::Done(_) => {
+                self.measure(&stage);
+                self.written.notify_one();
+            }
             Write::Conflict => {}
         }
         Ok(())
+    }
+
+    fn measure(&self, stage: &Stage) {
+        let took = Duration::from_nanos(stage.end_unix_nano.saturating_sub(stage.start_unix_nano));
+        let outcome = if stage.error.is_empty() { "done" } else { "failed" };
+        let attributes = [
+            ("llm_sre.service", self.service.clone().into()),
+            ("llm_sre.stage", stage.name.clone().into()),
+            ("llm_sre.outcome", outcome.into()),
+        ];
+        metrics::instruments().stage_duration.took(took, &attributes);
     }
 
     /// Exports until `shutdown`, and once more then.

@@ -14,6 +14,7 @@ mod kept;
 mod merge;
 mod points;
 mod publish;
+mod quiet;
 mod raise;
 mod service;
 mod stream;

@@ -6,6 +6,7 @@ use llm_sre_domain::incident::{
 };
 use llm_sre_domain::quantity::Quantity;
 use llm_sre_domain::{Anomaly, Direction, ServiceId, Signal};
+use llm_sre_mesh::metrics::instruments;
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::Filter;
@@ -34,6 +35,14 @@ pub(crate) enum Age {
 impl Service {
     /// Stores what a finding means. Safe to repeat.
     pub(crate) async fn note(&self, finding: &Finding, age: Age) -> Result<(), Status> {
+        self.keep(finding, age).await?;
+        if age != Age::Watched {
+            measure(finding);
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, finding: &Finding, age: Age) -> Result<(), Status> {
         match finding {
             Finding::Opened(opened) => self.raise(opened, age).await,
             Finding::Grown(..) | Finding::Recovered(_) if age == Age::Watched => Ok(()),
@@ -169,6 +178,15 @@ impl Service {
         let filter = Filter::default().with("fingerprint", &fingerprint.to_string());
         Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
     }
+}
+
+fn measure(finding: &Finding) {
+    let kind = match finding {
+        Finding::Opened(_) => "opened",
+        Finding::Grown(..) => "grown",
+        Finding::Recovered(_) => "recovered",
+    };
+    instruments().detector_findings.add(1, &[("llm_sre.finding", kind.into())]);
 }
 
 fn ignore_ended(result: Result<(), Status>) -> Result<(), Status> {

@@ -10,6 +10,7 @@ use llm_sre_domain::detect::Objectives;
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_mesh::clients::{Diagnoses, Remediation};
+use llm_sre_mesh::metrics::instruments;
 use llm_sre_mesh::records::Records;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, status};
@@ -167,6 +168,7 @@ impl Service {
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         while let Some((lease, reading)) = self.stand_by(&shutdown).await {
             let lost = shutdown.child_token();
+            measure_lease(true);
             self.is_detecting.store(true, Ordering::Relaxed);
             let holding = self.hold(lease, &lost);
             let working = async {
@@ -177,6 +179,7 @@ impl Service {
             };
             let ((), ended) = tokio::join!(holding, working);
             self.is_detecting.store(false, Ordering::Relaxed);
+            measure_lease(false);
             // What was seen under the lease may not have been handled: it is read again.
             *self.brain() = Brain::new(&self.options);
             ended?;
@@ -230,4 +233,8 @@ impl Service {
             tracing::debug!(%error, "failed to release the detector's lease; it will end");
         }
     }
+}
+
+fn measure_lease(is_held: bool) {
+    instruments().lease_held.set(&[("llm_sre.lease", LEASE.into())], if is_held { 1.0 } else { 0.0 });
 }

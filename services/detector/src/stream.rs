@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::brain::{Brain, Finding};
 use crate::merge::{Merge, Offsets};
 use crate::points::take_metrics;
+use crate::quiet::{Quiet, measure_consumed};
 use crate::raise::Age;
 use crate::{Error, Service};
 
@@ -75,6 +76,7 @@ impl Service {
         shutdown: &CancellationToken,
     ) -> Result<(), bus::Error> {
         let mut wait = Duration::ZERO;
+        let (mut quiet, mut is_heard) = (Quiet::default(), false);
         loop {
             consumer.pause(&consumer.assignment());
             let batch = tokio::select! {
@@ -98,7 +100,13 @@ impl Service {
                 }
                 reading.known = self.handled(&reading.next).await?;
             }
+            let before = reading.next.clone();
             let is_all = self.round(consumer, &mut reading, shutdown).await?;
+            is_heard |= reading.next != before;
+            // What is not read yet is not silence.
+            if is_all {
+                self.watch_silence(&mut quiet, std::mem::take(&mut is_heard)).await;
+            }
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
     }
@@ -172,6 +180,11 @@ impl Service {
     }
 
     pub(crate) fn take(&self, delivered: &Delivered) -> Vec<Finding> {
+        measure_consumed(&delivered.topic);
+        // What is replayed from the dead letters is past, and part of it was seen when it was new.
+        if delivered.record.header(topics::REPLAY_OF_HEADER).is_some() {
+            return Vec::new();
+        }
         let now = self.clock.now();
         let mut brain = self.brain();
         let value = delivered.record.value.clone();

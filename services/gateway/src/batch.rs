@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use llm_sre_domain::ServiceId;
 use llm_sre_proto::otlp::{Export, take_rejected};
 
 /// What one request becomes.
@@ -21,6 +22,8 @@ pub(crate) struct Batch {
 /// A record's key and value.
 #[derive(Debug)]
 pub(crate) struct Keyed {
+    /// Whose items they are, and how many of each.
+    pub(crate) services: Vec<(ServiceId, usize)>,
     pub(crate) key: Bytes,
     pub(crate) value: Bytes,
 }
@@ -71,7 +74,7 @@ impl Batch {
 }
 
 fn keyed<S: Export>(key: &Bytes, part: &S) -> Keyed {
-    Keyed { key: key.clone(), value: Bytes::from(part.encode_to_vec()) }
+    Keyed { services: part.services(), key: key.clone(), value: Bytes::from(part.encode_to_vec()) }
 }
 
 /// Halves a part until each piece fits. Pieces keep the order; what cannot be halved goes to `oversized`.

@@ -9,12 +9,13 @@ use llm_sre_mesh::status;
 use llm_sre_ports::bus::{self, EventBus, Record};
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::topics;
+use tokio::time::Instant;
 use tonic::Status;
 
-use crate::Options;
 use crate::batch::{Batch, Dead, Keyed};
 use crate::budget::{Budget, Share};
 use crate::signal::Signal;
+use crate::{Options, measure};
 
 /// Headers of W3C Trace Context, which travel with the records.
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
@@ -60,16 +61,25 @@ impl Intake {
     }
 
     /// Publishes a request. When this returns `Ok`, the bus has it durably: what was rejected, too.
-    pub(crate) async fn accept<S: Signal>(&self, mut request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
+    pub(crate) async fn accept<S: Signal>(&self, request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
+        let began = Instant::now();
+        let outcome = self.take::<S>(request, headers).await;
+        measure::answered(S::TOPIC, began.elapsed(), outcome.as_ref().err());
+        outcome
+    }
+
+    async fn take<S: Signal>(&self, mut request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
         let size = request.encoded_len();
         let _share =
             self.budget.bytes(size).ok_or_else(|| self.overloaded("TOO_MANY_BYTES", "too many bytes are in flight"))?;
         request.stamp(u64::try_from(self.clock.now().as_nanos()).unwrap_or(0));
         let batch = Batch::of(request, self.options.max_record_bytes);
         let trace = trace_headers(headers);
+        let items = measure::Items::of(S::TOPIC, &batch);
         self.bury::<S>(batch.dead, &trace).await?;
         let records = batch.records.into_iter().map(|keyed| self.record(keyed, &trace)).collect();
         self.publish(S::TOPIC, records).await?;
+        items.are_taken();
         Ok(Outcome { rejected: batch.rejected, message: batch.message })
     }
 
@@ -83,13 +93,17 @@ impl Intake {
                 (topics::REASON_HEADER, Bytes::from(reason)),
                 (topics::REJECTED_BY_HEADER, Bytes::from_static(b"gateway")),
                 (topics::SOURCE_TOPIC_HEADER, Bytes::from_static(S::TOPIC.as_bytes())),
+                (topics::KEPT_HEADER, Bytes::from_static(topics::Kept::Part.as_str().as_bytes())),
             ];
             record.headers.extend(headers.map(|(name, value)| (name.to_owned(), value)));
             record
         });
         // What alone is larger than any record cannot be kept; its sender keeps it, and was told.
         let records: Vec<Record> = records.filter(|record| record.bytes() <= bus::RECORD_BYTES_MAX).collect();
-        self.publish(&topics::dead_letters(S::TOPIC), records).await
+        let (topic, count) = (topics::dead_letters(S::TOPIC), records.len());
+        self.publish(&topic, records).await?;
+        measure::buried(topic, count);
+        Ok(())
     }
 
     fn record(&self, keyed: Keyed, trace: &[(String, Bytes)]) -> Record {
@@ -105,6 +119,7 @@ impl Intake {
             tracing::warn!(topic, records = count, %error, "failed to publish");
             self.refusal(&error)
         })?;
+        measure::sent(topic, published.len());
         tracing::trace!(topic, records = published.len(), "published");
         Ok(())
     }

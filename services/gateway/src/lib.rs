@@ -10,6 +10,7 @@ mod budget;
 mod grpc;
 mod http;
 mod intake;
+mod measure;
 mod signal;
 
 use std::future::IntoFuture;

@@ -6,9 +6,12 @@ use llm_sre_domain::calls::CallFinder;
 use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Record, Start, TopicPartition};
 use llm_sre_ports::telemetry;
 use llm_sre_proto::topics;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::{dead_letter, decode};
+use crate::decode::decode_guarded;
+use crate::letters::{dead_letter, fit, strip};
+use crate::measure::{self, Sizes, Sources};
 use crate::retry::Backoff;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
@@ -17,6 +20,7 @@ use crate::{Dependencies, Error, GROUP, Options, retention};
 pub(crate) async fn run(
     options: &Options,
     dependencies: &Dependencies,
+    sources: &Sources,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
     let mut backoff = Backoff::new(options.min_backoff, options.max_backoff, options.seed);
@@ -33,7 +37,7 @@ pub(crate) async fn run(
             }
         };
         let calls = CallFinder::new(options.call_graph_capacity);
-        let mut member = Member { options, dependencies, shutdown, consumer, calls, backoff: &mut backoff };
+        let mut member = Member { options, dependencies, sources, shutdown, consumer, calls, backoff: &mut backoff };
         let ended = member.consume().await;
         if let Err(error) = member.consumer.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
@@ -56,6 +60,7 @@ enum Stopped {
 struct Member<'a> {
     options: &'a Options,
     dependencies: &'a Dependencies,
+    sources: &'a Sources,
     shutdown: &'a CancellationToken,
     consumer: Box<dyn Consumer>,
     calls: CallFinder,
@@ -76,8 +81,13 @@ impl Member<'_> {
             match polled {
                 Ok(batch) if batch.records.is_empty() => {}
                 Ok(batch) => {
+                    measure::consumed(&batch.records);
+                    let polled = Instant::now();
                     self.effect(&batch.records).await?;
+                    let stored = Instant::now();
+                    measure::stage("store", stored - polled);
                     self.commit(&batch.records).await?;
+                    measure::stage("commit", stored.elapsed());
                 }
                 Err(bus::Error::Fenced { .. }) => return Ok(()),
                 Err(error) => {
@@ -93,7 +103,7 @@ impl Member<'_> {
         let mut dead = DeadLetters::new();
         let mut work = Work::default();
         for delivered in records {
-            let decoded = decode(delivered, &mut self.calls);
+            let decoded = decode_guarded(delivered, &mut self.calls, self.options.call_graph_capacity);
             if !decoded.dead.is_empty() {
                 dead.entry(topics::dead_letters(&delivered.topic)).or_default().extend(decoded.dead);
             }
@@ -128,9 +138,15 @@ impl Member<'_> {
         loop {
             let mut outcome = Ok(());
             for batch in cut(work.batch()) {
+                let sizes = Sizes::of(&batch);
+                self.sources.see(&batch);
                 outcome = self.dependencies.store.append(batch).await;
-                if outcome.is_err() {
-                    break;
+                match &outcome {
+                    Ok(()) => sizes.are_stored(),
+                    Err(error) => {
+                        measure::not_stored(error);
+                        break;
+                    }
                 }
             }
             match outcome {
@@ -158,17 +174,21 @@ impl Member<'_> {
     async fn bury(&mut self, topic: &str, mut letters: Vec<Record>) -> Result<(), Stopped> {
         for letter in &mut letters {
             tracing::warn!(topic, reason = letter.header(topics::REASON_HEADER), "a record cannot be stored");
-            // The headers can make too large what just fitted. The source keeps the value until its retention.
-            if letter.bytes() > bus::RECORD_BYTES_MAX {
-                letter.value = bytes::Bytes::new();
-            }
+            fit(letter);
         }
+        let mut is_stripped = false;
         loop {
             match self.dependencies.bus.publish(topic, letters.clone()).await {
                 Ok(positions) => {
+                    measure::buried(topic, positions.len());
                     tracing::debug!(topic, letters = positions.len(), "kept dead letters");
                     self.recovered();
                     return Ok(());
+                }
+                Err(error @ (bus::Error::TooLarge { .. } | bus::Error::InvalidArgument { .. })) if !is_stripped => {
+                    tracing::warn!(%error, topic, "the bus refuses dead letters; keeping where they came from");
+                    letters.iter_mut().for_each(strip);
+                    is_stripped = true;
                 }
                 Err(error) => {
                     may_pass("publish dead letters", error).map_err(Stopped::Failed)?;

@@ -7,6 +7,8 @@
 
 mod consume;
 mod decode;
+mod letters;
+mod measure;
 mod query;
 mod retention;
 mod retry;
@@ -102,11 +104,12 @@ pub enum Error {
 pub struct Indexer {
     options: Options,
     dependencies: Dependencies,
+    sources: Arc<measure::Sources>,
 }
 
 /// Builds the indexer.
 pub fn build(options: Options, dependencies: Dependencies) -> Indexer {
-    Indexer { options, dependencies }
+    Indexer { options, dependencies, sources: Arc::default() }
 }
 
 impl Indexer {
@@ -127,12 +130,13 @@ impl Indexer {
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let stop_pruning = shutdown.child_token();
         let pruning = retention::run(&self.options, &self.dependencies, stop_pruning.clone());
+        let telling = self.sources.tell(&self.dependencies, stop_pruning.clone());
         let consuming = async {
-            let result = consume::run(&self.options, &self.dependencies, &shutdown).await;
+            let result = consume::run(&self.options, &self.dependencies, &self.sources, &shutdown).await;
             stop_pruning.cancel();
             result
         };
-        let ((), consumed) = tokio::join!(pruning, consuming);
+        let ((), (), consumed) = tokio::join!(pruning, telling, consuming);
         consumed
     }
 }

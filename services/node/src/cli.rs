@@ -1,6 +1,7 @@
 //! The command line.
 
 mod asking;
+mod dlq;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub(crate) use asking::{
     Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents, IncidentsCommand, Mutation,
     Output,
 };
+pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Faults(Faults),
     /// Ask a process whether it is ready; exits with 0 where it is, for probes.
     Health(Health),
+    /// Look after telemetry that could not be decoded or stored.
+    Dlq(Dlq),
     /// Read recorded telemetry and print incidents and hypotheses, a JSON line a case.
     Replay(Replay),
     /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.
@@ -201,7 +205,8 @@ impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
-        overrides.is_telling = matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_)));
+        overrides.is_telling =
+            matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_) | Command::Dlq(_)));
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {
             Some(Command::Demo(demo)) => {
@@ -210,6 +215,9 @@ impl Cli {
             Some(Command::Run(run)) => {
                 run.node.override_in(&mut overrides);
                 overrides.set("--store", "store.path", run.store.as_ref().map(|path| path.display()));
+            }
+            Some(Command::Dlq(dlq)) => {
+                overrides.set("--store", "store.path", dlq.store.as_ref().map(|path| path.display()));
             }
             _ => {}
         }

@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) targets: Vec<Target>,
     /// Export of the product's own traces.
     pub(crate) traces: Traces,
+    /// Export of the product's metrics of itself.
+    pub(crate) metrics: Metrics,
     /// The product's log.
     pub(crate) log: Log,
     /// What the product may do by itself.
@@ -175,6 +177,23 @@ pub(crate) struct Traces {
     /// `http://host:port` of an OTLP/gRPC receiver; nothing is exported without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) otlp_endpoint: Option<String>,
+}
+
+/// Export of the product's metrics of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// `http://host:port` of an OTLP/gRPC receiver; nothing is exported without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// How often, in seconds, from 1 to 3600.
+    pub(crate) interval_s: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, interval_s: 30 }
+    }
 }
 
 /// The product's log, on stderr.

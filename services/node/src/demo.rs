@@ -17,7 +17,7 @@ use crate::cli::Demo;
 use crate::client::Services;
 use crate::config::{self, Config};
 use crate::node::{Node, asked_to_end};
-use crate::{output, run, wiring};
+use crate::{output, run, self_watch, wiring};
 use narrate::Narrator;
 use story::Story;
 
@@ -37,6 +37,8 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
     })?);
     let policy = if config.policy.file.is_some() { config.policy()? } else { shop_policy()? };
     let logging = run::logging(&config, "llm-sre")?;
+    let holder = wiring::holder();
+    let metrics = self_watch::init(&config, "llm-sre", &holder)?;
 
     let parts = wiring::Parts {
         services: wiring::EVERYTHING.into(),
@@ -44,7 +46,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         clock: Arc::<ScaledClock>::clone(&clock),
         policy,
         simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed },
-        holder: wiring::holder(),
+        holder,
         listens: true,
         config,
     };
@@ -53,6 +55,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
     announce(&node, &narrator, &demo, &folder)?;
     let story = Story::new(demo, Services::over(node.peer()?), clock as Arc<dyn Clock>, narrator, started);
     let result = perform(node, story).await;
+    self_watch::shutdown(metrics);
     logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
     result
 }

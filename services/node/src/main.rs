@@ -4,11 +4,13 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod dlq;
 mod drill;
 mod node;
 mod output;
 mod replay;
 mod run;
+mod self_watch;
 mod side_by_side;
 mod times;
 mod wiring;
@@ -53,6 +55,10 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Health(arguments) => runtime.block_on(client::run(Asking::Health(arguments), &config)),
+        Command::Dlq(arguments) => runtime.block_on(async {
+            let _logging = run::logging(&config, "llm-sre-dlq")?;
+            dlq::run(arguments, &config).await
+        }),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Drill(arguments) => drill::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),

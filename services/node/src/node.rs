@@ -7,12 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use llm_sre_mesh::Peer;
 use llm_sre_mesh::late::Slot;
+use llm_sre_mesh::readiness::Readiness;
 use llm_sre_mesh::server::Server;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long a process that was asked to end waits for its services: longer than each of them drains.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// The names of what a service cannot work without.
+pub(crate) type Needs = &'static [&'static str];
 
 /// Work until a token says stop.
 type Work = Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send>;
@@ -22,7 +26,7 @@ type Work = Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = any
 pub(crate) struct Node {
     jobs: Vec<(&'static str, Work)>,
     addresses: Vec<(&'static str, String)>,
-    health: Vec<(llm_sre_mesh::server::Health, Vec<&'static str>)>,
+    readiness: Readiness,
     control: Option<Slot>,
 }
 
@@ -35,11 +39,18 @@ impl Node {
         self.jobs.push((name, Box::new(|shutdown| Box::pin(work(shutdown)))));
     }
 
-    /// Adds a port, and says what it is for and which services it serves.
-    pub(crate) fn port(&mut self, what: &'static str, server: Server, services: Vec<&'static str>) {
+    /// Adds a port, and says what it is for, which services it serves, and what each needs to do its work.
+    pub(crate) fn port(&mut self, what: &'static str, server: Server, services: &[(&'static str, Needs)]) {
         self.announce(what, server.address().to_string());
-        self.health.push((server.health(), services));
+        for (service, needs) in services {
+            self.readiness.serve(server.health(), service, needs);
+        }
         self.job(what, |shutdown| async move { Ok(server.run(shutdown).await?) });
+    }
+
+    /// Whether services can do their work.
+    pub(crate) fn readiness(&mut self) -> &mut Readiness {
+        &mut self.readiness
     }
 
     /// Adds an address to what is announced.
@@ -69,11 +80,8 @@ impl Node {
             let work = work(shutdown.child_token());
             jobs.spawn(async move { (name, work.await) });
         }
-        for (health, services) in &self.health {
-            for service in services {
-                health.set_serving(service, true).await;
-            }
-        }
+        let is_over = shutdown.child_token();
+        let readiness = tokio::spawn(self.readiness.run(is_over.clone()));
         let mut result = Ok(());
         let ended = tokio::select! {
             // What ends because all is to end has not ended by itself.
@@ -84,10 +92,10 @@ impl Node {
         if let Some(ended) = ended {
             result = early(ended);
         }
-        for (health, services) in &self.health {
-            for service in services {
-                health.set_serving(service, false).await;
-            }
+        // Before anything ends, so that nobody is sent here any more.
+        is_over.cancel();
+        if let Err(error) = readiness.await {
+            tracing::error!(%error, "readiness was not told to the end");
         }
         shutdown.cancel();
         let drained = async {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Run, ServiceName};
 use crate::config::{self, Config};
 use crate::node::asked_to_end;
-use crate::{output, times, wiring};
+use crate::{output, self_watch, times, wiring};
 
 /// Serves until it is asked to end.
 pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
@@ -20,7 +20,10 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
     };
     let policy = config.policy()?;
     let names: Vec<String> = services.iter().map(|name| format!("{name:?}").to_lowercase()).collect();
-    let logging = logging(&config, &format!("llm-sre-{}", names.join("-")))?;
+    let name = format!("llm-sre-{}", names.join("-"));
+    let logging = logging(&config, &name)?;
+    let holder = wiring::holder();
+    let metrics = self_watch::init(&config, &name, &holder)?;
 
     let parts = wiring::Parts {
         backend: wiring::open_backend(&config).await?,
@@ -28,7 +31,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         policy,
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },
         services,
-        holder: wiring::holder(),
+        holder,
         listens: true,
         config,
     };
@@ -46,6 +49,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         asked.cancel();
     });
     let result = node.run(shutdown).await;
+    self_watch::shutdown(metrics);
     logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
     result
 }

@@ -20,6 +20,13 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Timestamp> {
     Ok(Timestamp::from_secs(0) + since)
 }
 
+/// RFC 3339, in seconds; empty for what lies before 1970.
+pub(crate) fn format(time: Timestamp) -> String {
+    let nanos = u64::try_from(time.as_nanos()).ok();
+    let instant = nanos.and_then(|nanos| UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanos)));
+    instant.map_or_else(String::new, |instant| humantime::format_rfc3339_seconds(instant).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

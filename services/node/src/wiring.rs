@@ -2,6 +2,7 @@
 
 mod backend;
 mod opensearch;
+mod readiness;
 pub(crate) mod recorded;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,8 @@ use tonic::service::Routes;
 
 use crate::cli::ServiceName;
 use crate::config::{self, Config, Endpoints};
-use crate::node::Node;
+use crate::node::{Needs, Node};
+use crate::self_watch::SelfWatch;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 
@@ -92,13 +94,25 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     if parts.services.contains(&ServiceName::Simulator) {
         simulator(&parts, &mut node, &mut control, gateway_peer)?;
     }
-    let Control { routes, names, slot } = control;
+    // What is reached from within only has no port that says anything.
+    if parts.listens {
+        readiness::ask(node.readiness(), &parts.services, &parts.backend);
+    }
+    if llm_sre_mesh::metrics::instruments().are_exported() {
+        let watch = SelfWatch::new(&parts.backend, &parts.services, &parts.config);
+        node.job("self-watch", |shutdown| async move {
+            watch.run(shutdown).await;
+            Ok(())
+        });
+    }
+    let Control { routes, services, slot } = control;
     slot.fill(peer::local(routes.clone()));
     node.reached_by(slot);
-    if parts.listens && !names.is_empty() {
+    if parts.listens && !services.is_empty() {
+        let names: Vec<&str> = services.iter().map(|(name, _)| *name).collect();
         let server = Server::bind(parts.config.listen.control, routes, &names).await;
         let server = server.context("--listen (listen.control) says where control services listen")?;
-        node.port("control (gRPC)", server, names);
+        node.port("control (gRPC)", server, &services);
     }
     Ok(node)
 }
@@ -125,16 +139,16 @@ async fn create_topics(parts: &Parts) -> anyhow::Result<()> {
 #[derive(Default)]
 struct Control {
     routes: Routes,
-    names: Vec<&'static str>,
+    services: Vec<(&'static str, Needs)>,
     slot: Slot,
 }
 
 impl Control {
-    fn serve(&mut self, name: &'static str, routes: Routes) {
+    fn serve(&mut self, of: ServiceName, name: &'static str, routes: Routes) {
         // Both have the fallback that answers UNIMPLEMENTED; one must go.
         let added = routes.into_axum_router().reset_fallback();
         self.routes = std::mem::take(&mut self.routes).into_axum_router().merge(added).into();
-        self.names.push(name);
+        self.services.push((name, readiness::needs(of)));
     }
 }
 
@@ -192,7 +206,8 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
     }
     let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
-    node.port("OTLP (gRPC)", server, names.to_vec());
+    let services = names.map(|name| (name, readiness::needs(ServiceName::Gateway)));
+    node.port("OTLP (gRPC)", server, &services);
     let listener = TcpListener::bind(listen.otlp_http).await.with_context(|| {
         format!(
             "--otlp-http (listen.otlp_http) says where OTLP over HTTP is taken: failed to listen on {}",
@@ -216,7 +231,7 @@ fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
         clock: Arc::clone(&parts.clock),
     };
     let indexer = llm_sre_indexer::build(options, dependencies);
-    control.serve(llm_sre_indexer::SERVICE_NAME, indexer.routes());
+    control.serve(ServiceName::Indexer, llm_sre_indexer::SERVICE_NAME, indexer.routes());
     node.job("indexer", |shutdown| async move { Ok(indexer.run(shutdown).await?) });
 }
 
@@ -246,7 +261,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
             holder: parts.holder.clone(),
         },
     );
-    control.serve(llm_sre_detector::Service::NAME, Routes::new(service.server()));
+    control.serve(ServiceName::Detector, llm_sre_detector::Service::NAME, Routes::new(service.server()));
     node.job("detector", |shutdown| async move { Ok(Box::pin(service.run(shutdown)).await?) });
     Ok(())
 }
@@ -259,7 +274,7 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
         incidents: parts.detector(control)?,
         stages: parts.stages(node, "diagnosis")?,
     });
-    control.serve(llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));
+    control.serve(ServiceName::Diagnosis, llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));
     node.job("diagnosis", |shutdown| async move {
         Box::pin(service.run(shutdown)).await;
         Ok(())
@@ -289,7 +304,7 @@ fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow:
         stages: parts.stages(node, "remediation")?,
         holder: parts.holder.clone(),
     });
-    control.serve(llm_sre_remediation::Service::NAME, Routes::new(service.server()));
+    control.serve(ServiceName::Remediation, llm_sre_remediation::Service::NAME, Routes::new(service.server()));
     node.job("remediation", |shutdown| async move {
         Box::pin(service.run(shutdown)).await;
         Ok(())
@@ -307,8 +322,8 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
         llm_sre_simulator::Options { seed, speed },
         llm_sre_simulator::Dependencies { clock: Arc::clone(&parts.clock), gateway },
     );
-    control.serve(llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));
-    control.serve(llm_sre_simulator::Service::NAMES[1], Routes::new(service.actions()));
+    control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));
+    control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[1], Routes::new(service.actions()));
     node.job("simulator", |shutdown| async move {
         service.run(shutdown).await;
         Ok(())

@@ -27,6 +27,9 @@ pub trait Export: prost::Message + Default + Sized + 'static {
     /// How many items it has. A metric without data counts as one.
     fn count(&self) -> usize;
 
+    /// The service that each of its resources names, and how many items that has.
+    fn services(&self) -> Vec<(ServiceId, usize)>;
+
     /// Splits it by the service that its resources name, in order of first appearance.
     fn by_service(self) -> Vec<(ServiceId, Self)>;
 
@@ -116,6 +119,14 @@ impl Export for ExportMetricsServiceRequest {
     fn count(&self) -> usize {
         let scopes = self.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
         scopes.flat_map(|scope| &scope.metrics).map(points).sum()
+    }
+
+    fn services(&self) -> Vec<(ServiceId, usize)> {
+        let count = |resource: &ResourceMetrics| {
+            resource.scope_metrics.iter().flat_map(|scope| &scope.metrics).map(points).sum()
+        };
+        let named = |resource: &ResourceMetrics| (identity(resource.resource.as_ref()).0, count(resource));
+        self.resource_metrics.iter().map(named).collect()
     }
 
     fn by_service(self) -> Vec<(ServiceId, Self)> {
@@ -230,6 +241,12 @@ macro_rules! flat_export {
 
             fn count(&self) -> usize {
                 self.$resources.iter().flat_map(|resource| &resource.$scopes).map(|scope| scope.$items.len()).sum()
+            }
+
+            fn services(&self) -> Vec<(ServiceId, usize)> {
+                let count = |resource: &$resource| resource.$scopes.iter().map(|scope| scope.$items.len()).sum();
+                let named = |resource: &$resource| (identity(resource.resource.as_ref()).0, count(resource));
+                self.$resources.iter().map(named).collect()
             }
 
             fn by_service(self) -> Vec<(ServiceId, Self)> {

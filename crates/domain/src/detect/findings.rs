@@ -17,11 +17,6 @@ use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 pub(crate) const ERROR_LOGS: &str = "logs.errors";
 /// The name of the series of requests that failed or took longer than the objective says.
 pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
-/// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
-const SILENT_INTERVALS: u32 = 6;
-const SILENT_MIN: Duration = Duration::from_secs(60);
-/// Times heard of a service before its silence means anything.
-const BEATS_MIN: u32 = 24;
 /// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
 const TRAFFIC_RISE: f64 = 1.1;
 const EXPLAINED_FACTOR: f64 = 1.35;
@@ -58,16 +53,13 @@ impl Detector {
             Some(Abnormal { anomaly, is_worthy: true })
         });
         let silent = self.pulses.iter().filter_map(|(service, pulse)| {
-            let limit = (pulse.interval * SILENT_INTERVALS).max(SILENT_MIN);
-            let quiet = self.watermark.since(pulse.last);
-            (pulse.beats >= BEATS_MIN && quiet > limit).then(|| {
-                let mut anomaly = self.of_service(service, Signal::Silence, "telemetry", pulse.last + pulse.interval);
-                anomaly.direction = Direction::Down;
-                anomaly.score = quiet.as_secs_f64() / limit.as_secs_f64();
-                anomaly.expected = pulse.interval.as_secs_f64();
-                anomaly.observed = quiet.as_secs_f64();
-                Abnormal { anomaly, is_worthy: true }
-            })
+            let quiet = pulse.silent_for(self.watermark)?;
+            let mut anomaly = self.of_service(service, Signal::Silence, "telemetry", pulse.last + pulse.interval);
+            anomaly.direction = Direction::Down;
+            anomaly.score = quiet.as_secs_f64() / pulse.limit().as_secs_f64();
+            anomaly.expected = pulse.interval.as_secs_f64();
+            anomaly.observed = quiet.as_secs_f64();
+            Some(Abnormal { anomaly, is_worthy: true })
         });
         outside.chain(burning).chain(silent).collect()
     }

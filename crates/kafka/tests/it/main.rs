@@ -6,6 +6,7 @@
 mod parts;
 
 mod broker;
+mod foreign;
 mod secure;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -8,7 +8,7 @@ use super::opensearch::{OpenSearch, Secret};
 use super::{Config, Error, read_toml};
 
 /// Environment variables that are read, and the keys that they set.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 10] = [
     ("LLM_SRE_STORE", "store.path"),
     ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
     ("LLM_SRE_OPENSEARCH_PASSWORD", "store.opensearch.password"),
@@ -16,6 +16,7 @@ const VARIABLES: [(&str, &str); 9] = [
     ("LLM_SRE_OTLP_GRPC", "listen.otlp_grpc"),
     ("LLM_SRE_OTLP_HTTP", "listen.otlp_http"),
     ("LLM_SRE_TRACES_ENDPOINT", "traces.otlp_endpoint"),
+    ("LLM_SRE_METRICS_ENDPOINT", "metrics.otlp_endpoint"),
     ("LLM_SRE_LOG", "log.filter"),
     ("LLM_SRE_POLICY", "policy.file"),
 ];
@@ -103,6 +104,7 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
         "listen.otlp_grpc" => config.listen.otlp_grpc = address(value)?,
         "listen.otlp_http" => config.listen.otlp_http = address(value)?,
         "traces.otlp_endpoint" => config.traces.otlp_endpoint = Some(value.to_owned()),
+        "metrics.otlp_endpoint" => config.metrics.otlp_endpoint = Some(value.to_owned()),
         "log.filter" => config.log.filter = value.to_owned(),
         "policy.file" => config.policy.file = Some(PathBuf::from(value)),
         _ => return Err(bad("is not a key".to_owned())),
@@ -175,6 +177,7 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
         ("peers.diagnosis", peers.diagnosis.addresses()),
         ("peers.remediation", peers.remediation.addresses()),
         ("traces.otlp_endpoint", config.traces.otlp_endpoint.as_slice()),
+        ("metrics.otlp_endpoint", config.metrics.otlp_endpoint.as_slice()),
     ];
     for (key, endpoint) in named.iter().flat_map(|(key, all)| all.iter().map(move |endpoint| (key, endpoint))) {
         authority(endpoint).map_err(|reason| places.error(key, reason))?;
@@ -182,18 +185,27 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
     for (index, target) in config.targets.iter().enumerate() {
         authority(&target.endpoint).map_err(|reason| places.error(&format!("targets[{index}].endpoint"), reason))?;
     }
-    let Some(endpoint) = &config.traces.otlp_endpoint else { return Ok(()) };
-    let (host, port) = authority(endpoint).map_err(|reason| places.error("traces.otlp_endpoint", reason))?;
+    for (key, endpoint) in named[named.len() - 2..].iter().flat_map(|(key, all)| all.iter().map(move |one| (key, one)))
+    {
+        if is_own_gateway(config, authority(endpoint).map_err(|reason| places.error(key, reason))?) {
+            let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
+            return Err(places.error(key, reason));
+        }
+    }
+    if !(1..=3_600).contains(&config.metrics.interval_s) {
+        let reason = format!("{} is not from 1 to 3600", config.metrics.interval_s);
+        return Err(places.error("metrics.interval_s", reason));
+    }
+    Ok(())
+}
+
+fn is_own_gateway(config: &Config, (host, port): (String, u16)) -> bool {
     let is_here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(is_local);
     let own = [config.listen.otlp_grpc.port(), config.listen.otlp_http.port()];
     let gateways = config.peers.gateway.addresses().iter();
     let is_gateway =
         gateways.filter_map(|gateway| authority(gateway).ok()).any(|gateway| gateway == (host.clone(), port));
-    if (is_here && own.contains(&port)) || is_gateway {
-        let reason = format!("'{endpoint}' is this product's own gateway: it would watch itself watching");
-        return Err(places.error("traces.otlp_endpoint", reason));
-    }
-    Ok(())
+    (is_here && own.contains(&port)) || is_gateway
 }
 
 fn is_local(address: std::net::IpAddr) -> bool {

@@ -39,6 +39,8 @@ fn mistakes_name_file_key_and_reason() {
         ("[incidents]\nopen_s = -1", "incidents.open_s: invalid value"),
         ("[clock]\nspeed = 0.0", "clock.speed: 0 is not above 0"),
         ("[clock]\nspeed = 60.0", "clock.epoch: is required where clock.speed is not 1"),
+        ("[metrics]\ninterval_s = 0", "metrics.interval_s: 0 is not from 1 to 3600"),
+        ("[metrics]\notlp_endpoint = \"h\"", "metrics.otlp_endpoint: 'h' does not have the form"),
         ("[clock]\nepoch = \"noon\"", "clock.epoch: 'noon' is no time"),
     ] {
         let found = error(text);
@@ -47,15 +49,18 @@ fn mistakes_name_file_key_and_reason() {
 }
 
 #[test]
-fn the_own_gateway_is_no_place_for_traces() {
-    for endpoint in ["http://127.0.0.1:4317", "http://localhost:4318/", "http://[::1]:4317"] {
-        let found = error(&format!("[traces]\notlp_endpoint = \"{endpoint}\""));
-        assert!(found.contains("traces.otlp_endpoint") && found.contains("own gateway"), "{found}");
+fn the_own_gateway_is_no_place_for_traces_and_metrics() {
+    for section in ["traces", "metrics"] {
+        for endpoint in ["http://127.0.0.1:4317", "http://localhost:4318/", "http://[::1]:4317"] {
+            let found = error(&format!("[{section}]\notlp_endpoint = \"{endpoint}\""));
+            assert!(found.contains(&format!("{section}.otlp_endpoint")) && found.contains("own gateway"), "{found}");
+        }
+        let text = |port: u16| format!("[{section}]\notlp_endpoint = \"http://10.0.0.7:{port}\"\n");
+        let other = text(14317) + "[peers]\ngateway = \"http://10.0.0.7:14317/\"";
+        assert!(error(&other).contains("own gateway"), "one in another process is its own, too");
+        let elsewhere = load_text(&text(14318), &[], Overrides::default());
+        assert!(elsewhere.is_ok(), "{elsewhere:?}");
     }
-    let other = "[traces]\notlp_endpoint = \"http://10.0.0.7:14317\"\n[peers]\ngateway = \"http://10.0.0.7:14317/\"";
-    assert!(error(other).contains("own gateway"), "one in another process is its own, too");
-    let elsewhere = load_text("[traces]\notlp_endpoint = \"http://127.0.0.1:14317\"", &[], Overrides::default());
-    assert!(elsewhere.is_ok(), "{elsewhere:?}");
 }
 
 #[test]

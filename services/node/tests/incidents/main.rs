@@ -1,8 +1,9 @@
 //! The detector from the topics to resolved incidents, beside the real diagnosis service, on the twins in memory.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A helper that fails fails its test.
 
 mod shop;
+mod silence;
 mod standby;
 mod steps;
 mod target;

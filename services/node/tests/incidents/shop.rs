@@ -228,6 +228,12 @@ impl Shop {
         }
     }
 
+    /// Lets so many steps pass in which nobody sends anything.
+    pub(crate) fn stop_for(&mut self, steps: i64) {
+        self.step += steps;
+        self.clock.advance_to(Timestamp::from_secs(START_S + self.step * STEP_S));
+    }
+
     /// How long it has traded.
     pub(crate) fn steps(&self) -> u64 {
         self.step.unsigned_abs()

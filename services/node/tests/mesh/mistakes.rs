@@ -38,6 +38,10 @@ fn a_bad_flag_names_itself() {
         (&["run", "--traces", "http://127.0.0.1:4317"], &["--traces", "own gateway"]),
         (&["run", "--log", "a=b=c", "--store", ":memory:"], &["--log", "'a=b=c' is invalid"]),
         (&["demo", "--speed", "0"], &["--speed", "not above 0"]),
+        (&["dlq", "list", "--store", ":memory:"], &["--store", "store.path", "ends with the process"]),
+        (&["dlq", "list", "--store", "nowhere.sqlite"], &["store.path", "nowhere.sqlite does not exist"]),
+        (&["dlq", "replay", "--topic", "logs", "--offset", "7"], &["--offset", "PARTITION:OFFSET"]),
+        (&["dlq", "replay", "--offset", "0:7"], &["--topic"]),
     ] {
         check(&run(arguments), USAGE, words);
     }

@@ -31,7 +31,7 @@ impl Generator {
 }
 
 /// How many log records a search finds, over all its pages.
-fn found(client: &Client, query: &str, service: &str) -> usize {
+pub(crate) fn found(client: &Client, query: &str, service: &str) -> usize {
     let mut request = SearchLogsRequest {
         range: Some(lately()),
         query: query.to_owned(),

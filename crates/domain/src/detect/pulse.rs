@@ -1,0 +1,177 @@
+//! When services speak, and what of their silence means anything.
+
+use std::time::Duration;
+
+use super::Detector;
+use crate::Timestamp;
+
+/// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
+const SILENT_INTERVALS: u32 = 6;
+const SILENT_MIN: Duration = Duration::from_secs(60);
+/// Times heard of a service before its silence means anything.
+const BEATS_MIN: u32 = 24;
+
+/// When a service was last heard of, and how often it usually is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulse {
+    pub(super) last: Timestamp,
+    pub(super) interval: Duration,
+    beats: u32,
+    /// Its silence counts from here on where this is later: before, nobody was heard.
+    excused: Timestamp,
+}
+
+/// A while in which nobody was heard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Pulse {
+    /// Of a service that is heard for the first time.
+    pub(super) fn new(time: Timestamp) -> Self {
+        Self { last: time, interval: Duration::ZERO, beats: 1, excused: Timestamp::EPOCH }
+    }
+
+    /// How long it may be silent.
+    pub(super) fn limit(&self) -> Duration {
+        (self.interval * SILENT_INTERVALS).max(SILENT_MIN)
+    }
+
+    fn is_known(&self) -> bool {
+        self.beats >= BEATS_MIN
+    }
+
+    /// It is heard. A time that is not new says nothing.
+    pub(super) fn beat(&mut self, time: Timestamp, nobody: Option<Gap>) {
+        if time <= self.last {
+            return;
+        }
+        let mut gap = time.since(self.last);
+        // What kept everybody from being heard is no habit of this service.
+        if let Some(Gap { start, end }) = nobody
+            && self.is_known()
+            && self.last <= start
+            && end <= time
+            && end.since(start) > self.limit()
+        {
+            gap -= end.since(start);
+        }
+        // Towards longer gaps quickly, towards shorter ones slowly: batches bring many points at once.
+        self.interval = if gap > self.interval { gap } else { (self.interval * 31 + gap) / 32 };
+        self.last = time;
+        self.beats = self.beats.saturating_add(1);
+    }
+
+    /// How long it has been silent, where that is too long.
+    pub(super) fn silent_for(&self, watermark: Timestamp) -> Option<Duration> {
+        let quiet = watermark.since(self.last.max(self.excused));
+        (self.is_known() && quiet > self.limit()).then(|| watermark.since(self.last))
+    }
+}
+
+impl Detector {
+    /// The usual interval of the service that speaks most often, of those that are known well enough for their silence
+    /// to mean something.
+    pub fn usual_interval(&self) -> Option<Duration> {
+        self.pulses.values().filter(|pulse| pulse.is_known()).map(|pulse| pulse.interval).min()
+    }
+
+    /// Notes that somebody speaks.
+    pub(super) fn end_gap(&mut self, time: Timestamp) {
+        if self.newest > Timestamp::EPOCH && time.since(self.newest) > SILENT_MIN {
+            self.gap = Some(Gap { start: self.newest, end: time });
+        }
+        self.newest = self.newest.max(time);
+    }
+
+    /// Time passed in which nobody was heard: it does not count as the silence of each of them, if they speak after it.
+    /// Once: the gaps between others' reports must not excuse who has gone.
+    pub(super) fn excuse(&mut self, watermark: Timestamp) {
+        let jump = watermark.since(self.watermark);
+        if self.watermark == Timestamp::EPOCH || jump <= SILENT_MIN {
+            return;
+        }
+        for pulse in self.pulses.values_mut().filter(|pulse| pulse.excused <= pulse.last && jump > pulse.limit()) {
+            pulse.excused = watermark;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Objectives;
+    use crate::telemetry::{MetricPoint, Origin, PointValue};
+    use crate::{ServiceId, Signal};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(100_000 + seconds)
+    }
+
+    /// A detector that hears these services, each at its interval, and is asked every ten seconds.
+    struct World(Detector);
+
+    impl World {
+        fn new() -> Self {
+            Self(Detector::new(Objectives::default()))
+        }
+
+        fn hear(&mut self, seconds: std::ops::Range<i64>, services: &[(&str, i64)]) -> Vec<String> {
+            let mut silent = Vec::new();
+            for second in seconds.step_by(10) {
+                let speaking: Vec<_> = services.iter().filter(|(_, interval)| second % interval == 0).collect();
+                for (name, _) in &speaking {
+                    self.0.metric(&MetricPoint {
+                        service: ServiceId::named(name),
+                        origin: Origin::default(),
+                        metric: "process.cpu.utilization".into(),
+                        unit: "1".into(),
+                        attributes: Default::default(),
+                        time: at(second),
+                        start: None,
+                        value: PointValue::Gauge(0.3),
+                    });
+                    // As records do, each moves the watermark by itself.
+                    self.0.advance(at(second - 10));
+                    silent.extend(self.silent());
+                }
+            }
+            silent.sort();
+            silent.dedup();
+            silent
+        }
+
+        fn silent(&self) -> Vec<String> {
+            let silent = self.0.abnormal().into_iter().filter(|found| found.anomaly.signal == Signal::Silence);
+            silent.map(|found| found.anomaly.service.to_string()).collect()
+        }
+    }
+
+    #[test]
+    fn when_nobody_is_heard_nobody_in_particular_is_silent() {
+        let mut world = World::new();
+        let all = [("web", 10), ("cart", 10), ("stock", 10)];
+        assert!(world.hear(0..600, &all).is_empty());
+        let interval = world.0.usual_interval().unwrap();
+        assert!(world.hear(1_800..1_900, &all).is_empty(), "twenty minutes without anybody");
+        assert!(world.0.usual_interval().unwrap() <= interval * 2, "and no habit of theirs");
+        assert_eq!(world.hear(1_900..2_100, &all[..2]), ["stock"], "who stops after it is found");
+    }
+
+    #[test]
+    fn who_does_not_come_back_with_the_others_is_silent() {
+        let mut world = World::new();
+        let all = [("web", 10), ("cart", 10), ("stock", 10)];
+        world.hear(0..600, &all);
+        assert_eq!(world.hear(1_800..2_000, &all[..2]), ["stock"]);
+    }
+
+    #[test]
+    fn rare_reports_of_others_do_not_hide_who_has_gone() {
+        let mut world = World::new();
+        assert!(world.hear(0..9_000, &[("web", 300), ("cart", 300), ("fast", 10)]).is_empty());
+        assert_eq!(world.hear(9_000..10_200, &[("web", 300), ("cart", 300)]), ["fast"]);
+    }
+}
