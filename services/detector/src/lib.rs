@@ -9,6 +9,7 @@ mod book;
 mod brain;
 mod duties;
 mod grpc;
+mod guard;
 mod kept;
 mod merge;
 mod quiet;

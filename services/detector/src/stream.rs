@@ -141,7 +141,7 @@ impl Service {
                 break;
             }
             let Some(delivered) = merge.next().await? else { break };
-            let findings = self.take(&delivered);
+            let findings = self.take_guarded(&delivered);
             self.tell(findings, is_new, shutdown).await;
             if shutdown.is_cancelled() {
                 // The finding may not be stored: what it came from is not committed.
@@ -163,7 +163,7 @@ impl Service {
         Ok(is_all)
     }
 
-    fn take(&self, delivered: &Delivered) -> Vec<Finding> {
+    pub(crate) fn take(&self, delivered: &Delivered) -> Vec<Finding> {
         measure_consumed(&delivered.topic);
         // What is replayed from the dead letters is past, and part of it was seen when it was new.
         if delivered.record.header(topics::REPLAY_OF_HEADER).is_some() {
