@@ -72,9 +72,14 @@ impl Readiness {
         let Self { dependencies, served } = self;
         let asking = dependencies.iter().map(|dependency| dependency.follow());
         let saying = served.iter().map(|served| served.follow(&dependencies));
+        // Where nobody needs anything, all is said at once, and stays so.
+        let both = async {
+            futures::future::join(join_all(asking), join_all(saying)).await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = shutdown.cancelled() => {}
-            _ = futures::future::join(join_all(asking), join_all(saying)) => {}
+            () = both => {}
         }
         for Served { health, service, .. } in &served {
             health.set_serving(service, false).await;

@@ -70,7 +70,7 @@ impl Service {
                 return Ok(false);
             }
             let Some(delivered) = merge.next().await? else { return Ok(true) };
-            let findings = self.take(&delivered);
+            let findings = self.take_guarded(&delivered);
             self.tell(findings, Age::Watched, shutdown).await;
             let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };
             reading.next.insert(of, delivered.position.offset + 1);

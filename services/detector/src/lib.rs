@@ -10,6 +10,7 @@ mod brain;
 mod duties;
 mod follow;
 mod grpc;
+mod guard;
 mod kept;
 mod merge;
 mod points;

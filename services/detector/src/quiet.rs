@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use llm_sre_domain::detect::Counts;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{
     Actor, EventKind, Fingerprint, Incident, Opening, Severity, State, Subject, Trigger, Verdict,
@@ -46,6 +47,8 @@ pub(crate) struct Quiet {
     heard_for: Duration,
     /// What was stored last: whether nothing comes. `None` before anything was.
     is_known: Option<bool>,
+    /// What detection had counted at the last look.
+    counted: Counts,
 }
 
 /// What is to be stored.
@@ -75,6 +78,19 @@ impl Quiet {
         }
     }
 
+    /// Tells what detection has counted since the last look.
+    fn measure_samples(&mut self, counts: Counts) {
+        let before = std::mem::replace(&mut self.counted, counts);
+        let new = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
+        for (outcome, count) in [
+            ("taken", new(counts.taken, before.taken)),
+            ("late", new(counts.late, before.late)),
+            ("refused", new(counts.refused, before.refused)),
+        ] {
+            instruments().detector_samples.add(count, &[("llm_sre.outcome", outcome.into())]);
+        }
+    }
+
     /// What was to be stored is.
     pub(crate) fn is_stored(&mut self, word: Word) {
         self.is_known = Some(matches!(word, Word::Silent(_)));
@@ -85,10 +101,11 @@ impl Service {
     /// Takes a look into account. While the store is away, it is taken again with the next.
     pub(crate) async fn watch_silence(&self, quiet: &mut Quiet, is_heard: bool) {
         let now = self.clock.now();
-        let (interval, watermark) = {
+        let (interval, watermark, counts) = {
             let brain = self.brain();
-            (brain.detector.usual_interval(), brain.detector.watermark())
+            (brain.detector.usual_interval(), brain.detector.watermark(), brain.detector.counts())
         };
+        quiet.measure_samples(counts);
         if watermark > Timestamp::EPOCH {
             instruments().detector_watermark_age.set(&[], now.since(watermark).as_secs_f64());
         }

@@ -154,7 +154,7 @@ impl Service {
                 break;
             }
             let Some(delivered) = merge.next().await? else { break };
-            let findings = self.take(&delivered);
+            let findings = self.take_guarded(&delivered);
             self.tell(findings, age, shutdown).await;
             if shutdown.is_cancelled() {
                 // The finding may not be stored: what it came from is not committed.

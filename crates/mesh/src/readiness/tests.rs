@@ -119,3 +119,18 @@ async fn nothing_serves_after_the_end() {
     let ended = World { running: tokio::spawn(async {}), ..world };
     assert_eq!(ended.serving().await, [false; 3]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_nothing_serves_and_who_needs_what_nobody_gives_does_not() {
+    let (says, service) = health(&["simulator", "lost"]).await;
+    let mut readiness = Readiness::default();
+    readiness.serve(says.clone(), "simulator", &[]);
+    readiness.serve(says, "lost", &["what nobody names"]);
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(readiness.run(shutdown.clone()));
+    let [bus, store] = [Arc::new(Mutex::new(Mood::Well)), Arc::new(Mutex::new(Mood::Well))];
+    let world = World { health: service, bus, store, shutdown, running };
+    pass(100).await;
+    assert!(world.is_serving("simulator").await);
+    assert!(!world.is_serving("lost").await && !world.is_serving("").await);
+}

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::client::{self, Client};
+use crate::parts::OpenSearch;
 use crate::parts::kafka::Kafka;
 use crate::process::{self, Process, llm_sre};
 use crate::senders::found;
@@ -50,8 +51,12 @@ impl Bus {
 
 /// A request with one line.
 fn line(text: &str) -> Vec<u8> {
+    line_of(SENDER, text)
+}
+
+fn line_of(service: &str, text: &str) -> Vec<u8> {
     let said = |text: &str| Some(AnyValue { value: Some(Any::StringValue(text.to_owned())) });
-    let name = KeyValue { key: "service.name".to_owned(), value: said(SENDER), ..KeyValue::default() };
+    let name = KeyValue { key: "service.name".to_owned(), value: said(service), ..KeyValue::default() };
     let time_unix_nano = u64::try_from(client::now().as_nanos()).unwrap();
     let record =
         LogRecord { time_unix_nano, body: said(&format!("the till is jammed {text}")), ..LogRecord::default() };
@@ -180,4 +185,36 @@ fn letters_go_their_way_and_back_on_kafka() {
     let options =
         llm_sre_kafka::Options { prefix: PREFIX.to_owned(), ..llm_sre_kafka::Options::new(vec![kafka.address()]) };
     check(folder.path(), &config, move || Arc::new(KafkaBus::new(options).unwrap()));
+}
+
+/// Poison to OpenSearch alone: a name that is longer than any term of an index. It costs itself only, and what is stored
+/// beside it in its record is there once, however often that is replayed.
+#[test]
+fn what_only_the_store_refuses_is_a_letter_and_costs_nothing_else() {
+    let Some(opensearch) = OpenSearch::start("what_only_the_store_refuses_is_a_letter") else { return };
+    let folder = folder();
+    let config = format!("[store.opensearch]\nurl = \"{}\"\nprefix = \"letters\"\n", opensearch.url());
+    process::write(folder.path(), "llm-sre.toml", &config);
+    let config = folder.path().join("llm-sre.toml");
+    let mut node = Process::start(&["run", "--config", config.to_str().unwrap(), "--services", "gateway,indexer"]);
+    let client = Client::new(&node.control());
+    let file = folder.path().join("llm-sre.sqlite");
+    let bus = Bus::new(|| Arc::new(sqlite::Store::open(&file, sqlite::Options::default()).unwrap().bus()));
+    let person = Person(folder.path());
+    // Messages of protobuf join by being written one after the other.
+    let mixed = [line("beside"), line_of(&"x".repeat(40_000), "poison")].concat();
+    bus.publish(topics::LOGS, mixed, &[]);
+    bus.publish(topics::LOGS, line("after"), &[]);
+    let jammed = || found(&client, "jammed", SENDER);
+    node.wait_until("what is good", SOON, |_| jammed() == 2);
+    node.wait_until("a letter", SOON, |_| person.parses(&["list"]).len() == 1);
+    let letter = &person.parses(&["list"])[0];
+    assert!(letter["reason"].as_str().unwrap().starts_with("the store refuses it"), "{letter:#}");
+    let said = person.reads(&["replay"]);
+    assert!(said.contains("1 replayed"), "{said}");
+    node.wait_until("the letter to come back", SOON, |_| person.parses(&["list"]).len() == 2);
+    bus.publish(topics::LOGS, line("last"), &[]);
+    node.wait_until("the last line", SOON, |_| jammed() >= 3);
+    assert_eq!(jammed(), 3, "what was stored beside the poison is not stored again");
+    assert!(node.terminate().success(), "{}", node.err());
 }
