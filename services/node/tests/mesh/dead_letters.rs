@@ -179,6 +179,7 @@ fn letters_go_their_way_and_back_on_the_embedded_bus() {
 
 #[test]
 fn letters_go_their_way_and_back_on_kafka() {
+    let _alone = process::one_shop_at_a_time();
     let Some(kafka) = Kafka::start("letters_go_their_way_and_back_on_kafka") else { return };
     let folder = folder();
     let config = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"{PREFIX}\"\n", kafka.address());
@@ -191,6 +192,7 @@ fn letters_go_their_way_and_back_on_kafka() {
 /// beside it in its record is there once, however often that is replayed.
 #[test]
 fn what_only_the_store_refuses_is_a_letter_and_costs_nothing_else() {
+    let _alone = process::one_shop_at_a_time();
     let Some(opensearch) = OpenSearch::start("what_only_the_store_refuses_is_a_letter") else { return };
     let folder = folder();
     let config = format!("[store.opensearch]\nurl = \"{}\"\nprefix = \"letters\"\n", opensearch.url());

@@ -178,7 +178,7 @@ fn tail(text: &str) -> String {
 }
 
 /// Held by tests in which the shop is in a hurry: beside each other on a small machine, they would starve detection,
-/// and the product would rightly find silence.
+/// and the product would rightly find silence. Held by tests that start engines, too, which would starve it as well.
 pub(crate) fn one_shop_at_a_time() -> MutexGuard<'static, ()> {
     static SHOP: Mutex<()> = Mutex::new(());
     // A test that failed has broken nothing that the next one needs.

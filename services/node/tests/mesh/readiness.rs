@@ -102,6 +102,7 @@ impl World<'_> {
 #[test]
 fn who_cannot_work_says_so_until_the_engine_is_back() {
     const TEST: &str = "who_cannot_work_says_so_until_the_engine_is_back";
+    let _alone = process::one_shop_at_a_time();
     let (Some(mut opensearch), Some(mut kafka)) = (OpenSearch::start(TEST), Kafka::start(TEST)) else { return };
     let folder = tempfile::Builder::new().prefix("readiness-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let config = format!(
