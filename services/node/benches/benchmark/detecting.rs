@@ -34,8 +34,8 @@ use crate::table::{Goal, Table, median};
 const SEED: u64 = 20_261_125;
 const SERVICES: u64 = 40;
 const INSTANCES: u64 = 5;
-/// Requests of each instance: a quarter of an hour of the senders' time.
-const STEPS: i64 = 90;
+/// Requests of each instance: 25 minutes of the senders' time.
+const STEPS: i64 = 150;
 pub(crate) const PARTITIONS: u32 = 4;
 const ROUNDS: usize = 5;
 /// A run that takes longer is a failure.
@@ -97,16 +97,38 @@ impl Filled {
         )
     }
 
+    pub(crate) fn points(&self) -> u64 {
+        self.points
+    }
+
+    async fn committed(&self, group: &str) -> u64 {
+        let rows = self.bus.committed(group, topics::METRICS).await.unwrap();
+        rows.iter().map(|row| row.next_offset).sum()
+    }
+
+    /// Has a group begin at the oldest message again.
+    pub(crate) async fn forget(&self, group: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.kafka.address()).create().unwrap();
+        // The first time there is none.
+        drop(admin.delete_groups(&[&format!("{PREFIX}{group}")], &AdminOptions::new()).await.unwrap());
+    }
+
+    /// Waits until a group has committed everything.
+    pub(crate) async fn until_committed(&self, group: &str) {
+        let deadline = Instant::now() + WITHIN;
+        while self.committed(group).await < self.messages {
+            assert!(Instant::now() < deadline, "{group} has not read {} messages within {WITHIN:?}", self.messages);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Measures from the first messages that a group committed to the last.
     async fn run_of(&self, group: &str, cpu_s: impl Fn() -> f64) -> Run {
-        let committed = || async {
-            let rows = self.bus.committed(group, topics::METRICS).await.unwrap();
-            rows.iter().map(|row| row.next_offset).sum::<u64>()
-        };
         let deadline = Instant::now() + WITHIN;
         let mut first = None;
         loop {
-            let done = committed().await;
+            let done = self.committed(group).await;
             let now = (Instant::now(), cpu_s());
             assert!(now.0 < deadline, "{group} has read {done} of {} messages within {WITHIN:?}", self.messages);
             match first {
@@ -126,11 +148,7 @@ impl Filled {
 
     /// The shipped detector, in this process, from the oldest message to the newest.
     async fn detector(&self) -> Run {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", self.kafka.address()).create().unwrap();
-        let group = format!("{PREFIX}{GROUP}");
-        // The first time there is none.
-        drop(admin.delete_groups(&[&group], &AdminOptions::new()).await.unwrap());
+        self.forget(GROUP).await;
         let documents = Arc::new(MemoryDocuments::default());
         let nobody = Slot::default();
         let dependencies = Dependencies {
