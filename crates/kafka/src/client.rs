@@ -150,6 +150,10 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
+        // Who reads to the end asks to be told so; it is no trouble.
+        if code == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         // It follows upon what brought them down, and says less.
         if code == Some(RDKafkaErrorCode::AllBrokersDown) && self.0.are_known() {
             return;
@@ -160,3 +164,17 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_partition_is_no_trouble() {
+        let context = Context::default();
+        context.error(KafkaError::Global(RDKafkaErrorCode::PartitionEOF), "reached end of partition at offset 7");
+        assert!(!context.0.are_known());
+        context.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "no such host");
+        assert!(context.0.are_known());
+    }
+}

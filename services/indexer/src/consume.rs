@@ -1,6 +1,9 @@
 //! The loop that moves telemetry from the bus into the store.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use llm_sre_domain::calls::CallFinder;
 use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Record, Start, TopicPartition};
@@ -15,6 +18,9 @@ use crate::measure::{self, Sizes, Sources};
 use crate::retry::Backoff;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
+
+/// How often a member polls while something takes long: several times in [`bus::MEMBER_LEASE`].
+const POLL_MEANWHILE: Duration = Duration::from_secs(2);
 
 /// Consumes until `shutdown`, joining the group again whenever the membership is lost.
 pub(crate) async fn run(
@@ -137,10 +143,11 @@ impl Member<'_> {
     async fn append(&mut self, work: &mut Work<'_>) -> Result<Option<String>, Stopped> {
         loop {
             let mut outcome = Ok(());
+            let store = Arc::clone(&self.dependencies.store);
             for batch in cut(work.batch()) {
                 let sizes = Sizes::of(&batch);
                 self.sources.see(&batch);
-                outcome = self.dependencies.store.append(batch).await;
+                outcome = self.while_member(store.append(batch)).await;
                 match &outcome {
                     Ok(()) => sizes.are_stored(),
                     Err(error) => {
@@ -247,7 +254,25 @@ impl Member<'_> {
             () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
             (polled, ()) = async { tokio::join!(self.consumer.poll(1, 1, wait), tokio::time::sleep(wait)) } => polled,
         };
-        // A partition that came meanwhile was not paused: what it brought is read again later.
+        self.go_back(polled).await;
+        Ok(())
+    }
+
+    /// Does what may take longer than a member may be silent, with all partitions paused, still polling.
+    async fn while_member<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(POLL_MEANWHILE, &mut work).await {
+                return done;
+            }
+            self.consumer.pause(&self.consumer.assignment());
+            let polled = self.consumer.poll(1, 1, Duration::ZERO).await;
+            self.go_back(polled).await;
+        }
+    }
+
+    /// A partition that came while others were paused was not: what it brought is read again later.
+    async fn go_back(&mut self, polled: Result<bus::Batch, bus::Error>) {
         if let Ok(batch) = polled {
             for Delivered { topic, position, .. } in batch.records.into_iter().rev() {
                 let of = TopicPartition { topic, partition: position.partition };
@@ -257,7 +282,6 @@ impl Member<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     /// Something succeeded: reading goes on, and the next failure waits shortly.

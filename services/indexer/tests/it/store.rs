@@ -17,6 +17,8 @@ pub(crate) enum Mood {
     Picky,
     /// Writes, and never says so.
     Mute,
+    /// Takes half a minute.
+    Slow,
 }
 
 pub(crate) struct MoodyStore {
@@ -72,6 +74,11 @@ impl TelemetryStore for MoodyStore {
                 if batch.logs.iter().any(|(_, record)| &*record.service.name == "refused") {
                     return Err(Error::InvalidArgument { what: "batch", reason: "it is from `refused`".to_owned() });
                 }
+                self.inner.append(batch).await
+            }
+            Mood::Slow => {
+                let half_a_minute = std::time::Duration::from_secs(30);
+                drop(tokio::time::timeout(half_a_minute, std::future::pending::<()>()).await);
                 self.inner.append(batch).await
             }
             Mood::Mute => {

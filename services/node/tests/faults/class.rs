@@ -18,6 +18,8 @@ pub(crate) enum Class {
     KillRemediation,
     /// All services are asked to end and started again, one after the other.
     RollingRestart,
+    /// Another of each service stands beside it; one is killed and stays away for long, then the others leave again.
+    FailOver,
     /// The only broker ends, by SIGTERM or by SIGKILL, and comes back.
     KafkaRestart,
     /// The store ends by SIGKILL and comes back.
@@ -36,7 +38,7 @@ pub(crate) enum Class {
 
 impl Class {
     /// All of them, those that share their engines together.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Control,
         Self::KillGateway,
         Self::KillIndexer,
@@ -44,6 +46,7 @@ impl Class {
         Self::KillDiagnosis,
         Self::KillRemediation,
         Self::RollingRestart,
+        Self::FailOver,
         Self::Partition,
         Self::BadMessages,
         Self::KafkaRestart,

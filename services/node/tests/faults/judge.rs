@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use llm_sre_proto::diagnosis::v1::{Hypothesis, ListDiagnosesRequest};
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 
 use crate::ledger::{Balance, Ends, Stored};
@@ -76,7 +77,8 @@ impl Before {
             after.wrong.push(format!("the one repair was {cure}, and done was {:?}", after.actions));
         }
         if !after.wrong.is_empty() {
-            after.story = changed.iter().flat_map(told).collect();
+            after.story =
+                changed.iter().flat_map(|incident| told(incident).chain(explained(incident, system))).collect();
         }
         after
     }
@@ -111,6 +113,19 @@ fn standing(incident: &Incident) -> String {
     let reason = reason.unwrap_or_default().trim_start_matches("RESOLUTION_REASON_");
     let openings = incident.timeline.iter().filter(|entry| entry.state() == State::Open).count();
     format!("{state} {reason} {}, opened {openings} times", incident.title)
+}
+
+/// How an incident was explained, and how sure that is.
+fn explained(incident: &Incident, system: &System) -> Vec<String> {
+    let request = ListDiagnosesRequest { parent: incident.name.clone(), ..ListDiagnosesRequest::default() };
+    let found = system.runtime.block_on(system.diagnoses.list_diagnoses(request));
+    let mut said = Vec::new();
+    for diagnosis in found.into_iter().flat_map(|found| found.diagnoses) {
+        let supposed = |hypothesis: &Hypothesis| format!("  {:.2} {}", hypothesis.confidence, hypothesis.statement);
+        said.extend(diagnosis.hypotheses.iter().map(supposed));
+        said.extend(diagnosis.gaps.iter().map(|gap| format!("  not known: {}: {}", gap.subject, gap.reason)));
+    }
+    said
 }
 
 fn told(incident: &Incident) -> impl Iterator<Item = String> {

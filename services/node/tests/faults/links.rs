@@ -35,12 +35,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A way to 127.0.0.1 and a port.
-    pub(crate) fn open(runtime: &Runtime, name: String, to_port: u16) -> Self {
+    /// A way to 127.0.0.1 and the first of some ports that listens.
+    pub(crate) fn open(runtime: &Runtime, name: String, to_ports: &[u16]) -> Self {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (state, seen) = watch::channel(State::Open);
-        runtime.spawn(serve(listener, to_port, seen));
+        runtime.spawn(serve(listener, to_ports.to_vec(), seen));
         Self { name, port, state }
     }
 
@@ -55,20 +55,26 @@ impl Link {
     }
 }
 
-async fn serve(listener: TcpListener, to_port: u16, state: watch::Receiver<State>) {
+async fn serve(listener: TcpListener, to_ports: Vec<u16>, state: watch::Receiver<State>) {
     while let Ok((near, _)) = listener.accept().await {
-        tokio::spawn(carry(near, to_port, state.clone()));
+        tokio::spawn(carry(near, to_ports.clone(), state.clone()));
     }
 }
 
 /// Carries one connection to its end. A failure of either side is the other side's end.
-async fn carry(near: TcpStream, to_port: u16, mut state: watch::Receiver<State>) {
+async fn carry(near: TcpStream, to_ports: Vec<u16>, mut state: watch::Receiver<State>) {
     // What is dropped is reset: whoever is cut off by a failure gets no orderly end.
     let is_prepared = near.set_zero_linger().is_ok() && near.set_nodelay(true).is_ok();
     if !is_prepared || *state.borrow() == State::Reset {
         return;
     }
-    let Ok(far) = TcpStream::connect(("127.0.0.1", to_port)).await else { return };
+    let mut found = None;
+    for port in to_ports {
+        if found.is_none() {
+            found = TcpStream::connect(("127.0.0.1", port)).await.ok();
+        }
+    }
+    let Some(far) = found else { return };
     if far.set_nodelay(true).is_err() {
         return;
     }
@@ -102,8 +108,9 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
 fn a_link_passes_cuts_slows_and_resets() {
     use std::io::{Read, Write};
     let runtime = Runtime::new().unwrap();
+    let [nobody] = crate::parts::free_ports();
     let echo = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let link = Link::open(&runtime, "test".to_owned(), echo.local_addr().unwrap().port());
+    let link = Link::open(&runtime, "test".to_owned(), &[nobody, echo.local_addr().unwrap().port()]);
     let serving = std::thread::spawn(move || {
         let (mut stream, _) = echo.accept().unwrap();
         let mut byte = [0];

@@ -8,7 +8,7 @@ use llm_sre_proto::simulator::v1::{FaultOnset, InjectFaultRequest};
 use crate::class::{Class, Plan};
 use crate::client::Client;
 use crate::judge::{After, Before, balance};
-use crate::ledger::Balance;
+use crate::ledger::{Balance, Ends};
 use crate::parts;
 use crate::report::Outcome;
 use crate::settings::Settings;
@@ -37,7 +37,8 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
     let healed = Instant::now();
     let mut catch_up_s = None;
     wrong.extend(system.ended().into_iter().map(|name| format!("{name} ended by itself")));
-    if holds_within(CAUGHT_UP_WITHIN, || is_caught_up(system)) {
+    let there = system.runtime.block_on(system.ledger.ends());
+    if holds_within(CAUGHT_UP_WITHIN, || is_caught_up(system, &there)) {
         catch_up_s = Some(healed.elapsed().as_secs_f64());
     } else {
         wrong.push(format!("not caught up within {CAUGHT_UP_WITHIN:?}"));
@@ -109,10 +110,14 @@ fn break_both(plan: &mut Plan, site: &mut Site, settings: &Settings) -> (String,
     })
 }
 
-/// Whether both groups have read what there is.
-fn is_caught_up(system: &System) -> bool {
-    let lag = |group| system.runtime.block_on(system.ledger.lag(group));
-    lag("indexer") <= system.lag_max() && lag("detector") <= system.lag_max()
+/// Whether both groups are done with what was there, and close behind what comes.
+fn is_caught_up(system: &System, there: &Ends) -> bool {
+    let is_through = |group| {
+        let lags = async { (system.ledger.lag_behind(group, there).await, system.ledger.lag(group).await) };
+        let (behind, lag) = system.runtime.block_on(lags);
+        behind == 0 && lag <= system.lag_max()
+    };
+    is_through("indexer") && is_through("detector")
 }
 
 /// Waits until what is on the topics is indexed, and counts.

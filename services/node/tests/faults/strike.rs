@@ -23,7 +23,7 @@ use crate::links::State;
 use crate::parts;
 use crate::search::Search;
 use crate::site::Site;
-use crate::system::{PRODUCT, System};
+use crate::system::{PRODUCT, SECOND, System};
 
 /// The node looks at its disk every ten seconds.
 const DISK_SEEN_WITHIN: Duration = Duration::from_secs(90);
@@ -42,6 +42,7 @@ pub(crate) fn strike(class: Class, random: &mut ChaCha8Rng, site: &mut Site, awa
         Class::KillDiagnosis => kill(site, "diagnosis", random),
         Class::KillRemediation => kill(site, "remediation", random),
         Class::RollingRestart => restart_all(site, random, &mut wrong),
+        Class::FailOver => fail_over(site, random, &mut wrong),
         Class::KafkaRestart => restart_kafka(site, random),
         Class::KafkaBrokerLost => lose_broker(site, random),
         Class::OpensearchRestart => {
@@ -85,6 +86,18 @@ fn restart_all(site: &mut Site, random: &mut ChaCha8Rng, wrong: &mut Vec<String>
         system.start_again(name);
     }
     names.join(", ")
+}
+
+fn fail_over(site: &mut Site, random: &mut ChaCha8Rng, wrong: &mut Vec<String>) -> String {
+    let (_, _, system) = site.parts();
+    SECOND.into_iter().for_each(|name| system.start_again(name));
+    let name = PRODUCT[random.random_range(0..PRODUCT.len())];
+    let gone = drawn(random, 10_000, 25_000);
+    system.kill(name);
+    last(gone);
+    system.start_again(name);
+    wrong.extend(SECOND.into_iter().filter_map(|name| system.terminate(name)));
+    format!("{name} gone for {} ms beside another of its kind", gone.as_millis())
 }
 
 fn restart_kafka(site: &mut Site, random: &mut ChaCha8Rng) -> String {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_sre_kafka::{KafkaBus, Options};
+use llm_sre_mesh::clients::Diagnoses;
+use llm_sre_mesh::peer;
 use llm_sre_ports::bus::EventBus;
 use llm_sre_proto::simulator::v1::{FaultState, GetSimulationRequest, ListFaultsRequest, SimulatedService, Simulation};
 use tempfile::TempDir;
@@ -20,6 +22,8 @@ use crate::target::Recorder;
 
 /// The product's services, in the order in which they are started.
 pub(crate) const PRODUCT: [&str; 5] = ["gateway", "indexer", "detector", "diagnosis", "remediation"];
+/// Another of each, which stands beside it in a class of its own.
+pub(crate) const SECOND: [&str; 5] = ["gateway-2", "indexer-2", "detector-2", "diagnosis-2", "remediation-2"];
 /// Who calls whom.
 const CALLS: [(&str, &str); 7] = [
     ("simulator", "gateway"),
@@ -35,7 +39,7 @@ const STORING: [&str; 4] = ["indexer", "detector", "diagnosis", "remediation"];
 const STORE: &str = "store";
 
 const POLICY: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n\
-                      [[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"auto\"\n";
+                      [[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"auto\"\n[limits]\n";
 /// How long the shop runs before it breaks, in its own time, so that the usual is known.
 const WARM_UP_S: i64 = 15 * 60;
 const WARM_WITHIN: Duration = Duration::from_secs(300);
@@ -65,9 +69,12 @@ pub(crate) struct System {
     pub(crate) prefix: String,
     pub(crate) speed: f64,
     pub(crate) detector: Client,
+    pub(crate) diagnoses: Diagnoses,
     pub(crate) shop: Client,
     /// Where the shop is driven, as host:port.
     pub(crate) shop_address: String,
+    /// The ways of whoever judges. No strike parts them.
+    _asked: [Link; 2],
     folder: TempDir,
     // The last to go: links and clients live in it.
     pub(crate) runtime: Runtime,
@@ -78,20 +85,18 @@ impl System {
     pub(crate) fn start(engines: &Engines, prefix: &str, speed: f64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let [otlp, otlp_http, indexer, detector, diagnosis, remediation, simulator] = parts::free_ports();
+        let mut ports = ports();
+        let simulator = ports["simulator"][0];
         let (recorder, target) = Recorder::start(&runtime, simulator);
-        let port_of = |name: &str| match name {
-            "gateway" => otlp,
-            "indexer" => indexer,
-            "detector" => detector,
-            "diagnosis" => diagnosis,
-            "remediation" => remediation,
-            "simulator" => simulator,
-            "target" => target,
-            _ => engines.store_port,
-        };
+        ports.extend([("target", vec![target]), (STORE, vec![engines.store_port])]);
+        let way = |from: &str, to: &str| Link::open(&runtime, format!("{from}-{to}"), &ports[to]);
         let ways = CALLS.into_iter().chain(STORING.map(|name| (name, STORE)));
-        let links = ways.map(|(from, to)| Link::open(&runtime, format!("{from}-{to}"), port_of(to))).collect();
+        let links = ways.map(|(from, to)| way(from, to)).collect();
+        let (asked, explained) = (way("test", "detector"), way("test", "diagnosis"));
+        let diagnosis = {
+            let _inside = runtime.enter();
+            peer::remote(&format!("http://127.0.0.1:{}", explained.port())).unwrap()
+        };
         let options = Options { prefix: format!("{prefix}-"), ..Options::new(engines.brokers.clone()) };
         let bus: Arc<dyn EventBus> = Arc::new(KafkaBus::new(options).unwrap());
         let mut system = Self {
@@ -102,19 +107,26 @@ impl System {
             bus,
             prefix: prefix.to_owned(),
             speed,
-            detector: Client::new(&format!("127.0.0.1:{detector}")),
+            detector: Client::new(&format!("127.0.0.1:{}", asked.port())),
+            diagnoses: Diagnoses::new(diagnosis),
+            _asked: [asked, explained],
             shop: Client::new(&format!("127.0.0.1:{simulator}")),
             shop_address: format!("127.0.0.1:{simulator}"),
             folder,
             runtime,
         };
-        process::write(system.folder.path(), "policy.toml", POLICY);
+        // As below: what waits by the product's clock waits longer in a shop in a hurry.
+        let policy = format!("{POLICY}approval_expiry_s = {}\n", (1_800.0 * speed).round());
+        process::write(system.folder.path(), "policy.toml", &policy);
         let epoch_s = client::now().as_secs();
         for name in PRODUCT.into_iter().chain(["simulator"]) {
             let config = system.config(name, engines, epoch_s);
             let config = process::write(system.folder.path(), &format!("{name}.toml"), &config);
-            let arguments = arguments(name, &config, port_of(name), otlp_http);
-            system.services.insert(name, Service { arguments, now: None, before: Vec::new() });
+            let second = SECOND.into_iter().find(|second| second.starts_with(name));
+            for (name_of_it, port) in [Some(name), second].into_iter().flatten().zip(&ports[name]) {
+                let arguments = arguments(name, &config, *port);
+                system.services.insert(name_of_it, Service { arguments, now: None, before: Vec::new() });
+            }
             system.launch(name);
         }
         PRODUCT.into_iter().chain(["simulator"]).for_each(|name| system.await_start(name));
@@ -211,7 +223,7 @@ impl System {
 
     fn await_start(&mut self, name: &str) {
         let process = self.services.get_mut(name).and_then(|service| service.now.as_mut()).unwrap();
-        drop(if name == "gateway" { process.otlp_grpc() } else { process.control() });
+        drop(if name.starts_with("gateway") { process.otlp_grpc() } else { process.control() });
     }
 
     /// Starts a service again and waits until it serves.
@@ -270,13 +282,21 @@ impl System {
     }
 }
 
-fn arguments(name: &str, config: &Path, port: u16, otlp_http: u16) -> Vec<String> {
+/// Where each service listens, and the other of its kind.
+fn ports() -> BTreeMap<&'static str, Vec<u16>> {
+    let free: [u16; 12] = parts::free_ports();
+    let names = PRODUCT.into_iter().chain(["simulator"]);
+    names.zip(free.chunks(2)).map(|(name, ports)| (name, ports.to_vec())).collect()
+}
+
+fn arguments(name: &str, config: &Path, port: u16) -> Vec<String> {
     let mut arguments = vec!["run".to_owned(), "--config".to_owned(), config.display().to_string()];
     arguments.extend(["--services".to_owned(), name.to_owned()]);
     let listen = if name == "gateway" { "--otlp-grpc" } else { "--listen" };
     arguments.extend([listen.to_owned(), format!("127.0.0.1:{port}")]);
     if name == "gateway" {
-        arguments.extend(["--otlp-http".to_owned(), format!("127.0.0.1:{otlp_http}")]);
+        // Nobody asks for it.
+        arguments.extend(["--otlp-http".to_owned(), "127.0.0.1:0".to_owned()]);
     }
     arguments
 }
