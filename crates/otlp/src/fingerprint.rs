@@ -89,8 +89,7 @@ mod tests {
         let mut found = BTreeSet::new();
         for length in [1, 8, 15, 16, 17, 40] {
             for bit in 0..length * 8 {
-                let mut bytes = vec![0; length];
-                bytes[bit / 8] = 1 << (bit % 8);
+                let bytes: Vec<u8> = (0..length).map(|at| if at == bit / 8 { 1 << (bit % 8) } else { 0 }).collect();
                 let [one, two] = of(&[&bytes]);
                 assert!(found.insert(one) && found.insert(two), "{length} bytes, bit {bit}");
             }
