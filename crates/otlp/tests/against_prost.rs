@@ -1,5 +1,7 @@
 //! Reading where it lies against decoding: what both take is the same, and what decoding refuses, reading refuses.
 
+#![allow(clippy::unwrap_used)] // A helper that fails fails its test.
+
 use llm_sre_domain::telemetry::{MetricPoint, PointValue};
 use llm_sre_otlp::{Kind, Points};
 use llm_sre_proto::otlp;
