@@ -13,7 +13,7 @@ use llm_sre_domain::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp
 
 use crate::Options;
 
-/// The watermark moves in steps: each looks at every series.
+/// The watermark moves in steps: each closes windows, and looks at every service and at all that is abnormal.
 const STEP: Duration = Duration::from_secs(1);
 /// Times further ahead of the product's clock do not move the watermark: one wrong clock must not close everybody's
 /// windows.
