@@ -92,6 +92,11 @@ impl Ledger {
         }
     }
 
+    /// How many records were read.
+    pub(crate) fn records(&self) -> usize {
+        self.records
+    }
+
     /// Where the topics end.
     pub(crate) async fn ends(&self) -> Ends {
         let mut ends = Ends::new();

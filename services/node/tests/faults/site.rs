@@ -14,8 +14,8 @@ use crate::system::{Engines, System};
 const TEST: &str = "whatever_fails_every_record_is_kept_once_and_every_cause_is_one_incident";
 /// The store's disk: room for a dozen systems, and filled within a second.
 const DISK_MIB: u32 = 1_024;
-/// Repetitions that a system serves. A detector reads all of its telemetry again at each start.
-const REPETITIONS_MAX: usize = 5;
+/// Records that a system may have been sent before another takes its place: a detector reads them all at each start.
+const RECORDS_MAX: usize = 20_000;
 
 /// See the module.
 pub(crate) struct Site {
@@ -28,7 +28,6 @@ pub(crate) struct Site {
 
 struct Running {
     system: System,
-    repetitions: usize,
     /// What ran when the usual was known.
     versions: BTreeMap<&'static str, String>,
     /// Services of the shop that broke before.
@@ -57,7 +56,7 @@ impl Site {
     /// Sees to a system in which this can happen: calm, warm, and not too old.
     pub(crate) fn prepare(&mut self, plan: &Plan, settings: &Settings) {
         let is_fit = |running: &Running| {
-            running.repetitions < REPETITIONS_MAX
+            running.system.ledger.records() < RECORDS_MAX
                 && !running.broken.contains(&plan.service)
                 // Who breaks after a deployment of its own people is rightly suspected of that.
                 && running.system.version(plan.service) == running.versions.get(plan.service).cloned()
@@ -69,10 +68,9 @@ impl Site {
             let system = System::start(&engines, &format!("faults-{}", self.generation), settings.speed);
             let version = |name: &&'static str| Some((*name, system.version(name)?));
             let versions = BREAKABLE.iter().filter_map(version).collect();
-            self.running = Some(Running { system, repetitions: 0, versions, broken: Vec::new() });
+            self.running = Some(Running { system, versions, broken: Vec::new() });
         }
         if let Some(running) = &mut self.running {
-            running.repetitions += 1;
             running.broken.push(plan.service);
             running.system.forget_logs();
         }
