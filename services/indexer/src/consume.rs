@@ -85,7 +85,8 @@ impl Member<'_> {
                 polled = self.consumer.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
             };
             match polled {
-                Ok(batch) if batch.records.is_empty() => {}
+                // A poll that failed before it paused everything.
+                Ok(batch) if batch.records.is_empty() => self.recovered(),
                 Ok(batch) => {
                     measure::consumed(&batch.records);
                     let polled = Instant::now();

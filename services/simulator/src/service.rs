@@ -7,11 +7,15 @@ use llm_sre_mesh::Peer;
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
 use llm_sre_proto::simulator::v1::simulator_service_server::SimulatorServiceServer;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::export::Exporter;
-use crate::telemetry::{INTERVAL, Reporter};
+use crate::telemetry::{Exports, INTERVAL, Reporter};
 use crate::world::{STEP, World};
+
+/// Reports that wait to be sent, each of [`INTERVAL`] and of some hundred kilobytes: ten minutes of the shop.
+const REPORTS_WAITING_MAX: usize = 60;
 
 /// How the simulation goes.
 #[derive(Clone, Copy, Debug)]
@@ -74,31 +78,85 @@ impl Service {
         (self.exporter.accepted.load(Ordering::Relaxed), self.exporter.lost.load(Ordering::Relaxed))
     }
 
-    /// Lets the shop trade until `shutdown`. The model never runs ahead of the clock, and what it sends is taken or
-    /// given up before it goes on, so that nothing queues here.
+    /// Lets the shop trade until `shutdown`. The model never runs ahead of the clock. It goes on while nobody takes what
+    /// it sends, as processes do whose telemetry waits in them, until [`REPORTS_WAITING_MAX`] wait.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let (reports, mut waiting) = mpsc::channel(REPORTS_WAITING_MAX);
+        let sending = async {
+            while let Some(exports) = waiting.recv().await {
+                self.exporter.send(exports).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            ((), ()) = async { tokio::join!(self.trade(reports), sending) } => {}
+        }
+    }
+
+    /// Steps of the model, each when it is time, for ever.
+    async fn trade(&self, reports: mpsc::Sender<Vec<Exports>>) {
         let mut reporter = Reporter::new(self.world().seed);
         let mut steps = 0_u64;
-        while !shutdown.is_cancelled() {
+        loop {
             let next = self.world().now + STEP;
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = self.clock.sleep_until(next) => {}
-            }
+            self.clock.sleep_until(next).await;
             let exports = {
                 let mut world = self.world();
                 world.step();
                 steps += 1;
-                if steps.is_multiple_of(INTERVAL.as_secs() / STEP.as_secs()) {
-                    reporter.report(&mut world)
-                } else {
-                    Vec::new()
-                }
+                let is_due = steps.is_multiple_of(INTERVAL.as_secs() / STEP.as_secs());
+                is_due.then(|| reporter.report(&mut world))
             };
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = self.exporter.send(exports) => {}
+            // Where too much waits, the shop stands still.
+            if let Some(exports) = exports
+                && reports.send(exports).await.is_err()
+            {
+                return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use llm_sre_domain::Timestamp;
+    use llm_sre_mesh::peer;
+    use llm_sre_ports::clock::ScaledClock;
+    use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+        MetricsService, MetricsServiceServer,
+    };
+    use opentelemetry_proto::tonic::collector::metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+    };
+    use tonic::service::Routes;
+    use tonic::{Request, Response, Status};
+
+    use super::*;
+
+    /// Takes everything and answers nothing.
+    struct Silent;
+
+    #[tonic::async_trait]
+    impl MetricsService for Silent {
+        async fn export(
+            &self,
+            _: Request<ExportMetricsServiceRequest>,
+        ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shop_goes_on_while_nobody_takes_its_telemetry() {
+        let opened = Timestamp::from_secs(1_767_600_000);
+        let clock = Arc::new(ScaledClock::starting_at(opened, 1.0).unwrap());
+        let gateway = peer::local(Routes::new(MetricsServiceServer::new(Silent)));
+        let shop = Service::build(Options { seed: 7, speed: 1.0 }, Dependencies { clock, gateway });
+        let time = Duration::from_secs(300);
+        let trading = shop.run(CancellationToken::new());
+        assert!(tokio::time::timeout(time, trading).await.is_err(), "it ended");
+        assert!(shop.world().now + 2 * STEP >= opened + time, "the shop stood still at {:?}", shop.world().now);
     }
 }

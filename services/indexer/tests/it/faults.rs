@@ -96,6 +96,19 @@ async fn while_the_store_is_away_nothing_is_committed_and_nothing_lost() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn after_polls_that_failed_reading_goes_on() {
+    let world = World::new().await;
+    let running = world.start();
+    world.send_logs(logs("cart", &["before"])).await;
+    world.until_caught_up().await;
+    world.bus.fail_polls(3);
+    until("the polls failed", || world.bus.failures_left() == 0).await;
+    world.send_logs(logs("cart", &["after"])).await;
+    world.until_caught_up().await;
+    running.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_slower_than_a_lease_keeps_nobody_from_committing() {
     let world = World::new().await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests, which clippy.toml does not see as such.
 
+mod bus;
 mod faults;
 mod flow;
 mod queries;
@@ -10,12 +11,12 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::MoodyBus;
 use llm_sre_domain::Timestamp;
 use llm_sre_indexer::{Dependencies, Error, Indexer, Options, build};
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_ports::bus::{Delivered, EventBus, Progress, Record, TopicPartition, TopicSpec};
 use llm_sre_ports::clock::ManualClock;
-use llm_sre_ports::memory::MemoryBus;
 use llm_sre_proto::otlp::Export;
 use llm_sre_proto::telemetry::v1;
 use llm_sre_proto::telemetry::v1::telemetry_service_client::TelemetryServiceClient;
@@ -33,7 +34,7 @@ const NOW_SECS: i64 = 1_700_000_000;
 
 /// A world: bus, store, and any number of indexers that come and go.
 struct World {
-    bus: Arc<MemoryBus>,
+    bus: Arc<MoodyBus>,
     store: Arc<MoodyStore>,
     clock: Arc<ManualClock>,
 }
@@ -60,7 +61,7 @@ impl Running {
 
 impl World {
     async fn new() -> Self {
-        let bus = Arc::new(MemoryBus::default());
+        let bus = Arc::new(MoodyBus::default());
         for topic in topics::TELEMETRY {
             for (name, partitions) in [(topic.to_owned(), PARTITIONS), (topics::dead_letters(topic), 1)] {
                 bus.create_topic(TopicSpec { name, partitions, retention: None }).await.unwrap();

@@ -84,6 +84,7 @@ fn whatever_fails_every_record_is_kept_once_and_every_cause_is_one_incident() {
         }
         outcomes.push(outcome);
     }
+    drop(site);
     say(&report::table(&outcomes));
     let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     let seeds: Vec<_> = failed.iter().map(|outcome| (outcome.class.name(), outcome.seed, &outcome.wrong)).collect();
