@@ -1,7 +1,7 @@
 //! Whether services can do their work: they can while what they depend on answers.
 //!
-//! Each dependency is asked every few seconds. It is taken for gone once it has not answered for [`GONE_AFTER`], and for
-//! back once it answered [`ANSWERS_MIN`] times in a row, so that one lost answer moves nothing. A service is SERVING while
+//! Each dependency is asked every few seconds. It is taken for gone once it has not answered for `GONE_AFTER`, and for
+//! back once it answered `ANSWERS_MIN` times in a row, so that one lost answer moves nothing. A service is SERVING while
 //! none of its dependencies is gone; before their first answers it is not.
 
 use std::future::Future;

@@ -77,13 +77,13 @@ impl Service {
     }
 
     /// Changes what is stored beside an incident.
-    pub(crate) async fn edit(&self, name: &str, edit: impl Fn(&mut Kept)) -> Result<(), Status> {
+    pub(crate) async fn edit(&self, name: &str, edit: impl Fn(&mut Kept)) -> Result<Stored<Kept>, Status> {
         for _ in 0..ATTEMPTS_MAX {
             let stored = self.find(name).await?;
             let mut kept = stored.message.clone();
             edit(&mut kept);
-            if self.write(&stored, &kept).await?.is_some() {
-                return Ok(());
+            if let Some(stored) = self.write(&stored, &kept).await? {
+                return Ok(stored);
             }
         }
         Err(status::etag_mismatch(name))

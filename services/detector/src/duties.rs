@@ -16,6 +16,8 @@ use crate::Service;
 use crate::book::{LIVING_MAX, event};
 use crate::kept::{Duty, Kept};
 
+/// Duties of one incident that are done before the others have their turn.
+const DUTIES_AT_ONCE: usize = 8;
 /// Actions of one incident that are looked at to be cancelled.
 const ACTIONS_MAX: i32 = 50;
 
@@ -50,18 +52,18 @@ impl Service {
         Ok(())
     }
 
-    async fn attend(&self, stored: Stored<Kept>) -> Result<(), Status> {
-        let kept = &stored.message;
-        let name = kept.incident.name.clone();
-        let incident = kept.domain()?;
+    async fn attend(&self, mut stored: Stored<Kept>) -> Result<(), Status> {
+        let name = stored.message.incident.name.clone();
+        let incident = stored.message.domain()?;
         if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
-            self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
+            stored = self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
         }
         self.measure_while_living(&incident);
-        let id = Uuid::from_bytes(incident.id.bytes());
-        for duty in &kept.duties {
-            let context = TraceContext::of_stage(id, ROOT);
-            match context.scope(self.carry_out(kept, duty)).await {
+        let context = TraceContext::of_stage(Uuid::from_bytes(incident.id.bytes()), ROOT);
+        // What follows from one duty is done at once: a plan from its diagnosis.
+        for _ in 0..DUTIES_AT_ONCE {
+            let Some(duty) = stored.message.duties.first().cloned() else { break };
+            match context.scope(self.carry_out(&stored.message, &duty)).await {
                 Ok(()) => {}
                 // The other side's word is final; a deadline will say that nothing came of it.
                 Err(error) if is_refusal(error.code()) => {
@@ -69,13 +71,13 @@ impl Service {
                 }
                 Err(error) => return Err(error),
             }
-            self.edit(&name, |kept| {
-                kept.duties.retain(|owed| owed != duty);
+            let is_done = |kept: &mut Kept| {
+                kept.duties.retain(|owed| *owed != duty);
                 if matches!(duty, Duty::Diagnose { .. }) {
                     kept.snapshot = None;
                 }
-            })
-            .await?;
+            };
+            stored = self.edit(&name, is_done).await?;
         }
         Ok(())
     }

@@ -82,7 +82,7 @@ impl Kept {
     pub(crate) fn new(incident: &Incident, effects: &[Effect]) -> Self {
         let mut kept = Self {
             incident: incident.into(),
-            duties: vec![Duty::BeginTrace],
+            duties: Vec::new(),
             snapshot: None,
             calls: 0,
             opened_unix_nano: real_now_unix_nano(),
@@ -91,6 +91,8 @@ impl Kept {
             unpublished: Vec::new(),
         };
         kept.owe(incident, effects);
+        // A trace can wait, who suffers cannot.
+        kept.duties.push(Duty::BeginTrace);
         kept.note_steps(0);
         kept
     }

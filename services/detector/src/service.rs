@@ -80,7 +80,7 @@ impl Default for Options {
             user_facing: Vec::new(),
             lateness: Duration::from_secs(10),
             tick: Duration::from_secs(1),
-            poll_wait: Duration::from_millis(100),
+            poll_wait: Duration::from_millis(25),
         }
     }
 }

@@ -168,8 +168,10 @@ impl Service {
         let (_, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
         let started = real_now_unix_nano();
         let work = async {
-            self.report(&stored.message, incident::IncidentEventKind::DiagnosisStarted, "diagnosis began").await?;
-            let evidence = gather::evidence(self.telemetry.as_ref(), incident, snapshot).await?;
+            let kind = incident::IncidentEventKind::DiagnosisStarted;
+            let began = self.report(&stored.message, kind, "diagnosis began");
+            let gathered = gather::evidence(self.telemetry.as_ref(), incident, snapshot);
+            let ((), evidence) = tokio::try_join!(began, gathered)?;
             let answer = self.answer(&stored.message, &evidence);
             self.write(&stored, answer, UNREPORTED).await
         };

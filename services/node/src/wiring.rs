@@ -27,6 +27,8 @@ use crate::self_watch::SelfWatch;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 
+/// How long a look for telemetry waits in virtual time.
+const VIRTUAL_POLL_WAIT: Duration = Duration::from_millis(100);
 /// The least time between two looks for duties of incidents, in real time.
 const TICK_MIN: Duration = Duration::from_millis(50);
 
@@ -240,13 +242,16 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
     let has_remediation = parts.services.contains(&ServiceName::Remediation) || !elsewhere.is_empty();
     let remediation =
         has_remediation.then(|| parts.peer(control, ServiceName::Remediation, "peers.remediation", elsewhere));
+    let defaults = llm_sre_detector::Options::default();
     let options = llm_sre_detector::Options {
         rules: parts.config.incidents.clone(),
         objectives: parts.config.objectives(),
         user_facing: parts.config.user_facing(),
         // What is late in the sender's time is late by so much less in real time.
         tick: Duration::from_secs(1).div_f64(parts.simulation.speed.max(1.0)).max(TICK_MIN),
-        ..llm_sre_detector::Options::default()
+        // In virtual time looks cost, and what a look finds a little later changes nothing.
+        poll_wait: if parts.listens { defaults.poll_wait } else { VIRTUAL_POLL_WAIT },
+        ..defaults
     };
     let service = llm_sre_detector::Service::build(
         options,

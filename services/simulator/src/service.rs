@@ -79,7 +79,7 @@ impl Service {
     }
 
     /// Lets the shop trade until `shutdown`. The model never runs ahead of the clock. It goes on while nobody takes what
-    /// it sends, as processes do whose telemetry waits in them, until [`REPORTS_WAITING_MAX`] wait.
+    /// it sends, as processes do whose telemetry waits in them, until `REPORTS_WAITING_MAX` wait.
     pub async fn run(&self, shutdown: CancellationToken) {
         let (reports, mut waiting) = mpsc::channel(REPORTS_WAITING_MAX);
         let sending = async {
