@@ -66,6 +66,12 @@ impl Class {
         Self::ALL.into_iter().find(|class| class.name() == name)
     }
 
+    /// Whether telemetry may stay away for minutes of the shop, which the product then says in an incident of its own.
+    pub(crate) fn may_silence(self) -> bool {
+        use Class::{FailOver, KafkaBrokerLost, KafkaRestart, KillGateway, Partition, RollingRestart};
+        matches!(self, FailOver | KafkaBrokerLost | KafkaRestart | KillGateway | Partition | RollingRestart)
+    }
+
     /// How many brokers it needs.
     pub(crate) fn brokers(self) -> usize {
         if self == Self::KafkaBrokerLost { 3 } else { 1 }

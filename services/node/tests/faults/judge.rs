@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use llm_sre_proto::diagnosis::v1::{Hypothesis, ListDiagnosesRequest};
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 
+use crate::class::Class;
 use crate::ledger::{Balance, Ends, Stored};
 use crate::search::Search;
 use crate::system::System;
@@ -46,23 +47,29 @@ impl Before {
         let changed = self.changed(system);
         let is_over =
             |incident: &Incident| matches!(incident.state(), State::Resolved | State::Duplicate | State::Escalated);
-        !changed.is_empty() && changed.iter().all(is_over)
+        changed.iter().any(|incident| !is_own(incident)) && changed.iter().all(is_over)
     }
 
-    /// Compares how it is with how it was. `cure` is the type of the one action that repairs the shop.
-    pub(crate) fn judge(&self, system: &System, cure: &str) -> After {
+    /// Compares how it is with how it was. `cure` is the type of the one action that repairs the shop. That no telemetry
+    /// came, where the class keeps it away, is an incident of its own and ends by itself.
+    pub(crate) fn judge(&self, system: &System, class: Class, cure: &str) -> After {
         let changed = self.changed(system);
         let mut after = After { incidents: changed.iter().map(standing).collect(), ..After::default() };
         let done: Vec<Done> = system.recorder.done().split_off(self.actions);
         after.actions = done.iter().map(|done| done.what.clone()).collect();
-        if changed.len() != 1 {
-            after.wrong.push(format!("one cause was {} incidents", changed.len()));
+        let (own, shop): (Vec<&Incident>, Vec<&Incident>) = changed.iter().partition(|incident| is_own(incident));
+        if shop.len() != 1 {
+            after.wrong.push(format!("one cause was {} incidents", shop.len()));
         }
-        for incident in &changed {
+        let is_expected = |incident: &Incident| class.may_silence() && is_by(incident, ResolutionReason::SelfRecovered);
+        for incident in own.into_iter().filter(|incident| !is_expected(incident)) {
+            after.wrong.push(format!("{} is {}", incident.name, standing(incident)));
+        }
+        for incident in shop {
             if self.incidents.contains_key(&incident.name) {
                 after.wrong.push(format!("{} went on though another service broke", incident.name));
             }
-            if !is_measured(incident) {
+            if !is_by(incident, ResolutionReason::Measured) {
                 after.wrong.push(format!("{} is {}", incident.name, standing(incident)));
             }
         }
@@ -101,9 +108,14 @@ pub(crate) fn balance(system: &mut System, search: &Search, settled: &Ends) -> B
     system.ledger.balance(Stored { points, logs, changes, calls, dead }, settled)
 }
 
-fn is_measured(incident: &Incident) -> bool {
+fn is_by(incident: &Incident, expected: ResolutionReason) -> bool {
     let reason = incident.resolution.as_ref().map(|resolution| resolution.reason());
-    incident.state() == State::Resolved && reason == Some(ResolutionReason::Measured)
+    incident.state() == State::Resolved && reason == Some(expected)
+}
+
+/// Whether it is about the product itself.
+fn is_own(incident: &Incident) -> bool {
+    incident.service.as_ref().is_some_and(|service| service.namespace == "llm-sre")
 }
 
 /// Where an incident stands, and how often it was opened.

@@ -49,7 +49,7 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
     let watched = Instant::now();
     let afterwards = system.real(AFTERWARDS_S);
     parts::wait_until("what comes late", afterwards + Duration::from_secs(60), || watched.elapsed() >= afterwards);
-    let After { incidents, actions, wrong: more, story } = before.judge(system, &cure);
+    let After { incidents, actions, wrong: more, story } = before.judge(system, plan.class, &cure);
     wrong.extend(more);
     let kept = settle(system, &search, &mut wrong);
     if !kept.is_even() {
