@@ -43,6 +43,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it failed, and a machine that is too slow for the shop's hurry may be why: then an incident goes another
+    /// way. No haste explains a record that is lost or doubled, an action that is done twice, or a process that ends.
+    pub(crate) fn may_be_haste(&self) -> bool {
+        let is_certain = |wrong: &String| wrong.contains("done twice") || wrong.contains("ended by itself");
+        !self.passed && self.kept.is_even() && !self.wrong.iter().any(is_certain)
+    }
+
     /// One that broke before it came to anything.
     pub(crate) fn broken(class: Class, seed: u64, version: &str, why: String) -> Self {
         Self {

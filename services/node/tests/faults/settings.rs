@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) speed: f64,
     /// Commit and version that outcomes belong to.
     pub(crate) version: String,
+    /// Whether a number of repetitions was asked for.
+    is_campaign: bool,
 }
 
 impl Settings {
@@ -52,7 +54,13 @@ impl Settings {
             away: away.unwrap_or(if is_campaign { AWAY_IN_CAMPAIGN } else { AWAY_IN_SAMPLE }),
             speed: text("LLM_SRE_FAULTS_SPEED").map_or(SPEED, |speed| speed.parse().unwrap()),
             version: version(),
+            is_campaign,
         }
+    }
+
+    /// Whether this is the sample that checks take.
+    pub(crate) fn is_sample(&self) -> bool {
+        !self.is_campaign && self.seed.is_none()
     }
 }
 

@@ -18,8 +18,9 @@ use crate::parts::{self, Jaeger, OpenSearch};
 use crate::process::{self, Process};
 use crate::traces;
 
-/// How fast the shop runs: a Collector's batch of 200 ms is 6 s of it, well within what counts as late.
-const SPEED: u32 = 30;
+/// How fast the shop runs: a Collector's batch of 200 ms is 3 s of it, well within what counts as late even with the way to the
+/// detector.
+const SPEED: u32 = 15;
 /// How long the shop runs before it breaks, in its own time, so that the usual is known.
 const WARM_UP_S: i64 = 15 * 60;
 const READY_WITHIN: Duration = Duration::from_secs(60);
