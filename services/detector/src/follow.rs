@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Service;
 use crate::brain::Brain;
-use crate::merge::{Merge, Offsets};
+use crate::merge::Offsets;
 use crate::raise::Age;
 use crate::stream::{RETRY_AFTER, ROUND_FOR, ROUND_MAX, Reading};
 
@@ -60,16 +60,15 @@ impl Service {
         let ends = self.ends().await?;
         if !ends.keys().eq(reading.next.keys()) {
             *self.brain() = Brain::new(&self.options);
-            reading.next = self.beginnings(ends.into_keys()).await?;
+            *reading = Reading::from(self.beginnings(ends.into_keys()).await?);
         }
         let handled = self.handled(&reading.next).await?;
-        let mut merge = Merge::new(self.bus.as_ref(), &reading.next, &handled);
         let began = Instant::now();
         for _ in 0..ROUND_MAX {
             if began.elapsed() > ROUND_FOR || shutdown.is_cancelled() {
                 return Ok(false);
             }
-            let Some(delivered) = merge.next().await? else { return Ok(true) };
+            let Some(delivered) = reading.merge.next(self.bus.as_ref(), &handled).await? else { return Ok(true) };
             let findings = self.take_guarded(&delivered);
             self.tell(findings, Age::Watched, shutdown).await;
             let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };

@@ -13,48 +13,52 @@ const AHEAD: usize = 256;
 /// The offset to go on from, a row a partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, u64>;
 
-/// See the module.
-pub(crate) struct Merge<'a> {
-    bus: &'a dyn EventBus,
+/// See the module. What was read ahead is kept from round to round: with many partitions, to read it again would cost
+/// more than a round has.
+#[derive(Default)]
+pub(crate) struct Merge {
     sources: Vec<Source>,
 }
 
 struct Source {
     of: TopicPartition,
     next: u64,
-    until: u64,
     ahead: VecDeque<Delivered>,
 }
 
-impl<'a> Merge<'a> {
-    /// From offsets (inclusive) until offsets (exclusive); a partition without the latter gives nothing.
-    pub(crate) fn new(bus: &'a dyn EventBus, from: &Offsets, until: &Offsets) -> Self {
-        let source = |(of, next): (&TopicPartition, &u64)| {
-            let until = until.get(of).copied().unwrap_or(0);
-            Source { of: of.clone(), next: *next, until, ahead: VecDeque::new() }
-        };
-        Self { bus, sources: from.iter().map(source).collect() }
+impl Merge {
+    /// From these offsets on.
+    pub(crate) fn new(from: &Offsets) -> Self {
+        let source =
+            |(of, next): (&TopicPartition, &u64)| Source { of: of.clone(), next: *next, ahead: VecDeque::new() };
+        Self { sources: from.iter().map(source).collect() }
     }
 
-    /// The oldest record that is left, by when it was taken; `None` at the end. What a topic no longer keeps is passed.
-    pub(crate) async fn next(&mut self) -> Result<Option<Delivered>, bus::Error> {
+    /// The oldest record before these offsets, by when it was taken; `None` where there is none left. A partition without
+    /// an offset gives nothing. What a topic no longer keeps is passed.
+    pub(crate) async fn next(&mut self, bus: &dyn EventBus, until: &Offsets) -> Result<Option<Delivered>, bus::Error> {
+        let limit = |source: &Source| until.get(&source.of).copied().unwrap_or(0);
         for source in &mut self.sources {
-            source.fill(self.bus).await?;
+            let until = limit(source);
+            source.fill(bus, until).await?;
         }
-        let waiting = self.sources.iter_mut().filter(|source| !source.ahead.is_empty());
+        let is_waiting = |source: &&mut Source| {
+            source.ahead.front().is_some_and(|delivered| delivered.position.offset < limit(source))
+        };
+        let waiting = self.sources.iter_mut().filter(is_waiting);
         let oldest = waiting.min_by_key(|source| source.ahead.front().map(|delivered| delivered.record.timestamp));
         Ok(oldest.and_then(|source| source.ahead.pop_front()))
     }
 }
 
 impl Source {
-    async fn fill(&mut self, bus: &dyn EventBus) -> Result<(), bus::Error> {
-        if !self.ahead.is_empty() || self.next >= self.until {
+    async fn fill(&mut self, bus: &dyn EventBus, until: u64) -> Result<(), bus::Error> {
+        if !self.ahead.is_empty() || self.next >= until {
             return Ok(());
         }
         let found = bus.read(&self.of, self.next, AHEAD).await?;
-        self.next = found.last().map_or(self.until, |delivered| delivered.position.offset + 1);
-        self.ahead.extend(found.into_iter().filter(|delivered| delivered.position.offset < self.until));
+        self.next = found.last().map_or(until, |delivered| delivered.position.offset + 1);
+        self.ahead.extend(found);
         Ok(())
     }
 }

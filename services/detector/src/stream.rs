@@ -41,6 +41,15 @@ pub(crate) struct Reading {
     pub(crate) next: Offsets,
     /// Up to where each was handled before this start.
     pub(crate) known: Offsets,
+    /// What was read and not taken yet.
+    pub(crate) merge: Merge,
+}
+
+impl Reading {
+    /// From these offsets on.
+    pub(crate) fn from(next: Offsets) -> Self {
+        Self { merge: Merge::new(&next), next, known: Offsets::new() }
+    }
 }
 
 impl Service {
@@ -92,7 +101,7 @@ impl Service {
                 let assignment: BTreeSet<TopicPartition> = consumer.assignment().into_iter().collect();
                 if !assignment.iter().eq(reading.next.keys()) {
                     *self.brain() = Brain::new(&self.options);
-                    reading.next = self.beginnings(assignment).await?;
+                    reading = Reading::from(self.beginnings(assignment).await?);
                 }
                 if let Err(error) = self.measure_living().await {
                     tracing::warn!(%error, "failed to read the incidents that live; trying again");
@@ -144,7 +153,6 @@ impl Service {
     ) -> Result<bool, bus::Error> {
         let age = if reading.known.is_empty() { Age::New } else { Age::Known };
         let until = if age == Age::New { self.ends().await? } else { reading.known.clone() };
-        let mut merge = Merge::new(self.bus.as_ref(), &reading.next, &until);
         let mut taken: BTreeMap<TopicPartition, u64> = BTreeMap::new();
         let mut is_all = true;
         let began = Instant::now();
@@ -153,7 +161,7 @@ impl Service {
                 is_all = false;
                 break;
             }
-            let Some(delivered) = merge.next().await? else { break };
+            let Some(delivered) = reading.merge.next(self.bus.as_ref(), &until).await? else { break };
             let findings = self.take_guarded(&delivered);
             self.tell(findings, age, shutdown).await;
             if shutdown.is_cancelled() {
