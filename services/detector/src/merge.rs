@@ -62,3 +62,58 @@ impl Source {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_domain::Timestamp;
+    use llm_sre_ports::bus::{Position, Record, TopicSpec};
+    use llm_sre_ports::memory::MemoryBus;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PARTITIONS: u32 = 5;
+
+    fn of(partition: u32) -> TopicPartition {
+        TopicPartition { topic: "t".to_owned(), partition }
+    }
+
+    /// Everything in rounds that end where the topic did when they began, or, as rounds that take too long, earlier.
+    async fn read_in_rounds(bus: &MemoryBus, rounds: &[(Vec<u8>, usize)]) -> Vec<(Position, Timestamp)> {
+        let mut merge = Merge::new(&(0..PARTITIONS).map(|partition| (of(partition), 0)).collect());
+        let (mut time, mut found) = (0, Vec::new());
+        for (keys, longest) in rounds.iter().chain([&(Vec::new(), usize::MAX)]) {
+            for key in keys {
+                time += 1;
+                let record =
+                    Record { key: Some(vec![*key].into()), timestamp: Timestamp::from_secs(time), ..Record::default() };
+                bus.publish("t", vec![record]).await.unwrap();
+            }
+            let ends = bus.end_offsets("t").await.unwrap().into_iter();
+            let until: Offsets = ends.map(|end| (end.of, end.next_offset)).collect();
+            for _ in 0..*longest {
+                let Some(next) = merge.next(bus, &until).await.unwrap() else { break };
+                found.push((next.position, next.record.timestamp));
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_that_are_cut_short_lose_nothing_and_keep_the_order(
+            rounds in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..30), 0usize..20), 0..20),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let found = runtime.block_on(async {
+                let bus = MemoryBus::default();
+                let spec = TopicSpec { name: "t".to_owned(), partitions: PARTITIONS, retention: None };
+                bus.create_topic(spec).await.unwrap();
+                read_in_rounds(&bus, &rounds).await
+            });
+            let published: usize = rounds.iter().map(|(keys, _)| keys.len()).sum();
+            prop_assert_eq!(found.len(), published, "each record comes once");
+            prop_assert!(found.is_sorted_by_key(|(_, time)| *time), "in the order in which they were taken");
+        }
+    }
+}

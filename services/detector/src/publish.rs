@@ -6,7 +6,7 @@ use bytes::Bytes;
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::stages::ROOT;
 use llm_sre_mesh::{TraceContext, names, status};
-use llm_sre_ports::bus::{Record, TopicSpec};
+use llm_sre_ports::bus::{self, Record, TopicSpec};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::topics;
@@ -54,12 +54,24 @@ impl Service {
         let filter = Filter::default().with("unpublished", "yes");
         let (stepped, _) = self.records.list(filter, None, ROUND_MAX).await?;
         for stored in stepped {
-            let records = stored.message.unpublished.iter().map(|step| record(&stored, step));
-            let records = records.collect::<Result<Vec<_>, _>>()?;
-            let published = self.bus.publish(topics::INCIDENTS, records).await;
-            published.map_err(|error| status::unavailable("the event bus", error, RETRY_AFTER))?;
-            let newest = stored.message.unpublished.last().map_or(0, |step| step.number);
             let name = &stored.message.incident.name;
+            let records: Result<Vec<_>, _> =
+                stored.message.unpublished.iter().map(|step| record(&stored, step)).collect();
+            // One incident that cannot be told must not stop the others, which would wait behind it for ever.
+            let refusal = match records {
+                Err(error) => Some(error.to_string()),
+                Ok(records) => match self.bus.publish(topics::INCIDENTS, records).await {
+                    Ok(_) => None,
+                    Err(error @ (bus::Error::TooLarge { .. } | bus::Error::InvalidArgument { .. })) => {
+                        Some(error.to_string())
+                    }
+                    Err(error) => return Err(status::unavailable("the event bus", error, RETRY_AFTER)),
+                },
+            };
+            if let Some(reason) = refusal {
+                tracing::error!(incident = name, reason, "steps cannot be published, and are given up");
+            }
+            let newest = stored.message.unpublished.last().map_or(0, |step| step.number);
             self.edit(name, |kept| kept.unpublished.retain(|step| step.number > newest)).await?;
         }
         Ok(())
