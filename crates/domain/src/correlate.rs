@@ -37,6 +37,8 @@ pub struct Case {
     /// When the first such anomaly was sure, in event time.
     pub detected_at: Timestamp,
     last_active: Timestamp,
+    /// Since when it calls for an incident without a pause; what is abnormal may have been so, and explained, before.
+    calling_since: Timestamp,
     is_told: bool,
 }
 
@@ -54,6 +56,8 @@ pub enum News {
 pub struct Correlator {
     cases: Vec<Case>,
     next_number: u64,
+    /// As of when the detector was asked before.
+    asked_at: Timestamp,
 }
 
 impl Correlator {
@@ -77,7 +81,8 @@ impl Correlator {
         }
         let mut news = Vec::new();
         for case in &mut self.cases {
-            if !case.is_told && now.since(case.detected_at) >= HOLD {
+            // What traffic explains by now is held on.
+            if !case.is_told && now.since(case.calling_since) >= HOLD && case.last_active == now {
                 case.is_told = true;
                 let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
                 let evidence = detector.evidence(&kept, &case.services, case.onset);
@@ -89,6 +94,7 @@ impl Correlator {
         let (over, going): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.cases).into_iter().partition(|case| now.since(case.last_active) > QUIET);
         self.cases = going;
+        self.asked_at = now;
         // A case that went away while it was held back was a blip.
         news.extend(over.into_iter().filter(|case| case.is_told).map(News::Cleared));
         news
@@ -99,10 +105,10 @@ impl Correlator {
             self.cases.iter().enumerate().filter(|(_, case)| case.is_of(&anomaly, detector)).map(|(i, _)| i).collect();
         let Some(&first) = joined.first() else {
             if self.cases.len() < CASES_MAX {
-                self.cases.push(Case::new(self.next_number, anomaly, now));
+                self.cases.push(Case::new(self.next_number, anomaly, self.asked_at, now));
                 self.next_number += 1;
             } else if let Some(newest) = self.cases.last_mut() {
-                newest.take(anomaly, now);
+                newest.take(anomaly, self.asked_at, now);
             }
             return;
         };
@@ -113,22 +119,23 @@ impl Correlator {
                 self.cases[first].merge(other);
             }
         }
-        self.cases[first].take(anomaly, now);
+        self.cases[first].take(anomaly, self.asked_at, now);
     }
 }
 
 impl Case {
-    fn new(number: u64, anomaly: Anomaly, now: Timestamp) -> Self {
+    fn new(number: u64, anomaly: Anomaly, asked_at: Timestamp, now: Timestamp) -> Self {
         let mut case = Self {
             number,
             services: BTreeSet::new(),
             anomalies: BTreeMap::new(),
             onset: anomaly.onset,
             detected_at: anomaly.detected_at,
-            last_active: now,
+            last_active: Timestamp::EPOCH,
+            calling_since: now,
             is_told: false,
         };
-        case.take(anomaly, now);
+        case.take(anomaly, asked_at, now);
         case
     }
 
@@ -151,9 +158,12 @@ impl Case {
         apart <= TOGETHER && self.services.iter().any(|service| are_joined(service, &anomaly.service, detector))
     }
 
-    fn take(&mut self, anomaly: Anomaly, now: Timestamp) {
+    fn take(&mut self, anomaly: Anomaly, asked_at: Timestamp, now: Timestamp) {
         self.onset = self.onset.min(anomaly.onset);
         self.detected_at = self.detected_at.min(anomaly.detected_at);
+        if self.last_active < asked_at || self.last_active == Timestamp::EPOCH {
+            self.calling_since = anomaly.detected_at.max(asked_at);
+        }
         self.last_active = now;
         self.services.insert(anomaly.service.clone());
         self.keep(anomaly);
@@ -182,6 +192,7 @@ impl Case {
         self.onset = self.onset.min(other.onset);
         self.detected_at = self.detected_at.min(other.detected_at);
         self.last_active = self.last_active.max(other.last_active);
+        self.calling_since = self.calling_since.min(other.calling_since);
         self.services.extend(other.services);
         for anomaly in other.anomalies.into_values() {
             self.keep(anomaly);

@@ -4,6 +4,8 @@
 
 mod logs;
 mod metrics;
+#[cfg(test)]
+mod peak;
 mod spans;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,8 @@ pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
 /// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
 const TRAFFIC_RISE: f64 = 1.1;
 const EXPLAINED_FACTOR: f64 = 1.35;
+/// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
+const TRAFFIC_LAG_MAX: Duration = Duration::from_secs(60);
 /// Log templates and changes cited at most of one service.
 const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
@@ -107,20 +109,21 @@ impl Detector {
         Some(Abnormal { anomaly, is_worthy })
     }
 
-    /// Whether a resource is fuller about as much as there is more to do.
+    /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests
+    /// are counted over windows that end later than what a gauge said of them comes.
     pub(super) fn is_explained_by_traffic(&self, seen: Seen<'_>) -> bool {
-        let rise = |series: &Series| {
-            let median = series.baseline.median();
-            let newest = series.recent().take(3);
-            let (sum, count) = newest.fold((0.0, 0), |(sum, count), sample| (sum + sample.value, count + 1));
-            if median > 0.0 { sum / f64::from(count.max(1)) / median } else { f64::INFINITY }
-        };
-        let own = rise(seen.series);
+        let own = seen.series;
         let instance = &seen.origin.instance;
         let traffic = self.table.traffic_of(&seen.group.service);
         let near = traffic.filter(|other| other.origin.instance.is_empty() || other.origin.instance == *instance);
-        near.map(|other| rise(other.series)).any(|traffic| {
-            traffic.is_finite() && traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
+        near.map(|other| other.series).any(|traffic| {
+            let lag_max = TRAFFIC_LAG_MAX.max(Duration::from_secs_f64(3.0 * traffic.interval_s()));
+            if own.last.since(traffic.last) > lag_max {
+                return false;
+            }
+            let until = own.last.min(traffic.last);
+            let (Some(own), Some(traffic)) = (rise(own, until), rise(traffic, until)) else { return false };
+            traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
         })
     }
 
@@ -201,6 +204,15 @@ impl Detector {
         };
         near.map(fact).collect()
     }
+}
+
+/// How many times the median the newest three samples are that were taken by then; `None` where nobody can say.
+fn rise(series: &Series, until: Timestamp) -> Option<f64> {
+    let median = series.baseline.median();
+    let by_then = series.recent().skip_while(|sample| sample.time > until).take(3);
+    let (sum, count) = by_then.fold((0.0, 0_u32), |(sum, count), sample| (sum + sample.value, count + 1));
+    let rise = sum / f64::from(count) / median;
+    (median > 0.0 && rise.is_finite()).then_some(rise)
 }
 
 fn time(observation: &Observation) -> Timestamp {
