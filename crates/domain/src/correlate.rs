@@ -40,6 +40,8 @@ pub struct Case {
     /// Since when it calls for an incident without a pause; what is abnormal may have been so, and explained, before.
     calling_since: Timestamp,
     is_told: bool,
+    /// When its incident ended. What began before that is of it still, and what began later is trouble of its own.
+    ended_at: Option<Timestamp>,
 }
 
 /// What became of a case.
@@ -66,6 +68,13 @@ impl Correlator {
         &self.cases
     }
 
+    /// Notes that the incident of a case ended.
+    pub fn end(&mut self, number: u64, at: Timestamp) {
+        if let Some(case) = self.cases.iter_mut().find(|case| case.number == number) {
+            case.ended_at.get_or_insert(at);
+        }
+    }
+
     /// Takes what the detector finds abnormal as of its watermark, and says what is new.
     pub fn advance(&mut self, detector: &Detector) -> Vec<News> {
         let now = detector.watermark();
@@ -75,7 +84,8 @@ impl Correlator {
         }
         for Abnormal { anomaly, .. } in others {
             // What calls for no incident is evidence for one of the same service.
-            if let Some(case) = self.cases.iter_mut().find(|case| case.services.contains(&anomaly.service)) {
+            let is_of = |case: &&mut Case| case.ended_at.is_none() && case.services.contains(&anomaly.service);
+            if let Some(case) = self.cases.iter_mut().find(is_of) {
                 case.keep(anomaly);
             }
         }
@@ -101,8 +111,20 @@ impl Correlator {
     }
 
     fn place(&mut self, anomaly: Anomaly, detector: &Detector, now: Timestamp) {
-        let joined: Vec<usize> =
-            self.cases.iter().enumerate().filter(|(_, case)| case.is_of(&anomaly, detector)).map(|(i, _)| i).collect();
+        // What went on when an incident ended does not call again.
+        let is_known = |case: &&mut Case| case.ended_at.is_some() && case.anomalies.contains_key(&anomaly.id);
+        if let Some(case) = self.cases.iter_mut().find(is_known) {
+            return case.take(anomaly, self.asked_at, now);
+        }
+        let joined = |is_over: bool| -> Vec<usize> {
+            let cases = self.cases.iter().enumerate().filter(|(_, case)| case.ended_at.is_some() == is_over);
+            cases.filter(|(_, case)| case.is_of(&anomaly, detector)).map(|(index, _)| index).collect()
+        };
+        let living = joined(false);
+        if let (true, Some(over)) = (living.is_empty(), joined(true).first()) {
+            return self.cases[*over].take(anomaly, self.asked_at, now);
+        }
+        let joined = living;
         let Some(&first) = joined.first() else {
             if self.cases.len() < CASES_MAX {
                 self.cases.push(Case::new(self.next_number, anomaly, self.asked_at, now));
@@ -134,6 +156,7 @@ impl Case {
             last_active: Timestamp::EPOCH,
             calling_since: now,
             is_told: false,
+            ended_at: None,
         };
         case.take(anomaly, asked_at, now);
         case
@@ -151,6 +174,9 @@ impl Case {
     }
 
     fn is_of(&self, anomaly: &Anomaly, detector: &Detector) -> bool {
+        if self.ended_at.is_some_and(|ended_at| anomaly.onset > ended_at) {
+            return false;
+        }
         if self.anomalies.contains_key(&anomaly.id) || self.services.contains(&anomaly.service) {
             return true;
         }

@@ -83,17 +83,28 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         document.map(|document| self.parse(document)).transpose()
     }
 
-    /// Writes a record that must not exist yet.
-    pub async fn create(&self, id: &str, message: &M, attributes: Attributes) -> Result<Write<u64>, Status> {
-        self.put(id, self.to_json(id, message)?, attributes, Precondition::Absent).await
+    /// Writes a record that must not exist yet. The record as it is then.
+    pub async fn create(&self, id: &str, message: &M, attributes: Attributes) -> Result<Write<Stored<M>>, Status> {
+        let body = self.to_json(id, message)?;
+        let put = self.put(id, body.clone(), attributes, Precondition::Absent).await?;
+        let Write::Done(version) = put else { return Ok(Write::Conflict) };
+        self.read_back(id, body, version).map(Write::Done)
     }
 
-    /// Replaces a record at the version that was read, and keeps fields that this program does not know.
-    pub async fn replace(&self, stored: &Stored<M>, message: &M, attributes: Attributes) -> Result<Write<u64>, Status> {
+    /// Replaces a record at the version that was read, and keeps fields that this program does not know. The record as
+    /// it is then, without asking for it again.
+    pub async fn replace(
+        &self,
+        stored: &Stored<M>,
+        message: &M,
+        attributes: Attributes,
+    ) -> Result<Write<Stored<M>>, Status> {
         let known = self.to_json(&stored.id, &stored.message)?;
         let mut body = self.to_json(&stored.id, message)?;
         keep_unknown(&stored.raw, &known, &mut body);
-        self.put(&stored.id, body, attributes, Precondition::Version(stored.version)).await
+        let put = self.put(&stored.id, body.clone(), attributes, Precondition::Version(stored.version)).await?;
+        let Write::Done(version) = put else { return Ok(Write::Conflict) };
+        self.read_back(&stored.id, body, version).map(Write::Done)
     }
 
     /// A page of records that match.
@@ -143,10 +154,13 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
     }
 
     fn parse(&self, document: Document) -> Result<Stored<M>, Status> {
-        let message = serde_json::from_value(document.body.clone()).map_err(|error| {
-            status::internal(format!("failed to read stored {}/{}: {error}", self.collection, document.id))
-        })?;
-        Ok(Stored { message, id: document.id, version: document.version, raw: document.body })
+        self.read_back(&document.id, document.body, document.version)
+    }
+
+    fn read_back(&self, id: &str, body: Value, version: u64) -> Result<Stored<M>, Status> {
+        let message = serde_json::from_value(body.clone())
+            .map_err(|error| status::internal(format!("failed to read stored {}/{id}: {error}", self.collection)))?;
+        Ok(Stored { message, id: id.to_owned(), version, raw: body })
     }
 
     fn to_json(&self, id: &str, message: &M) -> Result<Value, Status> {

@@ -115,11 +115,11 @@ impl Service {
         }
         match self.records.replace(stored, kept, kept.attributes()).await? {
             Write::Conflict => Ok(None),
-            Write::Done(_) => {
+            Write::Done(written) => {
                 self.measure_while_living(&kept.domain()?);
-                self.changed.notify_one();
+                self.owing.note(&written.id);
                 self.stepped.notify_one();
-                self.records.get(&stored.id).await
+                Ok(Some(written))
             }
         }
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use llm_sre_domain::correlate::{Case, Correlator, News};
 use llm_sre_domain::detect::Detector;
-use llm_sre_domain::diagnose::{Argument, rank};
+use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, Verdict, severity};
 use llm_sre_domain::remedy::ServicePattern;
-use llm_sre_domain::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
+use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
 use crate::Options;
 
@@ -40,7 +40,7 @@ pub(crate) struct Brain {
 struct Followed {
     incident: Option<IncidentId>,
     told: BTreeSet<AnomalyId>,
-    ended_at: Option<Timestamp>,
+    is_over: bool,
 }
 
 /// An incident whose recovery is measured.
@@ -126,7 +126,14 @@ impl Brain {
     pub(crate) fn follow(&mut self, case: u64, incident: IncidentId) {
         if let Some(followed) = self.followed.get_mut(&case) {
             followed.incident = Some(incident);
-            followed.ended_at = None;
+        }
+    }
+
+    /// Notes that a case is no incident's.
+    pub(crate) fn let_go(&mut self, case: u64) {
+        if let Some(followed) = self.followed.get_mut(&case) {
+            followed.is_over = true;
+            self.correlator.end(case, self.detector.watermark());
         }
     }
 
@@ -142,22 +149,23 @@ impl Brain {
     /// Notes that only these incidents live: others ended while another instance detected.
     pub(crate) fn only_living(&mut self, living: &BTreeSet<IncidentId>) {
         self.living.retain(|incident, _| living.contains(incident));
-        let now = self.detector.watermark();
-        for followed in self.followed.values_mut() {
-            if followed.incident.is_some_and(|incident| !living.contains(&incident)) {
-                followed.ended_at.get_or_insert(now);
-            }
-        }
+        self.end_cases(|incident| !living.contains(&incident));
     }
 
     /// Notes that an incident ended: what its cases show from now on is new trouble.
     pub(crate) fn ended(&mut self, incident: IncidentId) {
-        if self.living.remove(&incident).is_none() {
-            return;
+        if self.living.remove(&incident).is_some() {
+            self.end_cases(|other| other == incident);
         }
+    }
+
+    fn end_cases(&mut self, is_over: impl Fn(IncidentId) -> bool) {
         let now = self.detector.watermark();
-        for followed in self.followed.values_mut().filter(|followed| followed.incident == Some(incident)) {
-            followed.ended_at = Some(now);
+        for (number, followed) in &mut self.followed {
+            if followed.incident.is_some_and(&is_over) {
+                followed.is_over = true;
+                self.correlator.end(*number, now);
+            }
         }
     }
 
@@ -165,34 +173,15 @@ impl Brain {
         let mut grown = Vec::new();
         for case in self.correlator.cases() {
             let Some(followed) = self.followed.get_mut(&case.number) else { continue };
-            let Some(incident) = followed.incident else { continue };
-            let mut new: Vec<Anomaly> =
+            let (Some(incident), false) = (followed.incident, followed.is_over) else { continue };
+            let new: Vec<Anomaly> =
                 case.anomalies.values().filter(|anomaly| !followed.told.contains(&anomaly.id)).cloned().collect();
             followed.told.extend(new.iter().map(|anomaly| anomaly.id.clone()));
-            let ended_at = followed.ended_at;
-            if let Some(ended_at) = ended_at {
-                new.retain(|anomaly| anomaly.onset > ended_at && is_trouble(anomaly));
-            }
             if !new.is_empty() {
-                grown.push((case.clone(), incident, new, ended_at.is_some()));
+                grown.push((case.clone(), incident, new));
             }
         }
-        let finding = |(case, incident, new, is_over): (Case, IncidentId, Vec<Anomaly>, bool)| {
-            if is_over { self.back(case, new) } else { Finding::Grown(incident, new, self.impact(&case)) }
-        };
-        grown.into_iter().map(finding).collect()
-    }
-
-    /// Trouble of a case whose incident ended.
-    fn back(&self, mut case: Case, new: Vec<Anomaly>) -> Finding {
-        case.onset = new.iter().map(|anomaly| anomaly.onset).min().unwrap_or(case.onset);
-        case.detected_at = new.iter().map(|anomaly| anomaly.detected_at).min().unwrap_or(case.detected_at);
-        case.services = new.iter().map(|anomaly| anomaly.service.clone()).collect();
-        case.anomalies = new.iter().map(|anomaly| (anomaly.id.clone(), anomaly.clone())).collect();
-        let evidence = self.detector.evidence(&new, &case.services, case.onset);
-        let argument = rank(&evidence);
-        let impact = self.impact(&case);
-        Finding::Opened(Box::new(Opened { case, evidence, argument, impact }))
+        grown.into_iter().map(|(case, incident, new)| Finding::Grown(incident, new, self.impact(&case))).collect()
     }
 
     fn recovered(&mut self) -> Vec<Finding> {
@@ -239,10 +228,4 @@ impl Brain {
         });
         Impact { services, severity }
     }
-}
-
-/// Whether an anomaly by itself says that users suffer again.
-fn is_trouble(anomaly: &Anomaly) -> bool {
-    anomaly.direction == Direction::Up
-        && matches!(anomaly.signal, Signal::Errors | Signal::Latency | Signal::Saturation | Signal::LogBurst)
 }

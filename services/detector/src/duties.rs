@@ -1,5 +1,8 @@
 //! Doing what is owed: calls to the other services, deadlines, and recovery that comes by itself.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use llm_sre_domain::incident::{Actor, EventKind, Incident, State};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
@@ -8,6 +11,8 @@ use llm_sre_mesh::status;
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
 use llm_sre_proto::remediation::v1 as remediation;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -21,17 +26,56 @@ const DUTIES_AT_ONCE: usize = 8;
 /// Actions of one incident that are looked at to be cancelled.
 const ACTIONS_MAX: i32 = 50;
 
+/// The incidents that this instance wrote and has not looked at since.
+#[derive(Debug, Default)]
+pub(crate) struct Owing {
+    ids: Mutex<BTreeSet<String>>,
+    is_noted: Notify,
+}
+
+impl Owing {
+    /// Notes that an incident was written. One too many waits for the next tick.
+    pub(crate) fn note(&self, id: &str) {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.len() < LIVING_MAX {
+            ids.insert(id.to_owned());
+        }
+        drop(ids);
+        self.is_noted.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Service {
-    /// Does what is owed until `shutdown`.
+    /// Does what is owed until `shutdown`: of an incident that this instance wrote at once, of all at every tick.
     pub(crate) async fn keep_duties(&self, shutdown: &CancellationToken) {
+        let mut ticks = tokio::time::interval(self.options.tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.do_duties().await {
-                tracing::warn!(%error, "failed to look for what is owed");
-            }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.changed.notified() => {}
-                () = tokio::time::sleep(self.options.tick) => {}
+                () = self.owing.is_noted.notified() => self.do_noted().await,
+                _ = ticks.tick() => {
+                    if let Err(error) = self.do_duties().await {
+                        tracing::warn!(%error, "failed to look for what is owed");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the incidents owe that were written since. What fails has its turn again at the next tick.
+    async fn do_noted(&self) {
+        for id in self.owing.take() {
+            let attended = async {
+                let Some(stored) = self.records.get(&id).await? else { return Ok(()) };
+                self.attend(stored).await
+            };
+            if let Err(error) = attended.await {
+                tracing::warn!(%error, incident = id, "a duty waits");
             }
         }
     }

@@ -63,7 +63,10 @@ impl Service {
     async fn raise(&self, opened: &Opened, age: Age) -> Result<(), Status> {
         let Some((service, signal)) = opened.case.subject(&opened.argument) else { return Ok(()) };
         let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
-        if let Some(living) = self.living_about(&service).await? {
+        let subject = Subject { service: service.clone(), trigger: Trigger::Signal(signal), dimension: "".into() };
+        let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
+        let (living, mut latest) = tokio::try_join!(self.living_about(&service), self.latest(&fingerprint))?;
+        if let Some(living) = living {
             let incident = living.message.domain()?.id;
             self.brain().follow(opened.case.number, incident);
             if age == Age::Watched {
@@ -72,23 +75,24 @@ impl Service {
             return self.join(incident, &anomalies, &opened.impact).await;
         }
         if age != Age::New {
+            // Its incident ended, or is another instance's to open: what comes later is looked at by itself.
+            self.brain().let_go(opened.case.number);
             return Ok(());
         }
-        let subject = Subject { service, trigger: Trigger::Signal(signal), dimension: "".into() };
-        let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
         for _ in 0..ATTEMPTS_MAX {
-            let latest = self.latest(&fingerprint).await?;
             if let Some(latest) = &latest
                 && let Some(incident) = self.reopen(latest, opened, &anomalies).await?
             {
                 self.brain().follow(opened.case.number, incident);
                 return Ok(());
             }
-            let ordinal = latest.map_or(0, |latest| latest.message.incident.ordinal + 1);
+            let ordinal = latest.as_ref().map_or(0, |latest| latest.message.incident.ordinal + 1);
             if let Some(incident) = self.open(subject.clone(), ordinal, opened, &anomalies).await? {
                 self.brain().follow(opened.case.number, incident);
                 return Ok(());
             }
+            // Another instance opened one with this ordinal.
+            latest = self.latest(&fingerprint).await?;
         }
         Err(status::etag_mismatch(&format!("the incidents with fingerprint {fingerprint}")))
     }
@@ -122,7 +126,7 @@ impl Service {
     pub(crate) async fn create(&self, incident: &Incident, kept: &Kept) -> Result<bool, Status> {
         let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
         self.measure_while_living(incident);
-        self.changed.notify_one();
+        self.owing.note(&incident.id.to_string());
         self.stepped.notify_one();
         Ok(matches!(written, Write::Done(_)))
     }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::brain::Brain;
+use crate::duties::Owing;
 use crate::kept::Kept;
 
 /// Names the lease of the one instance that detects: correlation needs to see every service.
@@ -112,7 +113,7 @@ pub struct Service {
     pub(crate) holder: Arc<str>,
     pub(crate) options: Arc<Options>,
     /// Wakes the duties.
-    pub(crate) changed: Arc<Notify>,
+    pub(crate) owing: Arc<Owing>,
     /// Wakes the publishing of steps.
     pub(crate) stepped: Arc<Notify>,
     /// Whether this instance holds the lease.
@@ -136,7 +137,7 @@ impl Service {
             holder: dependencies.holder.into(),
             brain: Arc::new(Mutex::new(Brain::new(&options))),
             options: Arc::new(options),
-            changed: Arc::new(Notify::new()),
+            owing: Arc::default(),
             stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
             seed: RandomState::new().hash_one("series"),

@@ -53,23 +53,27 @@ impl DiagnosisService for Service {
         names::check_request_id(&request.request_id)?;
         let snapshot = request.snapshot.as_ref().map(Evidence::try_from).transpose();
         let snapshot = snapshot.map_err(|error| status::invalid_argument(error.field(), error.to_string()))?;
-        let incident = self.incident(&request.parent).await?;
         let id = diagnosis_id(parent, &request.request_id);
-        if self.records.get(&record_id(parent, &id)).await?.is_none() {
+        let record_id = record_id(parent, &id);
+        let (incident, found, ordinal) =
+            tokio::try_join!(self.incident(&request.parent), self.records.get(&record_id), self.next_ordinal(parent),)?;
+        if found.is_none() {
             check_alive(&incident)?;
         }
         if request.validate_only {
             let name = format!("{}/diagnoses/{id}", incident.name);
             return Ok(Response::new(v1::Diagnosis { name, ..v1::Diagnosis::default() }));
         }
-        let answer = match self.begin(&incident, &id).await? {
-            Begun::New(stored) => self.finish(stored, &incident, snapshot).await?,
-            Begun::Found(stored) => {
-                // The first caller may have died between storing the answer and reporting it.
-                self.settle(stored, None).await?
-            }
+        let begun = match found {
+            Some(found) => Begun::Found(found),
+            None => self.begin(&incident, &id, ordinal).await?,
         };
-        self.get(&answer.name).await.map(Response::new)
+        let answer = match begun {
+            Begun::New(stored) => self.finish(stored, &incident, snapshot).await?,
+            // The first caller may have died between storing the answer and reporting it.
+            Begun::Found(stored) => self.settle(stored, None).await?,
+        };
+        Ok(Response::new(with_etag(answer.etag(), answer.message)))
     }
 
     async fn get_diagnosis(

@@ -136,25 +136,29 @@ impl Service {
         self.incidents.get_incident(request).await
     }
 
-    /// Creates the record of a diagnosis, or finds the one that the same request made.
-    pub(crate) async fn begin(&self, incident: &incident::Incident, id: &str) -> Result<Begun, Status> {
+    /// Creates the record of a diagnosis, or finds the one that the same request made meanwhile.
+    pub(crate) async fn begin(&self, incident: &incident::Incident, id: &str, ordinal: u32) -> Result<Begun, Status> {
         let parent = names::parse_incident("parent", &incident.name)?;
-        if let Some(found) = self.records.get(&record_id(parent, id)).await? {
-            return Ok(Begun::Found(found));
-        }
-        let filter = Filter::default().with("incident", &parent.to_string());
-        let (before, _) = self.records.list(filter, None, usize::from(u8::MAX)).await?;
         let diagnosis = v1::Diagnosis {
             name: format!("{}/diagnoses/{id}", incident.name),
             state: v1::DiagnosisState::Running.into(),
             create_time: Some(to_proto_time(self.clock.now())),
-            ordinal: u32::try_from(before.len()).unwrap_or(u32::MAX).saturating_add(1),
+            ordinal,
             ..v1::Diagnosis::default()
         };
         let record_id = record_id(parent, id);
-        self.records.create(&record_id, &diagnosis, attributes(parent, RUNNING)).await?;
-        let stored = self.records.get(&record_id).await?;
-        stored.map(Begun::New).ok_or_else(|| status::internal("a diagnosis that was written is not there"))
+        if let Write::Done(stored) = self.records.create(&record_id, &diagnosis, attributes(parent, RUNNING)).await? {
+            return Ok(Begun::New(stored));
+        }
+        let found = self.records.get(&record_id).await?;
+        found.map(Begun::Found).ok_or_else(|| status::internal("a diagnosis that is there cannot be read"))
+    }
+
+    /// The number of a diagnosis among those of its incident that is made now, from 1.
+    pub(crate) async fn next_ordinal(&self, incident: Uuid) -> Result<u32, Status> {
+        let filter = Filter::default().with("incident", &incident.to_string());
+        let (before, _) = self.records.list(filter, None, usize::from(u8::MAX)).await?;
+        Ok(u32::try_from(before.len()).unwrap_or(u32::MAX).saturating_add(1))
     }
 
     /// Argues, stores the answer and tells the incident's owner. Safe to repeat.
@@ -163,7 +167,7 @@ impl Service {
         stored: Stored<v1::Diagnosis>,
         incident: &incident::Incident,
         snapshot: Option<Evidence>,
-    ) -> Result<v1::Diagnosis, Status> {
+    ) -> Result<Stored<v1::Diagnosis>, Status> {
         let parent = names::parse_incident("parent", &incident.name)?;
         let (_, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
         let started = real_now_unix_nano();
@@ -186,18 +190,19 @@ impl Service {
         &self,
         stored: Stored<v1::Diagnosis>,
         started: Option<u64>,
-    ) -> Result<v1::Diagnosis, Status> {
+    ) -> Result<Stored<v1::Diagnosis>, Status> {
+        if stored.message.state() == v1::DiagnosisState::Running {
+            return Ok(stored);
+        }
         let (parent, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
         let key = stage_key(&id);
-        TraceContext::of_stage(parent, &key).scope(self.report_answer(&stored.message)).await?;
-        if stored.message.state() == v1::DiagnosisState::Running {
-            return Ok(stored.message);
-        }
+        let report = TraceContext::of_stage(parent, &key).scope(self.report_answer(&stored.message));
         // A round that comes after a kill no longer knows when the work began; the step is then a point.
         let started = started.unwrap_or_else(real_now_unix_nano);
-        self.stages.record(stage(parent, key, started, &stored.message)).await?;
+        let record = self.stages.record(stage(parent, key, started, &stored.message));
+        tokio::try_join!(report, record)?;
         let answer = stored.message.clone();
-        self.write(&stored, answer, ENDED).await.map(|stored| stored.message)
+        self.write(&stored, answer, ENDED).await
     }
 
     async fn write(
@@ -208,10 +213,10 @@ impl Service {
     ) -> Result<Stored<v1::Diagnosis>, Status> {
         let (parent, _) = names::parse_child("name", &message.name, "diagnoses")?;
         let name = message.name.clone();
-        if let Write::Conflict = self.records.replace(stored, &message, attributes(parent, progress)).await? {
-            return Err(status::etag_mismatch(&name));
+        match self.records.replace(stored, &message, attributes(parent, progress)).await? {
+            Write::Done(written) => Ok(written),
+            Write::Conflict => Err(status::etag_mismatch(&name)),
         }
-        self.records.get(&stored.id).await?.ok_or_else(|| status::not_found(&name))
     }
 
     fn answer(&self, running: &v1::Diagnosis, evidence: &Evidence) -> v1::Diagnosis {

@@ -42,7 +42,7 @@ impl Service {
     /// Writes a change of a record. `None` where somebody else wrote first.
     pub(crate) async fn write(&self, stored: &Stored<Kept>, kept: &Kept) -> Result<Option<Stored<Kept>>, Status> {
         match self.actions.replace(stored, kept, kept.attributes()).await? {
-            Write::Done(_) => self.find(&kept.action.name).await.map(Some),
+            Write::Done(stored) => Ok(Some(stored)),
             Write::Conflict => Ok(None),
         }
     }

@@ -3,9 +3,9 @@
 //! A write names the sequence number of the version that it replaces, so that of two only one is made. The feed of
 //! changes goes by those numbers, too: the shard's checkpoint says up to which of them every write is carried out.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -24,6 +24,8 @@ use super::{Store, keys, mappings};
 const PRUNED_MAX: u64 = 1_000;
 /// A term may have 32 KiB; what is longer than this is found by its digest.
 const TAG_BYTES_MAX: usize = 512;
+/// Versions remembered by a process; past it, all are asked for again.
+const SEEN_MAX: usize = 4_096;
 
 /// The documents of a cluster.
 #[derive(Clone, Debug)]
@@ -32,12 +34,36 @@ pub struct OpenSearchDocuments {
     index: String,
     /// When this process last created a document, in nanoseconds: no two have the same time.
     created: Arc<AtomicU64>,
+    /// What a write names of the version that it replaces, by key: who changes a document has just read or written it.
+    seen: Arc<Mutex<HashMap<String, Seen>>>,
+}
+
+/// A version of a document as the index counts it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    version: u64,
+    sequence_number: u64,
+    primary_term: u64,
+    created: u64,
+}
+
+impl Seen {
+    /// Of a document that was got or found. `None` where it does not say.
+    fn of(found: &Value) -> Option<Self> {
+        let row = &found["_source"];
+        Some(Self {
+            version: row["version"].as_u64()?,
+            sequence_number: found["_seq_no"].as_u64()?,
+            primary_term: found["_primary_term"].as_u64()?,
+            created: row["created"].as_u64()?,
+        })
+    }
 }
 
 impl OpenSearchDocuments {
     pub(super) fn new(store: &Store) -> Self {
         let index = mappings::documents(&store.prefix);
-        Self { client: Arc::clone(&store.client), index, created: Arc::default() }
+        Self { client: Arc::clone(&store.client), index, created: Arc::default(), seen: Arc::default() }
     }
 
     /// What is stored under a document's id, with the numbers that a write of it names.
@@ -47,6 +73,30 @@ impl OpenSearchDocuments {
             Err(Failure::Missing) => Ok(None),
             result => result.map(Some),
         }
+    }
+
+    /// Remembers a version, unless a newer one is known.
+    fn remember(&self, key: &str, new: Seen) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.get(key).is_some_and(|known| known.version > new.version) {
+            return;
+        }
+        if seen.len() >= SEEN_MAX {
+            seen.clear();
+        }
+        seen.insert(key.to_owned(), new);
+    }
+
+    /// What a write that replaces this version names. `None` where the document is at another one, or not there.
+    async fn place_of(&self, collection: &str, id: &str, key: &str, version: u64) -> Result<Option<Seen>, Error> {
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied();
+        if let Some(known) = known.filter(|known| known.version == version) {
+            return Ok(Some(known));
+        }
+        let Some(found) = self.stored(collection, id).await? else { return Ok(None) };
+        let seen = Seen::of(&found).ok_or_else(|| corrupt(collection, id, &Failure::corrupt("numbers", &found)))?;
+        self.remember(key, seen);
+        Ok(Some(seen).filter(|seen| seen.version == version))
     }
 
     /// Documents as a search finds them. It finds what was written before.
@@ -72,8 +122,11 @@ impl OpenSearchDocuments {
 #[async_trait]
 impl Documents for OpenSearchDocuments {
     async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, Error> {
-        let found = self.stored(collection, id).await?;
-        found.map(|found| document(collection, found)).transpose()
+        let Some(found) = self.stored(collection, id).await? else { return Ok(None) };
+        if let Some(seen) = Seen::of(&found) {
+            self.remember(&keys::digest([collection, id]), seen);
+        }
+        document(collection, found).map(Some)
     }
 
     async fn put(&self, document: NewDocument, precondition: Precondition) -> Result<u64, Error> {
@@ -87,21 +140,22 @@ impl Documents for OpenSearchDocuments {
         let (path, version, created) = match precondition {
             Precondition::Absent => (format!("{}/_create/{key}", self.index), 1, self.next_creation()),
             Precondition::Version(asked) => {
-                let found = self.stored(collection, id).await?.ok_or_else(conflict)?;
-                let number = |of: &Value, name: &str| {
-                    of[name].as_u64().ok_or_else(|| corrupt(collection, id, &Failure::corrupt(name, &found)))
-                };
-                if number(&found["_source"], "version")? != asked {
-                    return Err(conflict());
-                }
-                let (number_now, term) = (number(&found, "_seq_no")?, number(&found, "_primary_term")?);
-                let path = format!("{}/_doc/{key}?if_seq_no={number_now}&if_primary_term={term}", self.index);
-                (path, asked + 1, number(&found["_source"], "created")?)
+                let seen = self.place_of(collection, id, &key, asked).await?.ok_or_else(conflict)?;
+                let Seen { sequence_number, primary_term, created, .. } = seen;
+                let guard = format!("if_seq_no={sequence_number}&if_primary_term={primary_term}");
+                (format!("{}/_doc/{key}?{guard}", self.index), asked + 1, created)
             }
         };
         let row = row(&document, &key, version, created).to_string();
         match self.client.request(Repeat::Harmful, Method::Put, &path, Some(row.into())).await {
-            Ok(_) => Ok(version),
+            Ok(answer) => {
+                if let (Some(sequence_number), Some(primary_term)) =
+                    (answer["_seq_no"].as_u64(), answer["_primary_term"].as_u64())
+                {
+                    self.remember(&key, Seen { version, sequence_number, primary_term, created });
+                }
+                Ok(version)
+            }
             Err(Failure::Conflict) => Err(conflict()),
             Err(failure) => Err(failure.into()),
         }
@@ -122,7 +176,7 @@ impl Documents for OpenSearchDocuments {
             filters.push(json!({ "terms": { "tags": tags } }));
         }
         let mut body = json!({
-            "size": limit + 1, "track_total_hits": false,
+            "size": limit + 1, "track_total_hits": false, "seq_no_primary_term": true,
             "query": { "bool": { "filter": filters } },
             "sort": [{ "created": "desc" }, { "key": "desc" }],
         });
@@ -137,6 +191,11 @@ impl Documents for OpenSearchDocuments {
             let sort = &last["sort"];
             format!("{}/{}", sort[0], sort[1].as_str().unwrap_or_default())
         });
+        for hit in &hits {
+            if let (Some(key), Some(seen)) = (hit["_source"]["key"].as_str(), Seen::of(hit)) {
+                self.remember(key, seen);
+            }
+        }
         let documents = hits.into_iter().map(|hit| document(collection, hit)).collect::<Result<_, _>>()?;
         Ok(Page { documents, next })
     }

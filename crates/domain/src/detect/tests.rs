@@ -34,11 +34,23 @@ fn noise(seed: u64, step: i64) -> f64 {
 
 /// A shop of two services, `web` calling `cart`; `cpu` gives the use of cart's processor, `load` the requests.
 fn run(seed: u64, steps: i64, cpu: impl Fn(i64) -> f64, load: impl Fn(i64) -> f64) -> (Detector, Vec<News>) {
+    follow(seed, steps, cpu, load, |_, _, _| ())
+}
+
+/// As [`run`], with something done before each step.
+fn follow(
+    seed: u64,
+    steps: i64,
+    cpu: impl Fn(i64) -> f64,
+    load: impl Fn(i64) -> f64,
+    mut before: impl FnMut(i64, &mut Correlator, &Detector),
+) -> (Detector, Vec<News>) {
     let mut detector = Detector::new(Objectives::default());
     let mut correlator = Correlator::default();
     let mut news = Vec::new();
     let mut requests = 0.0;
     for step in 0..steps {
+        before(step, &mut correlator, &detector);
         requests += 1_000.0 * load(step) * noise(seed ^ 1, step);
         let busy = cpu(step) * load(step) * noise(seed, step);
         detector.metric(&point("cart", "process.cpu.utilization", step, PointValue::Gauge(busy)));
@@ -98,6 +110,29 @@ proptest! {
         let kept: Vec<_> = case.anomalies.values().cloned().collect();
         let since = Timestamp::from_secs(100_000 + 140 * STEP_S);
         prop_assert_eq!(detector.recovery(&kept, since).verdict, Verdict::Recovered);
+    }
+
+    #[test]
+    fn what_comes_after_an_incident_ended_is_a_case_of_its_own(seed in any::<u64>(), ended in 112_i64..118) {
+        // Trouble from 100 on that goes on when its incident is ended, is over at 120, and comes back at 125, before the
+        // case is forgotten.
+        let cpu = |step| if (100..120).contains(&step) || (125..160).contains(&step) { 0.9 } else { 0.3 };
+        let mut numbers = Vec::new();
+        let (_, news) = follow(seed, 150, cpu, |_| 1.0, |step, correlator, detector| {
+            if step == ended {
+                numbers.extend(correlator.cases().iter().map(|case| case.number));
+                numbers.iter().for_each(|number| correlator.end(*number, detector.watermark()));
+            }
+        });
+        let opened = news.iter().filter_map(|news| match news {
+            News::Opened(case, ..) => Some(case),
+            News::Cleared(_) => None,
+        });
+        let opened: Vec<_> = opened.collect();
+        prop_assert_eq!(opened.len(), 2, "{:?}", news);
+        prop_assert_eq!(&numbers, &[opened[0].number]);
+        let again = Timestamp::from_secs(100_000 + 125 * STEP_S);
+        prop_assert!(opened[1].anomalies.values().all(|anomaly| anomaly.onset >= again), "{:?}", opened[1]);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::search::Search;
 use crate::system::System;
 use crate::target::Done;
 
+/// How long an incident that waits for a person stays as it is, in seconds of the shop, before nothing more comes of it.
+const GIVEN_UP_AFTER_S: i64 = 300;
+
 /// How the incidents and actions stood before the shop broke.
 pub(crate) struct Before {
     incidents: BTreeMap<String, String>,
@@ -42,11 +45,18 @@ impl Before {
         system.detector.all_incidents().into_iter().filter(is_changed).collect()
     }
 
-    /// Whether there was an incident, and it ended.
+    /// Whether there was an incident, and it ended. One that waits for a person may go on by itself when more is known.
     pub(crate) fn is_over(&self, system: &System) -> bool {
+        let Some(now_s) = system.shop_time_s() else { return false };
         let changed = self.changed(system);
-        let is_over =
-            |incident: &Incident| matches!(incident.state(), State::Resolved | State::Duplicate | State::Escalated);
+        let is_over = |incident: &Incident| match incident.state() {
+            State::Resolved | State::Duplicate => true,
+            State::Escalated => {
+                let newest = incident.timeline.iter().filter_map(|entry| entry.time.as_ref()).next_back();
+                newest.is_some_and(|newest| now_s - newest.seconds > GIVEN_UP_AFTER_S)
+            }
+            _ => false,
+        };
         changed.iter().any(|incident| !is_own(incident)) && changed.iter().all(is_over)
     }
 

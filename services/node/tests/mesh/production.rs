@@ -227,8 +227,9 @@ fn is_measured(incident: &Incident) -> bool {
     incident.state() == State::Resolved && reason == Some(ResolutionReason::Measured)
 }
 
+/// Whether it ended. One that waits for a person may go on by itself when more is known.
 fn is_over(incident: &Incident) -> bool {
-    matches!(incident.state(), State::Resolved | State::Escalated | State::Duplicate)
+    matches!(incident.state(), State::Resolved | State::Duplicate)
 }
 
 #[test]
