@@ -18,7 +18,7 @@ const HOLD: Duration = Duration::from_secs(20);
 const TOGETHER: Duration = Duration::from_secs(600);
 /// A case is over when nothing of it was abnormal for so long.
 const QUIET: Duration = Duration::from_secs(120);
-/// Cases followed at once; beyond it, new anomalies join the newest case rather than get lost.
+/// Cases whose incident has not ended, followed at once; beyond it, new anomalies join the newest case rather than get lost.
 const CASES_MAX: usize = 64;
 /// Anomalies kept a case; the newest ones are left out.
 const ANOMALIES_MAX: usize = 256;
@@ -44,6 +44,14 @@ pub struct Case {
     ended_at: Option<Timestamp>,
 }
 
+/// When an anomaly is taken, when it was looked for before, and since when it calls for an incident.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    at: Timestamp,
+    asked_at: Timestamp,
+    calling_since: Timestamp,
+}
+
 /// What became of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
@@ -58,8 +66,9 @@ pub enum News {
 pub struct Correlator {
     cases: Vec<Case>,
     next_number: u64,
-    /// As of when the detector was asked before.
+    /// As of when the detector was asked before, and what called for nothing then though it was abnormal.
     asked_at: Timestamp,
+    dismissed: BTreeSet<AnomalyId>,
 }
 
 impl Correlator {
@@ -80,8 +89,11 @@ impl Correlator {
         let now = detector.watermark();
         let (worthy, others): (Vec<_>, Vec<_>) = detector.abnormal().into_iter().partition(|found| found.is_worthy);
         for Abnormal { anomaly, .. } in worthy {
-            self.place(anomaly, detector, now);
+            let is_new = !self.dismissed.contains(&anomaly.id);
+            let calling_since = if is_new { anomaly.detected_at } else { anomaly.detected_at.max(self.asked_at) };
+            self.place(anomaly, calling_since, detector, now);
         }
+        self.dismissed = others.iter().map(|found| found.anomaly.id.clone()).collect();
         for Abnormal { anomaly, .. } in others {
             // What calls for no incident is evidence for one of the same service.
             let is_of = |case: &&mut Case| case.ended_at.is_none() && case.services.contains(&anomaly.service);
@@ -110,11 +122,12 @@ impl Correlator {
         news
     }
 
-    fn place(&mut self, anomaly: Anomaly, detector: &Detector, now: Timestamp) {
+    fn place(&mut self, anomaly: Anomaly, calling_since: Timestamp, detector: &Detector, now: Timestamp) {
+        let took = Took { at: now, asked_at: self.asked_at, calling_since };
         // What went on when an incident ended does not call again.
         let is_known = |case: &&mut Case| case.ended_at.is_some() && case.anomalies.contains_key(&anomaly.id);
         if let Some(case) = self.cases.iter_mut().find(is_known) {
-            return case.take(anomaly, self.asked_at, now);
+            return case.take(anomaly, took);
         }
         let joined = |is_over: bool| -> Vec<usize> {
             let cases = self.cases.iter().enumerate().filter(|(_, case)| case.ended_at.is_some() == is_over);
@@ -122,15 +135,17 @@ impl Correlator {
         };
         let living = joined(false);
         if let (true, Some(over)) = (living.is_empty(), joined(true).first()) {
-            return self.cases[*over].take(anomaly, self.asked_at, now);
+            return self.cases[*over].take(anomaly, took);
         }
         let joined = living;
         let Some(&first) = joined.first() else {
-            if self.cases.len() < CASES_MAX {
-                self.cases.push(Case::new(self.next_number, anomaly, self.asked_at, now));
-                self.next_number += 1;
-            } else if let Some(newest) = self.cases.last_mut() {
-                newest.take(anomaly, self.asked_at, now);
+            let mut living = self.cases.iter_mut().filter(|case| case.ended_at.is_none());
+            match living.nth_back(0).filter(|_| living.count() + 1 >= CASES_MAX) {
+                Some(newest) => newest.take(anomaly, took),
+                None => {
+                    self.cases.push(Case::new(self.next_number, anomaly, took));
+                    self.next_number += 1;
+                }
             }
             return;
         };
@@ -141,12 +156,12 @@ impl Correlator {
                 self.cases[first].merge(other);
             }
         }
-        self.cases[first].take(anomaly, self.asked_at, now);
+        self.cases[first].take(anomaly, took);
     }
 }
 
 impl Case {
-    fn new(number: u64, anomaly: Anomaly, asked_at: Timestamp, now: Timestamp) -> Self {
+    fn new(number: u64, anomaly: Anomaly, took: Took) -> Self {
         let mut case = Self {
             number,
             services: BTreeSet::new(),
@@ -154,11 +169,11 @@ impl Case {
             onset: anomaly.onset,
             detected_at: anomaly.detected_at,
             last_active: Timestamp::EPOCH,
-            calling_since: now,
+            calling_since: took.calling_since,
             is_told: false,
             ended_at: None,
         };
-        case.take(anomaly, asked_at, now);
+        case.take(anomaly, took);
         case
     }
 
@@ -184,13 +199,13 @@ impl Case {
         apart <= TOGETHER && self.services.iter().any(|service| are_joined(service, &anomaly.service, detector))
     }
 
-    fn take(&mut self, anomaly: Anomaly, asked_at: Timestamp, now: Timestamp) {
+    fn take(&mut self, anomaly: Anomaly, took: Took) {
         self.onset = self.onset.min(anomaly.onset);
         self.detected_at = self.detected_at.min(anomaly.detected_at);
-        if self.last_active < asked_at || self.last_active == Timestamp::EPOCH {
-            self.calling_since = anomaly.detected_at.max(asked_at);
+        if self.last_active < took.asked_at {
+            self.calling_since = took.calling_since;
         }
-        self.last_active = now;
+        self.last_active = took.at;
         self.services.insert(anomaly.service.clone());
         self.keep(anomaly);
     }

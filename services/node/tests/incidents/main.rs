@@ -229,6 +229,21 @@ async fn trouble_that_comes_back_reopens_its_incident() {
     running.stop().await;
 }
 
+/// What a start reads again of an ended incident goes on for an hour: a burnt error budget. New trouble is none of that.
+#[tokio::test]
+async fn trouble_that_comes_back_after_a_restart_reopens_its_incident_too() {
+    let (mut shop, running, incident) = with_incident(17).await;
+    shop.trade(WELL, 0.0).await;
+    running.until(v1::State::Resolved).await;
+    shop.until_read().await;
+    running.kill().await;
+    let again = shop.start();
+    shop.trade(SICK, FAILING).await;
+    let back = again.until(v1::State::Escalated).await;
+    assert_eq!((back.name, back.ordinal), (incident.name, 0));
+    again.stop().await;
+}
+
 #[tokio::test]
 async fn recovery_is_what_was_measured_since() {
     let (mut shop, running, incident) = with_incident(5).await;
