@@ -4,7 +4,7 @@
 //! committed, findings are known; they are tied to the incidents that they became and open none. An instance that stood
 //! by has read all of that before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
@@ -31,6 +31,9 @@ pub const GROUP: &str = "detector";
 pub(crate) const ROUND_FOR: Duration = Duration::from_millis(500);
 /// The most records between them.
 pub(crate) const ROUND_MAX: usize = 20_000;
+/// How long partitions that another member holds are waited for, before detection begins anew without them: whoever held
+/// them may have been killed, and the lease says that nobody else detects.
+const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 /// The wait after a failure of the bus or the store.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) next: Offsets,
     /// Up to where each was handled before this start.
     pub(crate) known: Offsets,
+    /// Up to where each was taken and not committed.
+    taken: Offsets,
     /// What was read and not taken yet.
     pub(crate) merge: Merge,
 }
@@ -48,19 +53,29 @@ pub(crate) struct Reading {
 impl Reading {
     /// From these offsets on.
     pub(crate) fn from(next: Offsets) -> Self {
-        Self { merge: Merge::new(&next), next, known: Offsets::new() }
+        Self { merge: Merge::new(&next), next, known: Offsets::new(), taken: Offsets::new() }
+    }
+
+    /// Whether it can go on with these partitions, which end there: it has read exactly these, and no topic was made anew.
+    fn suits(&self, assignment: &BTreeSet<TopicPartition>, ends: &Offsets) -> bool {
+        let is_there = |(of, next): (&TopicPartition, &u64)| ends.get(of).is_some_and(|end| next <= end);
+        assignment.iter().eq(self.next.keys()) && self.next.iter().all(is_there)
+    }
+
+    /// Whether these are some of its partitions, and the others are missing.
+    fn lacks(&self, assignment: &BTreeSet<TopicPartition>) -> bool {
+        assignment.len() < self.next.len() && assignment.iter().all(|of| self.next.contains_key(of))
     }
 }
 
 impl Service {
-    /// Reads telemetry until `shutdown`, from where standing by got to.
-    pub(crate) async fn consume(&self, reading: Reading, shutdown: &CancellationToken) -> Result<(), Error> {
-        let mut reading = Some(reading);
+    /// Reads telemetry until `shutdown`, from where standing by got to. What is known outlives a membership: a broker that
+    /// restarts ends that, and tells nothing about services.
+    pub(crate) async fn consume(&self, mut reading: Reading, shutdown: &CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
             match self.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
                 Ok(mut consumer) => {
-                    let reading = reading.take().unwrap_or_default();
-                    let ended = self.read_partitions(consumer.as_mut(), reading, shutdown).await;
+                    let ended = self.read_partitions(consumer.as_mut(), &mut reading, shutdown).await;
                     if let Err(error) = consumer.close().await {
                         tracing::debug!(%error, "failed to leave the group; the lease will end");
                     }
@@ -76,16 +91,17 @@ impl Service {
         Ok(())
     }
 
-    /// Ends when partitions go elsewhere; then all is read again. The consumer holds the membership and the committed
-    /// offsets; the records are read beside it, so that partitions come in one order.
+    /// Ends when partitions go elsewhere. The consumer holds the membership and the committed offsets; the records are read
+    /// beside it, so that partitions come in one order.
     async fn read_partitions(
         &self,
         consumer: &mut dyn Consumer,
-        mut reading: Reading,
+        reading: &mut Reading,
         shutdown: &CancellationToken,
     ) -> Result<(), bus::Error> {
         let mut wait = Duration::ZERO;
         let (mut quiet, mut is_heard) = (Quiet::default(), false);
+        let (joined, mut is_begun) = (Instant::now(), false);
         loop {
             consumer.pause(&consumer.assignment());
             let batch = tokio::select! {
@@ -95,22 +111,16 @@ impl Service {
             if !batch.revoked.is_empty() {
                 return Ok(());
             }
-            if !batch.assigned.is_empty() {
-                // With each partition that comes the order is another one: detection begins anew, unless it has read
-                // exactly these.
-                let assignment: BTreeSet<TopicPartition> = consumer.assignment().into_iter().collect();
-                if !assignment.iter().eq(reading.next.keys()) {
-                    *self.brain() = Brain::new(&self.options);
-                    reading = Reading::from(self.beginnings(assignment).await?);
-                }
-                if let Err(error) = self.measure_living().await {
-                    tracing::warn!(%error, "failed to read the incidents that live; trying again");
-                    return Ok(());
-                }
-                reading.known = self.handled(&reading.next).await?;
+            let assignment: BTreeSet<TopicPartition> = consumer.assignment().into_iter().collect();
+            if !batch.assigned.is_empty() || !is_begun {
+                is_begun = self.begin(&assignment, reading, joined.elapsed() > WHOLE_WITHIN).await?;
+            }
+            if !is_begun {
+                wait = RETRY_AFTER;
+                continue;
             }
             let before = reading.next.clone();
-            let is_all = self.round(consumer, &mut reading, shutdown).await?;
+            let is_all = self.round(consumer, reading, shutdown).await?;
             is_heard |= reading.next != before;
             // What is not read yet is not silence.
             if is_all {
@@ -118,6 +128,30 @@ impl Service {
             }
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
+    }
+
+    /// Begins with these partitions, or goes on with them. `false` where some are missing that may come yet, or the store
+    /// does not say which incidents live.
+    async fn begin(
+        &self,
+        assignment: &BTreeSet<TopicPartition>,
+        reading: &mut Reading,
+        is_urgent: bool,
+    ) -> Result<bool, bus::Error> {
+        if assignment.is_empty() || (reading.lacks(assignment) && !is_urgent) {
+            return Ok(false);
+        }
+        // With each partition that comes the order is another one: detection begins anew.
+        if !reading.suits(assignment, &self.ends().await?) {
+            *self.brain() = Brain::new(&self.options);
+            *reading = Reading::from(self.beginnings(assignment.iter().cloned()).await?);
+        }
+        if let Err(error) = self.measure_living().await {
+            tracing::warn!(%error, "failed to read the incidents that live; trying again");
+            return Ok(false);
+        }
+        reading.known = self.handled(&reading.next).await?;
+        Ok(true)
     }
 
     /// Up to where each of these partitions was handled.
@@ -153,7 +187,6 @@ impl Service {
     ) -> Result<bool, bus::Error> {
         let age = if reading.known.is_empty() { Age::New } else { Age::Known };
         let until = if age == Age::New { self.ends().await? } else { reading.known.clone() };
-        let mut taken: BTreeMap<TopicPartition, u64> = BTreeMap::new();
         let mut is_all = true;
         let began = Instant::now();
         for count in 0.. {
@@ -169,9 +202,12 @@ impl Service {
                 return Ok(true);
             }
             let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };
-            taken.insert(of, delivered.position.offset + 1);
+            let next = delivered.position.offset + 1;
+            if age == Age::New {
+                reading.taken.insert(of.clone(), next);
+            }
+            reading.next.insert(of, next);
         }
-        reading.next.extend(taken.iter().map(|(of, next)| (of.clone(), *next)));
         if age == Age::Known {
             if is_all {
                 // What the topics no longer keep is behind, too.
@@ -182,8 +218,10 @@ impl Service {
             }
             return Ok(false);
         }
-        let progress: Vec<Progress> = taken.into_iter().map(|(of, next_offset)| Progress { of, next_offset }).collect();
+        let taken = reading.taken.iter();
+        let progress: Vec<Progress> = taken.map(|(of, next)| Progress { of: of.clone(), next_offset: *next }).collect();
         consumer.commit(&progress).await?;
+        reading.taken.clear();
         Ok(is_all)
     }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use llm_sre_ports::bus::{EventBus, Start};
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
+use llm_sre_proto::topics;
 use tonic::{Code, Request};
 
 use crate::shop::{Running, Shop};
@@ -62,4 +64,26 @@ async fn who_stood_by_goes_on_with_the_incident_and_opens_no_other() {
     shop.until_read().await;
     assert_eq!(second.list().await.len(), 1);
     second.stop().await;
+}
+
+/// As a broker's restart does, or a member that was killed and lingers.
+#[tokio::test]
+async fn what_is_known_outlives_a_membership() {
+    let mut shop = Shop::new(33).await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    shop.forget_telemetry().await;
+    let mut other = shop.bus.subscribe(llm_sre_detector::GROUP, &topics::TELEMETRY, Start::Earliest).await.unwrap();
+    let takes = async {
+        while other.assignment().is_empty() {
+            other.poll(1, 1, Duration::from_millis(10)).await.unwrap();
+        }
+    };
+    tokio::time::timeout(FOLLOWED_WITHIN, takes).await.unwrap();
+    other.close().await.unwrap();
+    shop.trade(SICK, FAILING).await;
+    let incident = running.until(v1::State::Escalated).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    running.stop().await;
 }
