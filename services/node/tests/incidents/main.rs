@@ -4,6 +4,7 @@
 
 mod shop;
 mod silence;
+mod slow;
 mod standby;
 mod steps;
 mod target;

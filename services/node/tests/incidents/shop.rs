@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::service::Routes;
 
+use crate::slow::SlowBus;
 use crate::target::Target;
 
 /// The services' telemetry is in partitions of its own.
@@ -40,8 +41,10 @@ const START_S: i64 = 1_700_000_000;
 /// What outlives a detector: bus, store, clock, leases.
 pub(crate) struct Shop {
     pub(crate) bus: Arc<MemoryBus>,
+    /// What detectors see of it, where that is not the bus itself.
+    pub(crate) slow: Option<SlowBus>,
     documents: Arc<MemoryDocuments>,
-    leases: Arc<MemoryLeases>,
+    pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) clock: Arc<ManualClock>,
     telemetry: Arc<MemoryTelemetry>,
     /// Where `cart` can be acted on, and what the product may do there.
@@ -79,6 +82,7 @@ impl Shop {
         let (policy, cart_speaks_every, step, requests, failed) = (None, 1, 0, 0, 0);
         Self {
             bus,
+            slow: None,
             documents,
             leases,
             clock,
@@ -122,7 +126,7 @@ impl Shop {
             Dependencies {
                 documents: self.documents.clone(),
                 leases: self.leases.clone(),
-                bus: self.bus.clone(),
+                bus: self.slow.clone().map_or_else(|| self.bus.clone() as Arc<dyn EventBus>, |slow| Arc::new(slow)),
                 clock: self.clock.clone(),
                 diagnoses: diagnoses.peer(),
                 remediation: repairs.as_ref().map(|repairs| peer::local(Routes::new(repairs.server()))),

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use llm_sre_ports::bus::{EventBus, Start};
+use llm_sre_ports::leases::Leases;
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
 use llm_sre_proto::topics;
 use tonic::{Code, Request};
 
 use crate::shop::{Running, Shop};
-use crate::{FAILING, SICK, WARM, WELL};
+use crate::slow::SlowBus;
+use crate::{FAILING, SICK, WARM, WELL, with_incident};
 
 /// Long beside the pace of standing by.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
@@ -86,4 +88,31 @@ async fn what_is_known_outlives_a_membership() {
     let incident = running.until(v1::State::Escalated).await;
     assert_eq!(incident.service.as_ref().unwrap().name, "cart");
     running.stop().await;
+}
+
+/// The lease comes while it has read half of what the other handled, and partitions are not given yet.
+#[tokio::test]
+async fn who_takes_over_half_way_does_not_take_the_past_for_news() {
+    let (mut shop, first, _) = with_incident(34).await;
+    shop.trade(WELL, 0.0).await;
+    first.until(v1::State::Resolved).await;
+    shop.until_read().await;
+    let before = first.list().await;
+    first.stop().await;
+    let lease = shop.leases.acquire("detector", "other", FOLLOWED_WITHIN * 2).await.unwrap().unwrap();
+    let slow = SlowBus::new(shop.bus.clone(), WARM.unsigned_abs());
+    shop.slow = Some(slow.clone());
+    let second = shop.start_as("second");
+    let is_half_way = async {
+        while !slow.was_asked() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(FOLLOWED_WITHIN, is_half_way).await.unwrap();
+    shop.leases.release(lease).await.unwrap();
+    slow.open();
+    shop.trade(WELL, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(second.list().await, before);
+    second.stop().await;
 }
