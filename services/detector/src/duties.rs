@@ -117,7 +117,7 @@ impl Service {
             }
             let is_done = |kept: &mut Kept| {
                 kept.duties.retain(|owed| *owed != duty);
-                if matches!(duty, Duty::Diagnose { .. }) {
+                if kept.diagnoses_owed() == 0 {
                     kept.snapshot = None;
                 }
             };

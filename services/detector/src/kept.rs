@@ -1,6 +1,6 @@
 //! What is stored of an incident: the contract's message, and beside it what is still to be done about it.
 
-use llm_sre_domain::incident::{Effect, Incident, Notice};
+use llm_sre_domain::incident::{Effect, Incident, Notice, State};
 use llm_sre_mesh::records::Attributes;
 use llm_sre_mesh::stages::real_now_unix_nano;
 use llm_sre_mesh::status;
@@ -126,8 +126,8 @@ impl Kept {
     fn owe(&mut self, incident: &Incident, effects: &[Effect]) {
         for effect in effects {
             match effect {
-                // One that is still to be asked for will know the newest, too.
-                Effect::RequestDiagnosis if self.duties.iter().any(|duty| matches!(duty, Duty::Diagnose { .. })) => {}
+                // One that is still to be asked for will know the newest, too. One that is being made does not.
+                Effect::RequestDiagnosis if self.diagnoses_owed() > usize::from(incident.state != State::Open) => {}
                 Effect::RequestDiagnosis => {
                     let request_id = self.name_call("diagnose");
                     self.duties.push(Duty::Diagnose { request_id });
@@ -146,6 +146,11 @@ impl Kept {
                 Effect::Notify(notice) => announce(incident, *notice),
             }
         }
+    }
+
+    /// How many diagnoses are still to be asked for, or were asked for and not made yet.
+    pub(crate) fn diagnoses_owed(&self) -> usize {
+        self.duties.iter().filter(|duty| matches!(duty, Duty::Diagnose { .. })).count()
     }
 
     /// Notes what the timeline has from this entry on as steps to publish.

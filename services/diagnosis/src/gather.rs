@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, Observation};
 use llm_sre_domain::telemetry::Change;
-use llm_sre_domain::{Anomaly, ServiceId, Timestamp};
+use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 use llm_sre_mesh::status;
 use llm_sre_ports::telemetry::{Range, TelemetryStore};
 use llm_sre_proto::convert::common::required_time;
@@ -29,9 +29,10 @@ pub(crate) async fn evidence(
 ) -> Result<Evidence, Status> {
     let onset = required_time("incident.onset_time", incident.onset_time.as_ref());
     let onset = onset.map_err(|error| status::internal(error.to_string()))?;
+    let own = from_incident(incident)?;
     let mut evidence = match snapshot {
-        Some(snapshot) => snapshot,
-        None => from_incident(incident)?,
+        Some(snapshot) => with_later(snapshot, own),
+        None => own,
     };
     let end = evidence.as_of + Duration::from_nanos(1);
     add_changes(store, &mut evidence, Range { start: onset - CHANGES_BEFORE, end }).await;
@@ -61,6 +62,27 @@ fn from_incident(incident: &incident::Incident) -> Result<Evidence, Status> {
             reason: "the diagnosis was asked for without the detector's snapshot".to_owned(),
         }],
         ..Evidence::default()
+    })
+}
+
+/// The detector's snapshot, with what joined the incident after it was taken: a store that was away may have kept the
+/// diagnosis waiting.
+fn with_later(mut snapshot: Evidence, own: Evidence) -> Evidence {
+    let known: BTreeSet<AnomalyId> = anomalies(&snapshot).map(|anomaly| anomaly.id.clone()).collect();
+    let later = own.facts.into_iter().filter(|fact| match &fact.observation {
+        Observation::Anomaly(anomaly) => !known.contains(&anomaly.id),
+        _ => false,
+    });
+    snapshot.facts.extend(later);
+    let newest = anomalies(&snapshot).map(|anomaly| anomaly.last_seen).max();
+    snapshot.as_of = newest.map_or(snapshot.as_of, |newest| newest.max(snapshot.as_of));
+    snapshot
+}
+
+fn anomalies(evidence: &Evidence) -> impl Iterator<Item = &Anomaly> {
+    evidence.facts.iter().filter_map(|fact| match &fact.observation {
+        Observation::Anomaly(anomaly) => Some(anomaly),
+        _ => None,
     })
 }
 

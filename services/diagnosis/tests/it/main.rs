@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_sre_diagnosis::{Dependencies, Service};
+use llm_sre_domain::evidence::Evidence;
 use llm_sre_mesh::peer;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::clock::ManualClock;
@@ -75,6 +76,25 @@ async fn a_diagnosis_cites_its_evidence_and_is_reported_once() {
     assert_eq!(world.diagnose(&name, "r1").await.unwrap().name, first.name, "the same request is the same diagnosis");
     assert_eq!(world.list(&name).await.len(), 1);
     assert_eq!(world.owner.kinds(&name), [Kind::DiagnosisStarted, Kind::DiagnosisFinished]);
+}
+
+/// A store that was away kept the diagnosis waiting, and meanwhile more was seen.
+#[tokio::test]
+async fn what_joined_after_the_snapshot_is_evidence_too() {
+    let world = world();
+    let given = incident(1, State::Open);
+    let seen: Vec<String> = given.anomalies.iter().map(|anomaly| anomaly.id.clone()).collect();
+    let name = world.owner.add(given);
+    let snapshot = v1::EvidenceSnapshot::from(&Evidence { as_of: owner::now(), ..Evidence::default() });
+    let request = v1::DiagnoseIncidentRequest {
+        parent: name,
+        snapshot: Some(snapshot),
+        ..v1::DiagnoseIncidentRequest::default()
+    };
+    let answer = world.service.diagnose_incident(Request::new(request)).await.unwrap().into_inner();
+    let cited = answer.evidence.iter().map(|fact| fact.id.as_str()).collect::<Vec<_>>();
+    assert!(!seen.is_empty() && seen.iter().all(|id| cited.iter().any(|cited| cited.ends_with(id))), "{cited:?}");
+    assert_eq!(answer.state(), v1::DiagnosisState::Succeeded);
 }
 
 #[tokio::test]
