@@ -153,7 +153,7 @@ impl Correlator {
         for &index in joined.iter().skip(1).rev() {
             if !self.cases[index].is_told {
                 let other = self.cases.remove(index);
-                self.cases[first].merge(other);
+                self.cases[first].merge(other, took.asked_at);
             }
         }
         self.cases[first].take(anomaly, took);
@@ -229,11 +229,15 @@ impl Case {
         }
     }
 
-    fn merge(&mut self, other: Case) {
+    fn merge(&mut self, other: Case, asked_at: Timestamp) {
         self.onset = self.onset.min(other.onset);
         self.detected_at = self.detected_at.min(other.detected_at);
+        // A hold that paused does not count for the one that it is joined to.
+        if other.last_active >= asked_at {
+            let own = if self.last_active >= asked_at { self.calling_since } else { other.calling_since };
+            self.calling_since = own.min(other.calling_since);
+        }
         self.last_active = self.last_active.max(other.last_active);
-        self.calling_since = self.calling_since.min(other.calling_since);
         self.services.extend(other.services);
         for anomaly in other.anomalies.into_values() {
             self.keep(anomaly);

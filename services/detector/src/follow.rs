@@ -32,16 +32,25 @@ impl Service {
     /// Reads behind the instance that detects until this one may; nothing at `shutdown`.
     pub(crate) async fn stand_by(&self, shutdown: &CancellationToken) -> Option<(Lease, Reading)> {
         let mut reading = Reading::default();
+        let mut is_close = false;
         while !shutdown.is_cancelled() {
             if let Some(lease) = self.acquire().await {
                 return Some((lease, reading));
             }
             let ask_at = Instant::now() + ASK_EVERY;
+            if is_close && let Err(error) = self.measure_living().await {
+                tracing::debug!(%error, "failed to read the incidents that live");
+            }
             while !shutdown.is_cancelled() && Instant::now() < ask_at {
                 let wait = match self.follow(&mut reading, shutdown).await {
                     Ok(false) => continue,
-                    Ok(true) => LOOK_EVERY,
+                    Ok(true) => {
+                        // Far behind, an incident's end would be noted at a time long before it.
+                        is_close = true;
+                        LOOK_EVERY
+                    }
                     Err(error) => {
+                        is_close = false;
                         tracing::warn!(%error, "failed to stand by; trying again");
                         RETRY_AFTER
                     }
@@ -59,8 +68,9 @@ impl Service {
     async fn follow(&self, reading: &mut Reading, shutdown: &CancellationToken) -> Result<bool, bus::Error> {
         let ends = self.ends().await?;
         if !ends.keys().eq(reading.next.keys()) {
+            let anew = Reading::from(self.beginnings(ends.into_keys()).await?);
             *self.brain() = Brain::new(&self.options);
-            *reading = Reading::from(self.beginnings(ends.into_keys()).await?);
+            *reading = anew;
         }
         let handled = self.handled(&reading.next).await?;
         let began = Instant::now();

@@ -143,8 +143,10 @@ impl Service {
         }
         // With each partition that comes the order is another one: detection begins anew.
         if !reading.suits(assignment, &self.ends().await?) {
+            // In this order: what is known goes with the place that it was read up to.
+            let anew = Reading::from(self.beginnings(assignment.iter().cloned()).await?);
             *self.brain() = Brain::new(&self.options);
-            *reading = Reading::from(self.beginnings(assignment.iter().cloned()).await?);
+            *reading = anew;
         }
         if let Err(error) = self.measure_living().await {
             tracing::warn!(%error, "failed to read the incidents that live; trying again");

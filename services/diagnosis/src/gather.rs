@@ -69,8 +69,10 @@ fn from_incident(incident: &incident::Incident) -> Result<Evidence, Status> {
 /// diagnosis waiting.
 fn with_later(mut snapshot: Evidence, own: Evidence) -> Evidence {
     let known: BTreeSet<AnomalyId> = anomalies(&snapshot).map(|anomaly| anomaly.id.clone()).collect();
+    // What it had in an earlier life is over, and would date the harm too early.
+    let taken = snapshot.as_of;
     let later = own.facts.into_iter().filter(|fact| match &fact.observation {
-        Observation::Anomaly(anomaly) => !known.contains(&anomaly.id),
+        Observation::Anomaly(anomaly) => anomaly.detected_at >= taken && !known.contains(&anomaly.id),
         _ => false,
     });
     snapshot.facts.extend(later);
