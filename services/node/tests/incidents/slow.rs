@@ -14,7 +14,7 @@ const POLLS: usize = 50;
 #[derive(Clone)]
 pub(crate) struct SlowBus {
     inner: Arc<MemoryBus>,
-    /// Records from this offset on cannot be read for now.
+    /// Records from this offset on cannot be read until it is open.
     until: u64,
     is_open: Arc<AtomicBool>,
     was_asked: Arc<AtomicBool>,
