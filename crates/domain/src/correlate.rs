@@ -103,7 +103,7 @@ impl Correlator {
         }
         let mut news = Vec::new();
         for case in &mut self.cases {
-            // What traffic explains by now is held on.
+            // What paused is held anew, such as what traffic explains for a moment.
             if !case.is_told && now.since(case.calling_since) >= HOLD && case.last_active == now {
                 case.is_told = true;
                 let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
