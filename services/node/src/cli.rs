@@ -172,6 +172,10 @@ pub(crate) struct Drill {
     /// Only this service; drawn from the seed where it is not said.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) service: String,
+    /// How many faults, on services of their own, each shop has to get over, one after the other. The first that does
+    /// not go well is its last.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub(crate) chain: u8,
     /// How many at once; as many as there are cores where it is not said.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,

@@ -25,7 +25,6 @@ const RUNS_MAX: u32 = 100_000;
 pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(|| uuid::Uuid::now_v7().as_u64_pair().1 & u64::from(u32::MAX));
     let episodes = plan(arguments, seed)?;
-    let total = episodes.len();
     let logging = run::logging(config, "llm-sre-drill")?;
     if arguments.output == Output::Table && arguments.again.is_none() {
         output::line(format!("seed {seed}"))?;
@@ -35,12 +34,14 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
         report::header()?;
     }
     let mut outcomes = Vec::new();
-    side_by_side::run("runs", episodes, arguments.jobs, Episode::perform, |outcome| {
-        match arguments.output {
-            Output::Table => report::row(&outcome)?,
-            Output::Json => output::json(&outcome)?,
+    side_by_side::run("runs", episodes, arguments.jobs, Episode::perform, |chain| {
+        for outcome in chain {
+            match arguments.output {
+                Output::Table => report::row(&outcome)?,
+                Output::Json => output::json(&outcome)?,
+            }
+            outcomes.push(outcome);
         }
-        outcomes.push(outcome);
         Ok(())
     })?;
     logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
@@ -49,7 +50,11 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.went_well()).count();
     if failed > 0 {
-        bail!("{failed} of {total} runs did not go as they should; --fault FAULT --again SEED repeats one of them");
+        let total = outcomes.len();
+        bail!(
+            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED repeats one of them, FAULT \
+             being the first of its chain"
+        );
     }
     Ok(())
 }
@@ -61,7 +66,7 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     let only = arguments.fault.as_deref().and_then(kind_of);
     if let Some(seed) = arguments.again {
         let (kind, service) = (only.unwrap_or_default(), arguments.service.clone());
-        return Ok(vec![Episode { kind, service, seed }]);
+        return Ok(vec![Episode { kind, service, chain: arguments.chain, seed }]);
     }
     let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
@@ -69,6 +74,7 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     let episode = |(index, (kind, service)): (usize, (FaultKind, String))| Episode {
         kind,
         service,
+        chain: if kind == FaultKind::TrafficPeak { 1 } else { arguments.chain },
         seed: mixed(seed, index as u64),
     };
     Ok(faults.chain(controls).enumerate().map(episode).collect())

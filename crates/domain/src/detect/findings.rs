@@ -22,6 +22,9 @@ const TRAFFIC_RISE: f64 = 1.1;
 const EXPLAINED_FACTOR: f64 = 1.35;
 /// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
 const TRAFFIC_LAG_MAX: Duration = Duration::from_secs(60);
+/// A process is gone that said nothing of a signal for longer than both of these, while others of its service speak.
+const GONE_AFTER: Duration = Duration::from_secs(120);
+const GONE_INTERVALS: f64 = 5.0;
 /// Log templates and changes cited at most of one service.
 const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
@@ -99,7 +102,8 @@ impl Detector {
     }
 
     fn outside(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
-        let anomaly = self.of_excursion(seen, seen.series.excursion()?);
+        let excursion = seen.series.excursion().filter(|_| !self.is_left(seen))?;
+        let anomaly = self.of_excursion(seen, excursion);
         let is_worthy = match seen.signal() {
             Signal::Latency | Signal::Errors => self.is_sure(seen, felt),
             Signal::LogBurst => true,
@@ -107,6 +111,14 @@ impl Detector {
             _ => false,
         };
         Some(Abnormal { anomaly, is_worthy })
+    }
+
+    /// Whether its process is gone while its service goes on, so that the last that it said describes nothing that is.
+    pub(super) fn is_left(&self, seen: Seen<'_>) -> bool {
+        let patience = GONE_AFTER.max(Duration::from_secs_f64(GONE_INTERVALS * seen.series.interval_s()));
+        let is_gone = |last: Timestamp| self.watermark.since(last) > patience;
+        let goes_on = self.pulses.get(&seen.group.service).is_some_and(|pulse| !is_gone(pulse.last));
+        !seen.origin.instance.is_empty() && is_gone(seen.series.last) && goes_on
     }
 
     /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests

@@ -127,7 +127,7 @@ impl Detector {
         }
         let key = series_key(anomaly);
         let own = self.table.get(&key);
-        let is_heard = own.is_some_and(|seen| is_heard_after(seen, since));
+        let is_heard = own.is_some_and(|seen| self.speaks(seen, since));
         let look = match own {
             Some(seen) if is_heard || key.instance.is_empty() => judge(seen, seen, anomaly.direction, since),
             _ if !key.instance.is_empty() => self.look_at_others(&key, anomaly.direction, since),
@@ -144,7 +144,7 @@ impl Detector {
     /// usual for it, or, where it is too young to know, for the one that is gone.
     fn look_at_others(&self, key: &SeriesKey, direction: Direction, since: Timestamp) -> Look {
         let gone = self.table.get(key);
-        let is_other = |seen: &Seen<'_>| seen.origin.instance != key.instance && is_heard_after(*seen, since);
+        let is_other = |seen: &Seen<'_>| seen.origin.instance != key.instance && self.speaks(*seen, since);
         let mut time: Option<Timestamp> = None;
         for seen in self.table.alike(key).filter(is_other) {
             let usual = if seen.is_warm() { seen } else { gone.unwrap_or(seen) };
@@ -163,9 +163,15 @@ impl Detector {
     /// The anomaly's own series, or once that is silent, one that took over.
     fn speaker(&self, anomaly: &Anomaly, since: Timestamp) -> Option<Seen<'_>> {
         let key = series_key(anomaly);
-        let speaks = |seen: &Seen<'_>| is_heard_after(*seen, since);
+        let speaks = |seen: &Seen<'_>| self.speaks(*seen, since);
         let took_over = || self.table.alike(&key).find(|seen| !key.instance.is_empty() && speaks(seen));
         self.table.get(&key).filter(speaks).or_else(took_over)
+    }
+
+    /// Whether a series was heard after a time, and its process is there still: one that was replaced meanwhile would hold
+    /// up for ever what is measured.
+    fn speaks(&self, seen: Seen<'_>, since: Timestamp) -> bool {
+        seen.series.last > since && !self.is_left(seen)
     }
 
     /// The share of requests that use the budget up.
@@ -202,10 +208,6 @@ fn too_few(what: &str) -> String {
 
 fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Arc<str>, std::sync::Arc<str>) {
     (anomaly.service.clone(), anomaly.origin.instance.clone(), anomaly.metric.clone(), anomaly.dimension.clone())
-}
-
-fn is_heard_after(seen: Seen<'_>, since: Timestamp) -> bool {
-    seen.series.last > since
 }
 
 /// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.

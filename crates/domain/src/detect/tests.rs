@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+mod gone;
 mod rare;
 
 use super::*;

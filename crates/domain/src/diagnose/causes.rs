@@ -113,11 +113,15 @@ fn lag(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&Fact]) -> Option<Durati
     before.map(|time| harm.since(time)).min().filter(|lag| *lag <= CHANGE_WINDOW)
 }
 
-/// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did.
+/// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did. An
+/// error budget burns on for an hour after trouble that is over, so that it dates harm only where nothing else does.
 fn harm_onset(own: &[&Anomaly]) -> Option<Timestamp> {
     let first =
         |is: &dyn Fn(&Anomaly) -> bool| own.iter().filter(|anomaly| is(anomaly)).map(|anomaly| anomaly.onset).min();
-    first(&is_symptom).or_else(|| first(&|anomaly| anomaly.signal == Signal::Saturation)).or_else(|| first(&|_| true))
+    first(&|anomaly| is_symptom(anomaly) && anomaly.signal != Signal::BudgetBurn)
+        .or_else(|| first(&is_symptom))
+        .or_else(|| first(&|anomaly| anomaly.signal == Signal::Saturation))
+        .or_else(|| first(&|_| true))
 }
 
 /// The claim, what to do now, and what to change for good.

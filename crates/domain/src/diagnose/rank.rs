@@ -221,6 +221,18 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_burns_since_other_trouble_acquits_no_change() {
+        let mut burn = fact("a", Signal::BudgetBurn, "error_budget.burn_rate", 9.0);
+        if let Observation::Anomaly(anomaly) = &mut burn.observation {
+            anomaly.onset = Timestamp::from_secs(400);
+        }
+        let facts = vec![burn.clone(), fact("a", Signal::Errors, "e", 20.0), deployment("a", 980)];
+        assert_eq!(argue(facts, &[]).hypotheses[0].cause, CauseKind::BadDeployment);
+        let facts = vec![burn, deployment("a", 980)];
+        assert_eq!(argue(facts, &[]).hypotheses[0].cause, CauseKind::ServiceDegradation, "nothing came after it");
+    }
+
+    #[test]
     fn what_was_changed_outweighs_what_was_not() {
         let facts = vec![fact("a", Signal::Latency, "d", 20.0), fact("b", Signal::Latency, "d", 15.0)];
         assert_eq!(argue(facts.clone(), &[]).hypotheses[0].service, ServiceId::named("a"));

@@ -1,9 +1,10 @@
 //! One shop, one fault or control, and what the product made of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::clock::{Clock, ScaledClock};
 use llm_sre_proto::convert::common::from_proto_time;
@@ -14,6 +15,7 @@ use llm_sre_proto::simulator::v1::{Fault, FaultKind, FaultState, InjectFaultRequ
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::{FAULTS, mixed};
 use crate::client::{Services, kind_text, service_text, what};
 use crate::{demo, output, wiring};
 
@@ -22,11 +24,16 @@ const EPOCH_S: i64 = 1_767_600_000;
 /// How long a shop runs before something happens: at least so long, and up to so much longer by its seed.
 const WARM_UP: Duration = Duration::from_secs(15 * 60);
 const WARM_UP_MORE_S: u64 = 30 * 60;
+/// How long a shop is well between two faults: at least so long, and up to so much longer by its seed.
+const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE_MORE_S: u64 = 9 * 60;
 /// How long an incident may take from the fault to its end, and how long is watched after that for what comes late.
 const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
 const AFTERWARDS: Duration = Duration::from_secs(15 * 60);
 /// Hypotheses that an outcome names.
 const HYPOTHESES_SAID: usize = 5;
+/// How often a service is drawn for one more fault.
+const DRAWS_MAX: u64 = 64;
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -36,6 +43,8 @@ pub(super) struct Episode {
     pub(super) kind: FaultKind,
     /// Which service; drawn from the seed where it is empty.
     pub(super) service: String,
+    /// How many faults there are, the others drawn, one after the other.
+    pub(super) chain: u8,
     pub(super) seed: u64,
 }
 
@@ -69,7 +78,7 @@ pub(super) struct Outcome {
     pub(super) onset: String,
     pub(super) seed: u64,
     pub(super) ending: Ending,
-    /// Incidents of the fault, and incidents opened before it.
+    /// Incidents of the fault, and those between it and the fault before.
     pub(super) incidents: usize,
     pub(super) early_incidents: usize,
     /// The place of the true service among the hypotheses of the first diagnosis, from 1.
@@ -81,8 +90,9 @@ pub(super) struct Outcome {
     pub(super) diagnosed_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recovered_s: Option<f64>,
-    /// What the first diagnosis says, most likely first.
+    /// What the first diagnosis says, most likely first, and what it argues from, oldest first.
     pub(super) hypotheses: Vec<String>,
+    pub(super) evidence: Vec<String>,
     pub(super) actions: Vec<String>,
     /// What the incidents' timelines say, for who looks into it.
     pub(super) timeline: Vec<String>,
@@ -101,13 +111,13 @@ impl Outcome {
 }
 
 impl Episode {
-    /// Runs it on this thread, in virtual time.
-    pub(super) fn perform(&self) -> anyhow::Result<Outcome> {
+    /// Runs it on this thread, in virtual time. An outcome for each fault.
+    pub(super) fn perform(&self) -> anyhow::Result<Vec<Outcome>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
         runtime.block_on(self.run()).with_context(|| format!("the run with seed {} broke", self.seed))
     }
 
-    async fn run(&self) -> anyhow::Result<Outcome> {
+    async fn run(&self) -> anyhow::Result<Vec<Outcome>> {
         let clock = Arc::new(ScaledClock::starting_at(Timestamp::from_secs(EPOCH_S), 1.0)?);
         let mut config = crate::config::Config::default();
         config.store.path = wiring::IN_MEMORY.into();
@@ -131,22 +141,62 @@ impl Episode {
         outcome
     }
 
-    async fn watch(&self, services: &Services, clock: &dyn Clock) -> anyhow::Result<Outcome> {
+    async fn watch(&self, services: &Services, clock: &dyn Clock) -> anyhow::Result<Vec<Outcome>> {
         clock.sleep(WARM_UP + Duration::from_secs((self.seed >> 16) % WARM_UP_MORE_S)).await;
-        let request = InjectFaultRequest {
-            kind: self.kind.into(),
-            service_name: self.service.clone(),
-            seed: self.seed,
-            ..InjectFaultRequest::default()
-        };
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut known = BTreeSet::new();
+        for turn in 0..self.chain {
+            let outcome = self.live_through(services, clock, turn, &outcomes, &mut known).await?;
+            let is_over = !outcome.went_well();
+            outcomes.push(outcome);
+            if is_over {
+                break;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Injects a fault, waits for what it comes to, and for what comes late.
+    async fn live_through(
+        &self,
+        services: &Services,
+        clock: &dyn Clock,
+        turn: u8,
+        before: &[Outcome],
+        known: &mut BTreeSet<String>,
+    ) -> anyhow::Result<Outcome> {
+        let request = self.request(services, turn, before).await?;
         let fault = services.simulator().inject_fault(request).await?.into_inner();
         let started = time(fault.start_time.as_ref());
         let deadline = started + EPISODE_MAX;
         while clock.now() < deadline && !self.is_over(services, started).await? {
             clock.sleep(LOOK_EVERY).await;
         }
-        clock.sleep(AFTERWARDS).await;
-        self.judge(services, &fault.name).await
+        let is_last = turn + 1 == self.chain;
+        let pause = PAUSE + Duration::from_secs((mixed(self.seed, turn.into()) >> 16) % PAUSE_MORE_S);
+        clock.sleep(if is_last { AFTERWARDS } else { pause }).await;
+        self.judge(services, &fault.name, known).await
+    }
+
+    /// What is broken at this turn: at the first what was asked for, then what the seed draws, on a service that was well
+    /// so far, since trouble that comes back to a service reopens its incident.
+    async fn request(&self, services: &Services, turn: u8, before: &[Outcome]) -> anyhow::Result<InjectFaultRequest> {
+        if turn == 0 {
+            let (kind, service_name) = (self.kind.into(), self.service.clone());
+            return Ok(InjectFaultRequest { kind, service_name, seed: self.seed, ..InjectFaultRequest::default() });
+        }
+        for draw in 0..DRAWS_MAX {
+            let seed = mixed(self.seed, u64::from(turn) * DRAWS_MAX + draw);
+            let kind = FAULTS[usize::try_from(seed >> 40)? % FAULTS.len()];
+            let request = InjectFaultRequest { kind: kind.into(), seed, ..InjectFaultRequest::default() };
+            let asked = InjectFaultRequest { validate_only: true, ..request.clone() };
+            let drawn = services.simulator().inject_fault(asked).await?.into_inner();
+            let service = service_text(drawn.service.as_ref());
+            if before.iter().all(|outcome| outcome.service != service) {
+                return Ok(request);
+            }
+        }
+        bail!("no service is left that was well so far")
     }
 
     /// Whether nothing more is to be waited for: the incident ended or was escalated, or the control is over.
@@ -162,12 +212,16 @@ impl Episode {
         Ok(!opened.is_empty() && opened.iter().all(is_over))
     }
 
-    async fn judge(&self, services: &Services, name: &str) -> anyhow::Result<Outcome> {
+    /// What a fault came to. Incidents that are `known` are of faults before it.
+    async fn judge(&self, services: &Services, name: &str, known: &mut BTreeSet<String>) -> anyhow::Result<Outcome> {
         let faults = services.simulator().list_faults(ListFaultsRequest::default()).await?.into_inner().faults;
         let fault = faults.into_iter().find(|fault| fault.name == name).context("the fault is gone")?;
         let started = time(fault.start_time.as_ref());
-        let (mut own, early): (Vec<_>, Vec<_>) =
-            incidents(services).await?.into_iter().partition(|incident| detected(incident) >= started);
+        let (mut own, early): (Vec<_>, Vec<_>) = incidents(services)
+            .await?
+            .into_iter()
+            .filter(|incident| known.insert(incident.name.clone()))
+            .partition(|incident| detected(incident) >= started);
         own.sort_by_key(detected);
         let first = own.first();
         let mut actions = Vec::new();
@@ -176,7 +230,10 @@ impl Episode {
             let listed = services.remediation().list_actions(request).await?.into_inner().actions;
             let text = |action| {
                 let state: &llm_sre_proto::remediation::v1::Action = action;
-                format!("{} {}", what(action), output::short(state.state().as_str_name(), "ACTION_STATE_"))
+                let measured =
+                    state.recovery.as_ref().map_or(String::new(), |recovery| format!(": {}", recovery.reason));
+                let ended = output::short(state.state().as_str_name(), "ACTION_STATE_");
+                format!("{} {ended}{measured}", what(action))
             };
             actions.extend(listed.iter().map(text));
         }
@@ -197,6 +254,7 @@ impl Episode {
             rank: diagnosis.as_ref().and_then(|diagnosis| rank(diagnosis, &fault)),
             detected_s: first.map(|incident| after(detected(incident))),
             hypotheses: diagnosis.iter().flat_map(said).collect(),
+            evidence: diagnosis.iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
             diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
             recovered_s: ended.map(|incident| after(time(incident.end_time.as_ref()))),
             actions,
@@ -245,6 +303,14 @@ fn said(diagnosis: &Diagnosis) -> impl Iterator<Item = String> {
     diagnosis.hypotheses.iter().take(HYPOTHESES_SAID).map(|hypothesis| {
         let cause = output::short(hypothesis.cause().as_str_name(), "CAUSE_KIND_");
         format!("{} {cause} {:.2}", service_text(hypothesis.service.as_ref()), hypothesis.confidence)
+    })
+}
+
+/// Each fact of a diagnosis, by its time after the fault.
+fn argued(diagnosis: &Diagnosis, started: Timestamp) -> impl Iterator<Item = String> {
+    diagnosis.evidence.iter().map(move |fact| {
+        let at = time(fact.time.as_ref()).as_nanos() - started.as_nanos();
+        format!("{:>6} s  {}: {}", at / 1_000_000_000, service_text(fact.service.as_ref()), fact.summary)
     })
 }
 

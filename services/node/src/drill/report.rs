@@ -33,7 +33,8 @@ pub(super) fn row(outcome: &Outcome) -> std::io::Result<()> {
         word(outcome.ending)
     ))?;
     if !outcome.went_well() {
-        for text in outcome.hypotheses.iter().chain(&outcome.timeline).chain(&outcome.actions) {
+        for text in outcome.hypotheses.iter().chain(&outcome.evidence).chain(&outcome.timeline).chain(&outcome.actions)
+        {
             output::line(format!("    {text}"))?;
         }
     }
