@@ -66,6 +66,8 @@ fn the_compose_file_is_valid_and_shows_itself_to_this_machine_only() {
         }
         assert!(!service["image"].as_str().unwrap().ends_with(":latest"), "{name} has no pinned version");
     }
+    let built: Vec<_> = services(&project).filter(|(_, service)| service["build"].is_object()).collect();
+    assert!(matches!(built[..], [(_, service)] if is_ours(service)), "one service builds the image for all: {built:?}");
     for name in ["kafka", "opensearch", "opensearch-dashboards", "jaeger", "collector", "gateway", "simulator"] {
         assert!(project["services"][name].is_object(), "{name}");
     }
