@@ -55,6 +55,7 @@ fn kind(event: &v1::IncidentEvent) -> Result<EventKind, ConvertError> {
         Kind::Verified => EventKind::Verified {
             action: action(event)?,
             verdict: known("event.verdict", event.verdict, |value: v1::RecoveryVerdict| value.into())?,
+            reason,
         },
         Kind::RollbackStarted => EventKind::RollbackStarted { action: action(event)? },
         Kind::RolledBack => EventKind::RolledBack { action: action(event)? },

@@ -7,8 +7,10 @@ mod opensearch;
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest that one HTTP exchange with a local server may take.
 const HTTP_WITHIN: Duration = Duration::from_secs(10);
 const LOG_TAIL_LINES: usize = 20;
+/// Below those that systems give to whoever connects: any of these could be gone before a server takes it, or while one
+/// that was killed is away.
+const PORTS: Range<u16> = 20_000..32_000;
+const PORT_DRAWS_MAX: u32 = 100_000;
 
 /// The path of a part, or nothing where it is not installed: then the caller returns, and the run counts a skip.
 ///
@@ -55,10 +61,15 @@ fn repository() -> PathBuf {
 
 /// Ports that were free a moment ago, all different.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    // All are held until the last is known, or the system might give the same one twice.
+    let random = RandomState::new();
+    let mut drawn = (0..PORT_DRAWS_MAX).map(|turn| {
+        let offset = random.hash_one(turn) % u64::from(PORTS.end - PORTS.start);
+        PORTS.start + u16::try_from(offset).unwrap_or_default()
+    });
+    // All are held until the last is known, or one might be drawn twice.
     let held: [TcpListener; N] = std::array::from_fn(|_| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap_or_else(|error| panic!("failed to bind a free port: {error}"))
+        let free = drawn.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+        free.unwrap_or_else(|| panic!("no port of {PORTS:?} is free"))
     });
     held.map(|listener| listener.local_addr().map(|address| address.port()).unwrap_or_default())
 }

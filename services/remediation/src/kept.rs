@@ -99,7 +99,18 @@ impl Kept {
     /// Owes the incident's owner a report. `again` sets apart what one action can say more than once.
     pub(crate) fn owe_report(&mut self, kind: &EventKind, actor: &Actor, again: &str) {
         let id = format!("{}/{}{again}", self.action.name, report::kind(kind));
+        let kind = &self.with_reason(kind.clone());
         self.unreported.extend(report::request(&self.incident_name(), &self.action.name, kind, actor, id));
+    }
+
+    /// A verdict with what was measured for it, which the domain does not know.
+    fn with_reason(&self, kind: EventKind) -> EventKind {
+        match (kind, &self.action.recovery) {
+            (EventKind::Verified { action, verdict, .. }, Some(recovery)) => {
+                EventKind::Verified { action, verdict, reason: recovery.reason.clone() }
+            }
+            (kind, _) => kind,
+        }
     }
 
     /// Owes the audit record a step.

@@ -49,7 +49,10 @@ pub(crate) fn request(
         | EventKind::NothingToDo { reason }
         | EventKind::ActionFailed { reason, .. }
         | EventKind::RollbackFailed { reason, .. } => message.message.clone_from(reason),
-        EventKind::Verified { verdict, .. } => message.verdict = wire_verdict(*verdict).into(),
+        EventKind::Verified { verdict, reason, .. } => {
+            message.verdict = wire_verdict(*verdict).into();
+            message.message.clone_from(reason);
+        }
         _ => {}
     }
     Some(v1::RecordEventRequest { name: incident.to_owned(), request_id, event: Some(message) })

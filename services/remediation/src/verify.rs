@@ -20,6 +20,12 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// For so long after a recipe's deadline a detector may be away, or not have read that far: that it sees nothing says
 /// nothing against the action, which would be taken back although it may have helped.
 const BLIND_MAX: Duration = Duration::from_secs(3_600);
+/// How far before a recipe's deadline the samples may end that a verdict against the action rests on: senders that come
+/// once a minute are usual.
+const STALE_MAX: Duration = Duration::from_secs(90);
+/// For so long, in telemetry read after the deadline, newer samples are waited for: after an outage, those of one service
+/// may come long after those of others.
+const LATE_MAX: Duration = Duration::from_secs(300);
 
 impl Service {
     /// Measures recovery once, where it is time to. Only the recipe's deadline ends the wait for it, once telemetry was
@@ -43,8 +49,8 @@ impl Service {
             }
         };
         let is_late = action.deadline.is_some_and(|deadline| {
-            let is_read = measured.as_ref().is_some_and(|measured| has_read(measured, deadline));
-            now >= deadline && (is_read || now.since(deadline) >= BLIND_MAX)
+            let is_known = measured.as_ref().is_some_and(|measured| is_known_by(measured, deadline));
+            now >= deadline && (is_known || now.since(deadline) >= BLIND_MAX)
         });
         let measured = measured.or_else(|| stored.message.action.recovery.clone());
         let verdict = measured.as_ref().map(incident::CheckRecoveryResponse::verdict);
@@ -115,6 +121,13 @@ impl Service {
         };
         self.apply(&stored, event, &Actor::product(), |_| ()).await
     }
+}
+
+/// Whether a measurement tells how it was at a time: telemetry was read that far, and what it rests on was measured about
+/// then, or nothing newer came for long.
+fn is_known_by(measured: &incident::CheckRecoveryResponse, deadline: Timestamp) -> bool {
+    let newest = measured.measured_time.as_ref().map(from_proto_time).unwrap_or_default();
+    has_read(measured, deadline) && (newest + STALE_MAX >= deadline || has_read(measured, deadline + LATE_MAX))
 }
 
 /// Whether telemetry was read up to a time. A detector that does not say is believed.

@@ -18,8 +18,8 @@ pub struct Recovery {
     pub verdict: Verdict,
     /// Why, in a sentence.
     pub reason: String,
-    /// Event time up to which every signal was measured: the earliest of their newest samples, so that one that fell
-    /// silent is not covered by others.
+    /// Event time up to which this was measured. Of what recovered, the earliest of the signals' newest samples, so that
+    /// one that fell silent is not covered by others; of what did not, the newest sample of a signal outside.
     pub measured_at: Timestamp,
     /// How many signals took part.
     pub samples: u32,
@@ -59,6 +59,7 @@ impl Detector {
             .iter()
             .filter(|anomaly| !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::NewLogTemplate));
         let mut until: Option<Timestamp> = None;
+        let mut unwell_at: Option<Timestamp> = None;
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         let mut signals = Vec::new();
@@ -72,7 +73,7 @@ impl Detector {
                 }
                 Look::Outside(time, what) => {
                     outside.push(what);
-                    until = Some(until.map_or(time, |until| until.min(time)));
+                    unwell_at = unwell_at.max(Some(time));
                 }
                 Look::TooFew(what) => missing.push(what),
                 Look::Gone => {}
@@ -87,7 +88,7 @@ impl Detector {
         Recovery {
             verdict,
             reason,
-            measured_at: until.unwrap_or_default(),
+            measured_at: unwell_at.or(until).unwrap_or_default(),
             samples: inside + u32::try_from(outside.len()).unwrap_or(0),
             signals,
         }

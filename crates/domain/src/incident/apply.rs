@@ -127,7 +127,7 @@ impl Step<'_> {
             EventKind::ActionSucceeded { action } => self.succeeded(action),
             EventKind::ActionFailed { action, reason } => self.failed(action, &reason),
             EventKind::ActionUnknown { action } => self.unknown(action),
-            EventKind::Verified { action, verdict } => self.verified(action, verdict),
+            EventKind::Verified { action, verdict, reason } => self.verified(action, verdict, &reason),
             EventKind::RollbackStarted { action } => self.rollback_started(action),
             EventKind::RolledBack { action } => self.rolled_back(action),
             EventKind::RollbackFailed { action, reason } => self.rollback_failed(action, &reason),

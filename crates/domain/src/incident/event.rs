@@ -181,6 +181,8 @@ pub enum EventKind {
         action: ActionId,
         /// What was measured.
         verdict: Verdict,
+        /// Which signals say so, in one line; empty where nobody knows.
+        reason: String,
     },
     /// A person ordered that the action be undone before the verdict.
     RollbackStarted {

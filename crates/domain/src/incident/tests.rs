@@ -107,7 +107,7 @@ fn about_action() -> impl Strategy<Value = EventKind> {
             5 => EventKind::ActionSucceeded { action },
             6 => EventKind::ActionFailed { action, reason },
             7 => EventKind::ActionUnknown { action },
-            8 => EventKind::Verified { action, verdict },
+            8 => EventKind::Verified { action, verdict, reason },
             9 => EventKind::RolledBack { action },
             10 => EventKind::RollbackFailed { action, reason },
             _ => EventKind::RollbackStarted { action },
@@ -148,7 +148,7 @@ fn ended_rightly(before: &Incident, after: &Incident, kind: &EventKind) -> bool 
         || match resolution.reason {
             ResolutionReason::Measured => {
                 matches!(before.state, State::Verifying | State::Escalated)
-                    && matches!(kind, EventKind::Verified { action, verdict: Verdict::Recovered } if before.action == Some(*action))
+                    && matches!(kind, EventKind::Verified { action, verdict: Verdict::Recovered, .. } if before.action == Some(*action))
             }
             ResolutionReason::SelfRecovered => {
                 !before.state.is_acting() && *kind == EventKind::RecoveryMeasured { verdict: Verdict::Recovered }
@@ -284,11 +284,11 @@ fn the_second_hypothesis_repairs_it() {
             proposed(0),
             EventKind::ActionStarted { action: action(0) },
             EventKind::ActionSucceeded { action: action(0) },
-            EventKind::Verified { action: action(0), verdict: Verdict::Inconclusive },
+            EventKind::Verified { action: action(0), verdict: Verdict::Inconclusive, reason: String::new() },
             EventKind::RolledBack { action: action(0) },
             proposed(1),
             EventKind::ActionSucceeded { action: action(1) },
-            EventKind::Verified { action: action(1), verdict: Verdict::Recovered },
+            EventKind::Verified { action: action(1), verdict: Verdict::Recovered, reason: String::new() },
         ],
         expect![[r#"
             diagnosis started: Diagnosing []

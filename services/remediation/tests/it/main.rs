@@ -21,6 +21,7 @@ use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{peer, status};
 use llm_sre_ports::clock::{Clock, ManualClock};
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
+use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
 use llm_sre_proto::diagnosis::v1::diagnosis_service_server::DiagnosisServiceServer;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentServiceServer;
@@ -306,6 +307,27 @@ async fn a_detector_that_is_behind_or_away_says_nothing_against_an_action() {
         world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
         assert_eq!((world.calls("execute"), world.calls("undo")), (1, 0));
         assert_eq!(world.incident_state(), State::Resolved);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_service_showed_long_before_the_deadline_says_nothing_at_it() {
+    for comes_late in [true, false] {
+        let world = World::new(Autonomy::Auto);
+        let service = world.service();
+        let action = world.propose(&service, false).await.unwrap();
+        let verifying = world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+        let now = world.clock.now();
+        let deadline = from_proto_time(&verifying.deadline_time.unwrap());
+        *world.owner.sight.lock().unwrap() = Sight::Stale(now + Duration::from_secs(60));
+        world.run_for(&service, deadline.since(now) + Duration::from_secs(60)).await;
+        if comes_late {
+            *world.owner.sight.lock().unwrap() = Sight::Clear;
+            world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+        } else {
+            world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+        }
+        assert_eq!((world.calls("execute"), world.calls("undo")), (1, usize::from(!comes_late)));
     }
 }
 

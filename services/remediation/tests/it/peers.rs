@@ -37,6 +37,8 @@ pub(crate) enum Sight {
     Clear,
     /// Nothing after this time.
     Until(Timestamp),
+    /// All up to the present, but of the incident's own signals nothing after this time, when they were not well.
+    Stale(Timestamp),
     /// Nobody can ask it.
     Gone,
 }
@@ -61,15 +63,17 @@ impl incident::incident_service_server::IncidentService for Owner {
         &self,
         _: Request<incident::CheckRecoveryRequest>,
     ) -> Answer<incident::CheckRecoveryResponse> {
-        let (read, verdict) = match (*self.sight.lock().unwrap(), *self.recovered.lock().unwrap()) {
+        let now = self.clock.now();
+        let (read, measured, verdict) = match (*self.sight.lock().unwrap(), *self.recovered.lock().unwrap()) {
             (Sight::Gone, _) => return Err(Status::unavailable("the detector is away")),
-            (Sight::Until(time), _) => (time, incident::RecoveryVerdict::Inconclusive),
-            (Sight::Clear, true) => (self.clock.now(), incident::RecoveryVerdict::Recovered),
-            (Sight::Clear, false) => (self.clock.now(), incident::RecoveryVerdict::NotRecovered),
+            (Sight::Until(time), _) => (time, time, incident::RecoveryVerdict::Inconclusive),
+            (Sight::Stale(time), _) => (now, time, incident::RecoveryVerdict::NotRecovered),
+            (Sight::Clear, true) => (now, now, incident::RecoveryVerdict::Recovered),
+            (Sight::Clear, false) => (now, now, incident::RecoveryVerdict::NotRecovered),
         };
         Ok(Response::new(incident::CheckRecoveryResponse {
             verdict: verdict.into(),
-            measured_time: Some(to_proto_time(read)),
+            measured_time: Some(to_proto_time(measured)),
             read_time: Some(to_proto_time(read)),
             ..Default::default()
         }))

@@ -83,17 +83,19 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn verified(&mut self, action: ActionId, verdict: Verdict) -> Outcome {
+    pub(super) fn verified(&mut self, action: ActionId, verdict: Verdict, reason: &str) -> Outcome {
         match self.incident.state {
             State::Verifying => self.same_action(action)?,
             // The incident's own deadline was quicker than the action; what was measured still holds.
             State::Escalated if self.incident.action == Some(action) && verdict == Verdict::Recovered => {}
             _ => return self.late(action),
         }
+        let because =
+            |outcome: &str| if reason.is_empty() { outcome.to_owned() } else { format!("{outcome}: {reason}") };
         match verdict {
             Verdict::Recovered => self.resolve(ResolutionReason::Measured, String::new(), "recovered, as measured"),
-            Verdict::NotRecovered => self.roll_back(action, "not recovered, as measured"),
-            Verdict::Inconclusive => self.roll_back(action, "recovery could not be measured"),
+            Verdict::NotRecovered => self.roll_back(action, &because("not recovered, as measured")),
+            Verdict::Inconclusive => self.roll_back(action, &because("recovery could not be measured")),
         }
         Ok(())
     }

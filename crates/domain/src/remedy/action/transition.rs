@@ -152,7 +152,7 @@ impl Action {
     }
 
     fn verify(&mut self, verdict: Verdict, now: Timestamp) -> Vec<ActionEffect> {
-        let told = report(EventKind::Verified { action: self.plan.id, verdict });
+        let told = report(EventKind::Verified { action: self.plan.id, verdict, reason: String::new() });
         let outcome = match verdict {
             Verdict::Recovered => {
                 self.end(ActionState::Succeeded, "recovered, as measured".to_owned(), now);
