@@ -14,6 +14,7 @@ mod known;
 mod load;
 mod logs;
 mod objectives;
+mod present;
 mod pulse;
 mod rates;
 mod recent;

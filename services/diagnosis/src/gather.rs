@@ -7,7 +7,7 @@ use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, Observation};
 use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 use llm_sre_mesh::status;
-use llm_sre_ports::telemetry::{Range, TelemetryStore};
+use llm_sre_ports::telemetry::{CallSum, Error, Range, TelemetryStore};
 use llm_sre_proto::convert::common::required_time;
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
@@ -21,24 +21,48 @@ const CHANGES_MAX: usize = 500;
 /// At most this many edges.
 const CALLS_MAX: usize = 10_000;
 
-/// The evidence about an incident. What the store does not give becomes a named gap, never an absence.
-pub(crate) async fn evidence(
+/// What the store adds, or why it does not.
+pub(crate) struct Found {
+    changes: Result<Vec<Change>, Error>,
+    calls: Result<Vec<CallSum>, Error>,
+}
+
+/// Reads what the store knows of the time around an incident.
+pub(crate) async fn read(
     store: &dyn TelemetryStore,
     incident: &incident::Incident,
-    snapshot: Option<Evidence>,
-) -> Result<Evidence, Status> {
+    snapshot: Option<&Evidence>,
+) -> Result<Found, Status> {
     let onset = required_time("incident.onset_time", incident.onset_time.as_ref());
     let onset = onset.map_err(|error| status::internal(error.to_string()))?;
+    let known = from_incident(incident)?.as_of;
+    let end = snapshot.map_or(known, |snapshot| snapshot.as_of.max(known)) + Duration::from_nanos(1);
+    let has_calls = snapshot.is_some_and(|snapshot| !snapshot.topology.is_empty());
+    let calls = async {
+        match has_calls {
+            true => Ok(Vec::new()),
+            false => store.calls(Range { start: onset - CALLS_BEFORE, end }, CALLS_MAX).await,
+        }
+    };
+    let changes = store.changes(Range { start: onset - CHANGES_BEFORE, end }, None, CHANGES_MAX);
+    let (changes, calls) = tokio::join!(changes, calls);
+    Ok(Found { changes, calls })
+}
+
+/// The evidence about an incident, as its owner knows it now. What the store did not give becomes a named gap, never an
+/// absence.
+pub(crate) fn evidence(
+    incident: &incident::Incident,
+    snapshot: Option<Evidence>,
+    found: Found,
+) -> Result<Evidence, Status> {
     let own = from_incident(incident)?;
     let mut evidence = match snapshot {
         Some(snapshot) => with_later(snapshot, own),
         None => own,
     };
-    let end = evidence.as_of + Duration::from_nanos(1);
-    add_changes(store, &mut evidence, Range { start: onset - CHANGES_BEFORE, end }).await;
-    if evidence.topology.is_empty() {
-        add_calls(store, &mut evidence, Range { start: onset - CALLS_BEFORE, end }).await;
-    }
+    add_changes(&mut evidence, found.changes);
+    add_calls(&mut evidence, found.calls);
     evidence.facts.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.id.cmp(&b.id)));
     Ok(evidence)
 }
@@ -88,8 +112,8 @@ fn anomalies(evidence: &Evidence) -> impl Iterator<Item = &Anomaly> {
     })
 }
 
-async fn add_changes(store: &dyn TelemetryStore, evidence: &mut Evidence, range: Range) {
-    match store.changes(range, None, CHANGES_MAX).await {
+fn add_changes(evidence: &mut Evidence, found: Result<Vec<Change>, Error>) {
+    match found {
         Ok(changes) => {
             let known: BTreeSet<EvidenceId> = evidence.facts.iter().map(|fact| fact.id.clone()).collect();
             let same = |change: &Change| {
@@ -110,8 +134,8 @@ async fn add_changes(store: &dyn TelemetryStore, evidence: &mut Evidence, range:
     }
 }
 
-async fn add_calls(store: &dyn TelemetryStore, evidence: &mut Evidence, range: Range) {
-    match store.calls(range, CALLS_MAX).await {
+fn add_calls(evidence: &mut Evidence, found: Result<Vec<CallSum>, Error>) {
+    match found {
         Ok(calls) => {
             for call in calls {
                 evidence.topology.observe(&call.client, &call.server, call.last_seen);

@@ -174,8 +174,10 @@ impl Service {
         let work = async {
             let kind = incident::IncidentEventKind::DiagnosisStarted;
             let began = self.report(&stored.message, kind, "diagnosis began");
-            let gathered = gather::evidence(self.telemetry.as_ref(), incident, snapshot);
-            let ((), evidence) = tokio::try_join!(began, gathered)?;
+            let found = gather::read(self.telemetry.as_ref(), incident, snapshot.as_ref());
+            let (began, found) = tokio::try_join!(began, found)?;
+            // What joined the incident before this began is argued from; what joins from here on asks for another.
+            let evidence = gather::evidence(began.as_ref().unwrap_or(incident), snapshot, found)?;
             let answer = self.answer(&stored.message, &evidence);
             self.write(&stored, answer, UNREPORTED).await
         };
@@ -250,20 +252,22 @@ impl Service {
     /// Tells the owner what a diagnosis came to. The event's id derives from the diagnosis, so a repeat changes nothing.
     pub(crate) async fn report_answer(&self, answer: &v1::Diagnosis) -> Result<(), Status> {
         use incident::IncidentEventKind as Kind;
-        match answer.state() {
-            v1::DiagnosisState::Succeeded => self.report(answer, Kind::DiagnosisFinished, &answer.root_cause).await,
-            v1::DiagnosisState::Unresolved => self.report(answer, Kind::DiagnosisUnresolved, &answer.reason).await,
-            v1::DiagnosisState::Failed => self.report(answer, Kind::DiagnosisFailed, &answer.reason).await,
-            v1::DiagnosisState::Running | v1::DiagnosisState::Unspecified => Ok(()),
-        }
+        let (kind, message) = match answer.state() {
+            v1::DiagnosisState::Succeeded => (Kind::DiagnosisFinished, &answer.root_cause),
+            v1::DiagnosisState::Unresolved => (Kind::DiagnosisUnresolved, &answer.reason),
+            v1::DiagnosisState::Failed => (Kind::DiagnosisFailed, &answer.reason),
+            v1::DiagnosisState::Running | v1::DiagnosisState::Unspecified => return Ok(()),
+        };
+        self.report(answer, kind, message).await.map(|_| ())
     }
 
+    /// The incident as its owner has it then; nothing where it does not take the report.
     async fn report(
         &self,
         diagnosis: &v1::Diagnosis,
         kind: incident::IncidentEventKind,
         message: &str,
-    ) -> Result<(), Status> {
+    ) -> Result<Option<incident::Incident>, Status> {
         let name = diagnosis.name.split("/diagnoses/").next().unwrap_or_default().to_owned();
         let request = incident::RecordEventRequest {
             name,
@@ -277,11 +281,11 @@ impl Service {
             }),
         };
         match self.incidents.record_event(request).await {
-            Ok(_) => Ok(()),
+            Ok(incident) => Ok(Some(incident)),
             // The owner's word is final: its incident went on without this. Asking again would change nothing.
             Err(error) if matches!(error.code(), Code::FailedPrecondition | Code::NotFound) => {
                 tracing::info!(%error, diagnosis = diagnosis.name, "the incident's owner does not take the report");
-                Ok(())
+                Ok(None)
             }
             Err(error) => Err(error),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Detector;
 use super::findings::ASKED_MIN;
+use super::present::Present;
 use super::series::{CONFIRMED_BY, LEAVE_SAMPLES};
 use super::table::Seen;
 use crate::{Anomaly, ServiceId, Signal, Timestamp};
@@ -79,9 +80,10 @@ impl Detector {
         }
     }
 
-    /// Every series of latency or errors that is known well enough to say something.
+    /// Every series of latency or errors that is known well enough to say something, and whose process is there.
     fn symptoms(&self) -> impl Iterator<Item = Seen<'_>> {
-        self.table.symptoms().filter(Seen::is_warm)
+        let present = Present::of(self);
+        self.table.symptoms().filter(Seen::is_warm).filter(move |seen| !present.has_left(*seen))
     }
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Detector;
 use super::logs::Logs;
+use super::present::Present;
 use super::series::{Excursion, Series};
 use super::table::{Group, Seen};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
@@ -22,9 +23,6 @@ const TRAFFIC_RISE: f64 = 1.1;
 const EXPLAINED_FACTOR: f64 = 1.35;
 /// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
 const TRAFFIC_LAG_MAX: Duration = Duration::from_secs(60);
-/// A process is gone that said nothing of a signal for longer than both of these, while others of its service speak.
-const GONE_AFTER: Duration = Duration::from_secs(120);
-const GONE_INTERVALS: f64 = 5.0;
 /// Log templates and changes cited at most of one service.
 const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
@@ -47,8 +45,9 @@ pub struct Abnormal {
 impl Detector {
     /// What is abnormal as of the watermark, in order of service, metric and dimension.
     pub fn abnormal(&self) -> Vec<Abnormal> {
-        let felt = self.felt();
-        let outside = self.table.outside().filter_map(|(_, seen)| self.outside(seen, &felt));
+        let (felt, present) = (self.felt(), Present::of(self));
+        let here = self.table.outside().map(|(_, seen)| seen).filter(|seen| !present.has_left(*seen));
+        let outside = here.filter_map(|seen| self.outside(seen, &felt));
         let burning = self.budgets.iter().filter_map(|(service, budget)| {
             let (since, score) = budget.burning?;
             let objective = self.objective(service);
@@ -95,15 +94,16 @@ impl Detector {
     /// lower thresholds than an alarm would need. What goes on for longer is another matter.
     pub fn evidence_since(&self, onset: Timestamp) -> Evidence {
         let since = onset - ASKED_BEFORE;
-        let found = self.table.all().filter_map(|seen| self.stir(seen, since));
+        let present = Present::of(self);
+        let here = self.table.all().filter(|seen| !present.has_left(*seen));
+        let found = here.filter_map(|seen| self.stir(seen, since));
         let anomalies: Vec<Anomaly> = found.collect();
         let services = anomalies.iter().map(|anomaly| anomaly.service.clone()).collect();
         self.evidence(&anomalies, &services, onset)
     }
 
     fn outside(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
-        let excursion = seen.series.excursion().filter(|_| !self.is_left(seen))?;
-        let anomaly = self.of_excursion(seen, excursion);
+        let anomaly = self.of_excursion(seen, seen.series.excursion()?);
         let is_worthy = match seen.signal() {
             Signal::Latency | Signal::Errors => self.is_sure(seen, felt),
             Signal::LogBurst => true,
@@ -111,14 +111,6 @@ impl Detector {
             _ => false,
         };
         Some(Abnormal { anomaly, is_worthy })
-    }
-
-    /// Whether its process is gone while its service goes on, so that the last that it said describes nothing that is.
-    pub(super) fn is_left(&self, seen: Seen<'_>) -> bool {
-        let patience = GONE_AFTER.max(Duration::from_secs_f64(GONE_INTERVALS * seen.series.interval_s()));
-        let is_gone = |last: Timestamp| self.watermark.since(last) > patience;
-        let goes_on = self.pulses.get(&seen.group.service).is_some_and(|pulse| !is_gone(pulse.last));
-        !seen.origin.instance.is_empty() && is_gone(seen.series.last) && goes_on
     }
 
     /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests

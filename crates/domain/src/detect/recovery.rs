@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Detector;
 use super::findings::BAD_RATIO;
+use super::present::Present;
 use super::table::{Seen, SeriesKey};
 use crate::incident::Verdict;
 use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
@@ -63,9 +64,10 @@ impl Detector {
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         let mut signals = Vec::new();
+        let present = Present::of(self);
         for anomaly in counted.filter(|anomaly| seen.insert(identity(anomaly))) {
-            let look = self.look(anomaly, since);
-            signals.extend(self.measured(anomaly, since, &look));
+            let look = self.look(anomaly, since, &present);
+            signals.extend(self.measured(anomaly, since, &look, &present));
             match look {
                 Look::Inside(time) => {
                     inside += 1;
@@ -94,7 +96,13 @@ impl Detector {
         }
     }
 
-    fn measured(&self, anomaly: &Anomaly, since: Timestamp, look: &Look) -> Option<Measured> {
+    fn measured<'a>(
+        &'a self,
+        anomaly: &Anomaly,
+        since: Timestamp,
+        look: &Look,
+        present: &Present<'a>,
+    ) -> Option<Measured> {
         let verdict = match look {
             Look::Inside(_) => Verdict::Recovered,
             Look::Outside(..) => Verdict::NotRecovered,
@@ -103,7 +111,7 @@ impl Detector {
         };
         let seen = match anomaly.signal {
             Signal::BudgetBurn => self.errors_of(&anomaly.service),
-            _ => self.speaker(anomaly, since),
+            _ => self.speaker(anomaly, |seen| present.speaks(*seen, since)),
         };
         let newest = seen.and_then(|seen| seen.series.after(since).next());
         let samples = seen.map_or(0, |seen| seen.series.after(since).count());
@@ -116,7 +124,7 @@ impl Detector {
         })
     }
 
-    fn look(&self, anomaly: &Anomaly, since: Timestamp) -> Look {
+    fn look<'a>(&'a self, anomaly: &Anomaly, since: Timestamp, present: &Present<'a>) -> Look {
         let what = format!("{} of {}", anomaly.metric, anomaly.service);
         match anomaly.signal {
             Signal::BudgetBurn => return self.look_at_errors(&anomaly.service, since),
@@ -128,10 +136,15 @@ impl Detector {
         }
         let key = series_key(anomaly);
         let own = self.table.get(&key);
-        let is_heard = own.is_some_and(|seen| self.speaks(seen, since));
+        let speaks = own.is_some_and(|seen| present.speaks(seen, since));
+        // A process that goes on, and says nothing more of its resource, is not one that others took over from.
+        let is_mute = anomaly.signal == Signal::Saturation
+            && !speaks
+            && own.is_none_or(|seen| !present.has_left(seen))
+            && present.is_heard(&key, since);
         let look = match own {
-            Some(seen) if is_heard || key.instance.is_empty() => judge(seen, seen, anomaly.direction, since),
-            _ if !key.instance.is_empty() => self.look_at_others(&key, anomaly.direction, since),
+            Some(seen) if speaks || key.instance.is_empty() => judge(seen, seen, anomaly.direction, since),
+            _ if !key.instance.is_empty() && !is_mute => self.look_at_others(&key, anomaly.direction, since, present),
             _ => Look::TooFew(String::new()),
         };
         match look {
@@ -143,9 +156,15 @@ impl Detector {
 
     /// What took over from a process that is gone: the same signal of the service's other processes, each by what is
     /// usual for it, or, where it is too young to know, for the one that is gone.
-    fn look_at_others(&self, key: &SeriesKey, direction: Direction, since: Timestamp) -> Look {
+    fn look_at_others<'a>(
+        &'a self,
+        key: &SeriesKey,
+        direction: Direction,
+        since: Timestamp,
+        present: &Present<'a>,
+    ) -> Look {
         let gone = self.table.get(key);
-        let is_other = |seen: &Seen<'_>| seen.origin.instance != key.instance && self.speaks(*seen, since);
+        let is_other = |seen: &Seen<'a>| seen.origin.instance != key.instance && present.speaks(*seen, since);
         let mut time: Option<Timestamp> = None;
         for seen in self.table.alike(key).filter(is_other) {
             let usual = if seen.is_warm() { seen } else { gone.unwrap_or(seen) };
@@ -156,23 +175,16 @@ impl Detector {
         }
         match time {
             Some(time) => Look::Inside(time),
-            None if self.table.of_service(&key.service).any(|seen| is_other(&seen)) => Look::Gone,
+            None if present.has_others(key, since) => Look::Gone,
             None => Look::TooFew(String::new()),
         }
     }
 
     /// The anomaly's own series, or once that is silent, one that took over.
-    fn speaker(&self, anomaly: &Anomaly, since: Timestamp) -> Option<Seen<'_>> {
+    fn speaker<'a>(&'a self, anomaly: &Anomaly, speaks: impl Fn(&Seen<'a>) -> bool) -> Option<Seen<'a>> {
         let key = series_key(anomaly);
-        let speaks = |seen: &Seen<'_>| self.speaks(*seen, since);
         let took_over = || self.table.alike(&key).find(|seen| !key.instance.is_empty() && speaks(seen));
-        self.table.get(&key).filter(speaks).or_else(took_over)
-    }
-
-    /// Whether a series was heard after a time, and its process is there still: one that was replaced meanwhile would hold
-    /// up for ever what is measured.
-    fn speaks(&self, seen: Seen<'_>, since: Timestamp) -> bool {
-        seen.series.last > since && !self.is_left(seen)
+        self.table.get(&key).filter(&speaks).or_else(took_over)
     }
 
     /// The share of requests that use the budget up.

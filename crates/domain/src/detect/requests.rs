@@ -17,8 +17,14 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 pub(crate) const REQUESTS_MIN: f64 = 10.0;
 /// Windows open at once; older ones are closed by the watermark long before.
 const WINDOWS_MAX: usize = 64;
-/// Counters kept a scope; beyond it new label sets are not counted apart.
+/// Counters kept a process; points of further label sets are refused.
 const COUNTERS_MAX: usize = 512;
+/// Services, and processes, whose requests are counted.
+pub(crate) const SCOPES_MAX: usize = 100_000;
+
+/// There is no room for one more counter.
+#[derive(Debug)]
+pub(crate) struct Full;
 
 /// Sums over one window.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,6 +148,9 @@ pub(crate) struct Requests {
 impl Requests {
     /// The increment that a point of a request-duration histogram brings, by the counter of its labels. `None` for
     /// first, repeated and unusable points.
+    ///
+    /// # Errors
+    /// When it has no counter and there are [`COUNTERS_MAX`].
     pub(crate) fn increment<'a>(
         &mut self,
         labels: &str,
@@ -149,15 +158,15 @@ impl Requests {
         start: Option<Timestamp>,
         distribution: &Distribution<'a>,
         is_failed: bool,
-    ) -> Option<Part<'a>> {
+    ) -> Result<Option<Part<'a>>, Full> {
         let Distribution { count, sum, bounds, buckets, temporality } = *distribution;
         if !self.counters.contains_key(labels) {
             if self.counters.len() >= COUNTERS_MAX {
-                return None;
+                return Err(Full);
             }
             self.counters.insert(labels.to_owned(), Histogram::default());
         }
-        let counter = self.counters.get_mut(labels)?;
+        let Some(counter) = self.counters.get_mut(labels) else { return Err(Full) };
         let step = counter.count.advance(time, start, count as f64, temporality);
         let is_reset = temporality == Temporality::Delta
             || step.is_some_and(|step| step.amount >= count as f64)
@@ -171,15 +180,20 @@ impl Requests {
         });
         counter.buckets.clear();
         counter.buckets.extend_from_slice(buckets);
-        let (step, buckets) = grown?;
-        Some(Part {
+        Ok(grown.map(|(step, buckets)| Part {
             requests: step.amount,
             failed: if is_failed { step.amount } else { 0.0 },
             per_second: step.amount / step.seconds,
             sum_s: (sum.unwrap_or(0.0) - sum_before).max(0.0),
             bounds,
             buckets,
-        })
+        }))
+    }
+
+    /// Gives up counters that were silent since before `horizon`. Whether anything is left.
+    pub(crate) fn forget(&mut self, horizon: Timestamp) -> bool {
+        self.counters.retain(|_, counter| counter.count.last_time() >= horizon);
+        !self.counters.is_empty() || !self.windows.is_empty()
     }
 
     /// Adds an increment to the window of its time.

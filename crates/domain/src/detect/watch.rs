@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::known::{Distribution, Way};
-use super::requests::{self, Counted, Requests};
+use super::requests::{self, Counted, Full, Requests, SCOPES_MAX};
 use super::sample::Sample;
 use super::table::{Meaning, SeriesKey};
 use super::{Detector, SERIES_MAX, classify};
@@ -130,21 +130,33 @@ impl Detector {
         distribution: &Distribution<'_>,
     ) {
         let Counted { whole, instance, labels, is_failed } = counted;
-        let Some(requests) = entry(&mut self.requests, whole) else { return };
-        let Some(part) = requests.increment(labels, time, start, distribution, *is_failed) else { return };
-        requests.add(time, &part);
-        if let Some(requests) = instance.as_ref().and_then(|instance| entry(&mut self.requests, instance)) {
-            requests.add(time, &part);
+        // A process counts by itself, so that many of them are no more than one service can have.
+        let home = instance.as_ref().unwrap_or(whole);
+        let increment = entry(&mut self.requests, home)
+            .ok_or(Full)
+            .and_then(|requests| requests.increment(labels, time, start, distribution, *is_failed));
+        let Ok(increment) = increment else {
+            self.counts.refused += 1;
+            return;
+        };
+        let Some(part) = increment else { return };
+        for scope in [Some(whole), instance.as_ref()].into_iter().flatten() {
+            if let Some(requests) = entry(&mut self.requests, scope) {
+                requests.add(time, &part);
+            }
         }
     }
 }
 
-/// The entry of a scope, whose name is copied only where it is new.
+/// The entry of a scope, whose name is copied only where it is new; `None` where there is no room for it.
 fn entry<'a>(
     requests: &'a mut BTreeMap<(ServiceId, Arc<str>), Requests>,
     scope: &(ServiceId, Arc<str>),
 ) -> Option<&'a mut Requests> {
     if !requests.contains_key(scope) {
+        if requests.len() >= SCOPES_MAX {
+            return None;
+        }
         requests.insert(scope.clone(), Requests::default());
     }
     requests.get_mut(scope)

@@ -98,7 +98,7 @@ impl Detector {
         let changes_horizon = self.watermark - CHANGES_KEPT;
         self.changes.retain(|change| change.time >= changes_horizon);
         let spoken = &self.pulses;
-        self.requests.retain(|(service, _), _| spoken.contains_key(service));
+        self.requests.retain(|(service, _), requests| requests.forget(horizon) && spoken.contains_key(service));
         self.budgets.retain(|service, _| spoken.contains_key(service));
         self.logs.retain(|service, _| spoken.contains_key(service));
     }

@@ -15,6 +15,8 @@ const CHANGE_WINDOW: Duration = Duration::from_secs(900);
 const CHANGE_SOON: Duration = Duration::from_secs(300);
 /// A detector may date the onset a little early; what came so shortly after it still counts as before.
 const CHANGE_AFTER: Duration = Duration::from_secs(60);
+/// The score from which on latency or errors say more of when harm began than a budget that burns.
+const CLEAR_MIN: f64 = 6.0;
 /// Causes named of one service, and by how much each is less sure than the one before it.
 const CAUSES_MAX: usize = 3;
 const NEXT_CAUSE: f64 = 0.7;
@@ -114,11 +116,13 @@ fn lag(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&Fact]) -> Option<Durati
 }
 
 /// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did. An
-/// error budget burns on for an hour after trouble that is over, so that it dates harm only where nothing else does.
+/// error budget burns on for a while after trouble that is over, so that it dates harm only where nothing else clearly does.
 fn harm_onset(own: &[&Anomaly]) -> Option<Timestamp> {
     let first =
         |is: &dyn Fn(&Anomaly) -> bool| own.iter().filter(|anomaly| is(anomaly)).map(|anomaly| anomaly.onset).min();
-    first(&|anomaly| is_symptom(anomaly) && anomaly.signal != Signal::BudgetBurn)
+    let is_clear =
+        |anomaly: &Anomaly| matches!(anomaly.signal, Signal::Latency | Signal::Errors) && anomaly.score >= CLEAR_MIN;
+    first(&is_clear)
         .or_else(|| first(&is_symptom))
         .or_else(|| first(&|anomaly| anomaly.signal == Signal::Saturation))
         .or_else(|| first(&|_| true))

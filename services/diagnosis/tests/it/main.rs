@@ -15,7 +15,7 @@ use llm_sre_ports::clock::ManualClock;
 use llm_sre_ports::memory::{MemoryDocuments, MemoryTelemetry};
 use llm_sre_proto::diagnosis::v1;
 use llm_sre_proto::diagnosis::v1::diagnosis_service_server::DiagnosisService;
-use llm_sre_proto::incident::v1::{IncidentEventKind as Kind, State};
+use llm_sre_proto::incident::v1::{Anomaly, IncidentEventKind as Kind, State};
 use owner::{Owner, incident};
 use tokio_stream::StreamExt;
 use tonic::{Code, Request};
@@ -95,6 +95,19 @@ async fn what_joined_after_the_snapshot_is_evidence_too() {
     let cited = answer.evidence.iter().map(|fact| fact.id.as_str()).collect::<Vec<_>>();
     assert!(!seen.is_empty() && seen.iter().all(|id| cited.iter().any(|cited| cited.ends_with(id))), "{cited:?}");
     assert_eq!(answer.state(), v1::DiagnosisState::Succeeded);
+}
+
+/// What joins while a diagnosis is being made asks for another, what joined before that does not.
+#[tokio::test]
+async fn what_joins_just_before_it_begins_is_evidence_too() {
+    let world = world();
+    let given = incident(1, State::Open);
+    let joining = Anomaly { id: "late".to_owned(), ..given.anomalies[0].clone() };
+    let name = world.owner.add(given);
+    world.owner.join(joining);
+    world.diagnose(&name, "r1").await.unwrap();
+    let made = &world.list(&name).await[0];
+    assert!(made.evidence.iter().any(|fact| fact.id.ends_with("late")), "{:?}", made.evidence);
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ struct Kept {
     lost: Option<IncidentEventKind>,
     refuses: bool,
     calls: usize,
+    joining: Option<llm_sre_proto::incident::v1::Anomaly>,
 }
 
 #[derive(Clone, Default)]
@@ -85,6 +86,11 @@ impl Owner {
 
     pub(crate) fn refuse(&self) {
         self.0.lock().unwrap().refuses = true;
+    }
+
+    /// Has an anomaly join the next incident that something is told of, just before that.
+    pub(crate) fn join(&self, anomaly: llm_sre_proto::incident::v1::Anomaly) {
+        self.0.lock().unwrap().joining = Some(anomaly);
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -126,7 +132,10 @@ impl IncidentService for Owner {
         if kept.heard.iter().all(|(_, id, _)| *id != request.request_id) {
             kept.heard.push((request.name.clone(), request.request_id, kind));
         }
-        Ok(Response::new(kept.incidents[&request.name].clone()))
+        let joining = kept.joining.take();
+        let incident = kept.incidents.get_mut(&request.name).unwrap();
+        incident.anomalies.extend(joining);
+        Ok(Response::new(incident.clone()))
     }
 
     async fn list_incidents(

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{STEP_S, noise, point};
 use crate::detect::{Detector, Objectives};
 use crate::incident::Verdict;
-use crate::telemetry::{Origin, PointValue};
+use crate::telemetry::{Origin, PointValue, Temporality};
 use crate::{Anomaly, ServiceId, Timestamp};
 
 const WARM: i64 = 60;
@@ -45,6 +45,113 @@ fn leaking(seed: u64) -> (Detector, Vec<Anomaly>) {
 
 fn abnormal(detector: &Detector) -> Vec<Anomaly> {
     detector.abnormal().into_iter().map(|abnormal| abnormal.anomaly).collect()
+}
+
+/// Another signal of a process, which is as ever.
+fn breathe(detector: &mut Detector, instance: &str, step: i64) {
+    let mut threads = point("cart", "process.thread.count", step, PointValue::Gauge(40.0));
+    threads.origin = Origin { instance: instance.into(), ..Origin::default() };
+    detector.metric(&threads);
+    detector.advance(at(step));
+}
+
+/// Requests of one process, each of which took so long.
+fn answer(detector: &mut Detector, instance: &str, step: i64, seconds: f64) {
+    let bounds = vec![0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+    let mut buckets = vec![0; bounds.len() + 1];
+    buckets[bounds.partition_point(|bound| *bound < seconds)] = 100;
+    let value = PointValue::Histogram {
+        count: 100,
+        sum: Some(100.0 * seconds),
+        bounds: bounds.into(),
+        buckets,
+        temporality: Temporality::Delta,
+    };
+    let mut requests = point("cart", "http.server.request.duration", step, value);
+    requests.origin = Origin { instance: instance.into(), ..Origin::default() };
+    requests.start = Some(at(step - 1));
+    detector.metric(&requests);
+    detector.advance(at(step));
+}
+
+#[test]
+fn a_process_that_goes_on_without_a_signal_is_not_gone() {
+    let (mut detector, known) = leaking(7);
+    let since = WARM + FULL;
+    for step in since..since + LONG {
+        breathe(&mut detector, "a", step);
+        sample(&mut detector, 7, step, &[("bb", 1.0)]);
+    }
+    assert_eq!(abnormal(&detector).len(), 1, "its memory is as it was last");
+    let recovery = detector.recovery(&known, at(since));
+    assert_eq!(recovery.verdict, Verdict::Inconclusive, "others do not speak for it: {}", recovery.reason);
+}
+
+#[test]
+fn the_only_process_of_a_service_is_not_gone_while_its_logs_come() {
+    let mut detector = Detector::new(Objectives::default());
+    for step in 0..WARM + FULL {
+        sample(&mut detector, 7, step, &[("a", if step < WARM { 1.0 } else { 3.0 })]);
+    }
+    let known = abnormal(&detector);
+    for step in WARM + FULL..WARM + FULL + LONG {
+        breathe(&mut detector, "", step);
+    }
+    assert_eq!(abnormal(&detector).len(), 1);
+    let recovery = detector.recovery(&known, at(WARM + FULL));
+    assert_eq!(recovery.verdict, Verdict::Inconclusive, "nobody took over: {}", recovery.reason);
+}
+
+#[test]
+fn the_slow_requests_of_a_process_that_is_gone_are_no_evidence() {
+    let mut detector = Detector::new(Objectives::default());
+    let since = WARM + FULL;
+    for step in 0..since {
+        answer(&mut detector, "a", step, if step < WARM { 0.15 } else { 3.0 });
+        answer(&mut detector, "bb", step, 0.15);
+    }
+    let cart = [ServiceId::named("cart")].into();
+    let of_a = |detector: &Detector| {
+        let facts = detector.evidence(&[], &cart, at(since)).facts;
+        facts.iter().any(|fact| format!("{fact:?}").contains("instance: \"a\""))
+    };
+    assert!(of_a(&detector));
+    for step in since..since + LONG {
+        answer(&mut detector, "bb", step, 0.15);
+        answer(&mut detector, "ccc", step, 0.15);
+    }
+    assert!(!of_a(&detector));
+}
+
+#[test]
+fn requests_go_on_being_counted_however_many_processes_there_were() {
+    let mut detector = Detector::new(Objectives::default());
+    let cart = ServiceId::named("cart");
+    // A process an hour and a half, each with as many kinds of requests as one may have.
+    for generation in 0..3_i64 {
+        for step in 0..6 {
+            for kind in 0..512 {
+                let mut requests =
+                    point("cart", "http.server.request.duration", generation * 600 + step, PointValue::Gauge(0.0));
+                let count = u64::try_from(step + 1).unwrap() * 10;
+                requests.value = PointValue::Histogram {
+                    count,
+                    sum: None,
+                    bounds: vec![1.0].into(),
+                    buckets: vec![count, 0],
+                    temporality: Temporality::Cumulative,
+                };
+                requests.attributes.insert("http.route".into(), format!("/{kind}").into());
+                requests.origin = Origin { instance: format!("p{generation}").into(), ..Origin::default() };
+                detector.metric(&requests);
+            }
+            detector.advance(at(generation * 600 + step));
+        }
+        assert_eq!(detector.counts().refused, 0, "generation {generation}");
+        assert!(detector.burn_rate(&cart).is_some(), "generation {generation} is counted");
+    }
+    detector.advance(at(3 * 600));
+    assert!(detector.requests.len() <= 2, "who is gone is forgotten: {:?}", detector.requests.keys());
 }
 
 proptest! {
