@@ -52,8 +52,8 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     if failed > 0 {
         let total = outcomes.len();
         bail!(
-            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED repeats one of them, FAULT \
-             being the first of its chain"
+            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED --chain N repeats one of them, \
+             FAULT being the first of its chain"
         );
     }
     Ok(())
@@ -64,20 +64,19 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
         bail!("--runs and --controls are more than {RUNS_MAX} together");
     }
     let only = arguments.fault.as_deref().and_then(kind_of);
+    let episode = |kind, service, seed| {
+        // A control is over when nothing came of it.
+        let chain = if kind == FaultKind::TrafficPeak { 1 } else { arguments.chain };
+        Episode { kind, service, chain, seed }
+    };
     if let Some(seed) = arguments.again {
-        let (kind, service) = (only.unwrap_or_default(), arguments.service.clone());
-        return Ok(vec![Episode { kind, service, chain: arguments.chain, seed }]);
+        return Ok(vec![episode(only.unwrap_or_default(), arguments.service.clone(), seed)]);
     }
     let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
     let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));
-    let episode = |(index, (kind, service)): (usize, (FaultKind, String))| Episode {
-        kind,
-        service,
-        chain: if kind == FaultKind::TrafficPeak { 1 } else { arguments.chain },
-        seed: mixed(seed, index as u64),
-    };
-    Ok(faults.chain(controls).enumerate().map(episode).collect())
+    let all = faults.chain(controls).enumerate();
+    Ok(all.map(|(index, (kind, service))| episode(kind, service, mixed(seed, index as u64))).collect())
 }
 
 /// Seeds of their own from one: SplitMix64's finaliser (Steele, Lea, Flood 2014). Zero would mean "draw one".

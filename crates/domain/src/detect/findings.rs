@@ -21,6 +21,8 @@ pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
 /// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
 const TRAFFIC_RISE: f64 = 1.1;
 const EXPLAINED_FACTOR: f64 = 1.35;
+/// Samples that a rise is taken over, of what has as many.
+const RISE_SAMPLES: usize = 3;
 /// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
 const TRAFFIC_LAG_MAX: Duration = Duration::from_secs(60);
 /// Log templates and changes cited at most of one service.
@@ -125,8 +127,8 @@ impl Detector {
             if own.last.since(traffic.last) > lag_max {
                 return false;
             }
-            let until = own.last.min(traffic.last);
-            let (Some(own), Some(traffic)) = (rise(own, until), rise(traffic, until)) else { return false };
+            let Some((first, last)) = newest_by(own, own.last.min(traffic.last)) else { return false };
+            let (Some(own), Some(traffic)) = (rise(own, first, last), rise(traffic, first, last)) else { return false };
             traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
         })
     }
@@ -210,11 +212,19 @@ impl Detector {
     }
 }
 
-/// How many times the median the newest three samples are that were taken by then; `None` where nobody can say.
-fn rise(series: &Series, until: Timestamp) -> Option<f64> {
+/// When the first and the last of the newest samples by a time were taken: where some are missing, they reach further back.
+fn newest_by(series: &Series, until: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let newest = series.recent().skip_while(|sample| sample.time > until).take(RISE_SAMPLES);
+    newest.map(|sample| sample.time).fold(None, |span, time| Some((time, span.map_or(time, |(_, last)| last))))
+}
+
+/// How many times the median the samples are that were taken between two times, or, where they are rarer, the newest by
+/// then; `None` where nobody can say.
+fn rise(series: &Series, first: Timestamp, last: Timestamp) -> Option<f64> {
     let median = series.baseline.median();
-    let by_then = series.recent().skip_while(|sample| sample.time > until).take(3);
-    let (sum, count) = by_then.fold((0.0, 0_u32), |(sum, count), sample| (sum + sample.value, count + 1));
+    let by_then = series.recent().skip_while(|sample| sample.time > last).enumerate();
+    let near = by_then.take_while(|(index, sample)| *index < RISE_SAMPLES || sample.time >= first);
+    let (sum, count) = near.fold((0.0, 0_u32), |(sum, count), (_, sample)| (sum + sample.value, count + 1));
     let rise = sum / f64::from(count) / median;
     (median > 0.0 && rise.is_finite()).then_some(rise)
 }

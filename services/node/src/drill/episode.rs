@@ -1,6 +1,6 @@
 //! One shop, one fault or control, and what the product made of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,9 @@ pub(super) struct Episode {
     pub(super) seed: u64,
 }
 
+/// The incidents of a chain so far, and how often each was opened.
+type Known = BTreeMap<String, usize>;
+
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,7 +81,7 @@ pub(super) struct Outcome {
     pub(super) onset: String,
     pub(super) seed: u64,
     pub(super) ending: Ending,
-    /// Incidents of the fault, and those between it and the fault before.
+    /// Incidents of the fault, and those that were opened, or opened again, without one.
     pub(super) incidents: usize,
     pub(super) early_incidents: usize,
     /// The place of the true service among the hypotheses of the first diagnosis, from 1.
@@ -144,7 +147,7 @@ impl Episode {
     async fn watch(&self, services: &Services, clock: &dyn Clock) -> anyhow::Result<Vec<Outcome>> {
         clock.sleep(WARM_UP + Duration::from_secs((self.seed >> 16) % WARM_UP_MORE_S)).await;
         let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut known = BTreeSet::new();
+        let mut known = Known::new();
         for turn in 0..self.chain {
             let outcome = self.live_through(services, clock, turn, &outcomes, &mut known).await?;
             let is_over = !outcome.went_well();
@@ -163,7 +166,7 @@ impl Episode {
         clock: &dyn Clock,
         turn: u8,
         before: &[Outcome],
-        known: &mut BTreeSet<String>,
+        known: &mut Known,
     ) -> anyhow::Result<Outcome> {
         let request = self.request(services, turn, before).await?;
         let fault = services.simulator().inject_fault(request).await?.into_inner();
@@ -212,15 +215,18 @@ impl Episode {
         Ok(!opened.is_empty() && opened.iter().all(is_over))
     }
 
-    /// What a fault came to. Incidents that are `known` are of faults before it.
-    async fn judge(&self, services: &Services, name: &str, known: &mut BTreeSet<String>) -> anyhow::Result<Outcome> {
+    /// What a fault came to. Incidents that are `known` are of faults before it, unless they were opened again since.
+    async fn judge(&self, services: &Services, name: &str, known: &mut Known) -> anyhow::Result<Outcome> {
         let faults = services.simulator().list_faults(ListFaultsRequest::default()).await?.into_inner().faults;
         let fault = faults.into_iter().find(|fault| fault.name == name).context("the fault is gone")?;
         let started = time(fault.start_time.as_ref());
         let (mut own, early): (Vec<_>, Vec<_>) = incidents(services)
             .await?
             .into_iter()
-            .filter(|incident| known.insert(incident.name.clone()))
+            .filter(|incident| {
+                let openings = incident.timeline.iter().filter(|entry| entry.state() == State::Open).count();
+                known.insert(incident.name.clone(), openings).is_none_or(|before| openings > before)
+            })
             .partition(|incident| detected(incident) >= started);
         own.sort_by_key(detected);
         let first = own.first();
