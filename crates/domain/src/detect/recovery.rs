@@ -197,7 +197,7 @@ impl Detector {
         named(BAD_RATIO).or_else(|| named("requests.error_ratio"))
     }
 
-    /// A budget that was burnt stays burnt for hours; what counts is whether requests still fail.
+    /// A budget burns on for up to half an hour after the last failure; what counts is whether requests still fail.
     fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
         match self.errors_of(service) {
             Some(seen) => judge(seen, seen, Direction::Up, since),
