@@ -1,12 +1,10 @@
 //! The loop that moves telemetry from the bus into the store.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use llm_sre_domain::calls::CallFinder;
-use llm_sre_ports::bus::{self, Consumer, Delivered, Progress, Record, Start, TopicPartition};
+use llm_sre_ports::bus::{self, Delivered, Progress, Record, Start, TopicPartition};
 use llm_sre_ports::telemetry;
 use llm_sre_proto::topics;
 use tokio::time::Instant;
@@ -15,12 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::decode_guarded;
 use crate::letters::{dead_letter, fit, strip};
 use crate::measure::{self, Sizes, Sources};
+use crate::membership::Membership;
 use crate::retry::Backoff;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
-
-/// How often a member polls while something takes long: several times in [`bus::MEMBER_LEASE`].
-const POLL_MEANWHILE: Duration = Duration::from_secs(2);
 
 /// Consumes until `shutdown`, joining the group again whenever the membership is lost.
 pub(crate) async fn run(
@@ -42,10 +38,10 @@ pub(crate) async fn run(
                 }
             }
         };
-        let calls = CallFinder::new(options.call_graph_capacity);
-        let mut member = Member { options, dependencies, sources, shutdown, consumer, calls, backoff: &mut backoff };
+        let (calls, membership) = (CallFinder::new(options.call_graph_capacity), Membership::new(consumer));
+        let mut member = Member { options, dependencies, sources, shutdown, membership, calls, backoff: &mut backoff };
         let ended = member.consume().await;
-        if let Err(error) = member.consumer.close().await {
+        if let Err(error) = member.membership.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
         }
         match ended {
@@ -68,7 +64,7 @@ struct Member<'a> {
     dependencies: &'a Dependencies,
     sources: &'a Sources,
     shutdown: &'a CancellationToken,
-    consumer: Box<dyn Consumer>,
+    membership: Membership,
     calls: CallFinder,
     backoff: &'a mut Backoff,
 }
@@ -76,13 +72,13 @@ struct Member<'a> {
 type DeadLetters = BTreeMap<String, Vec<Record>>;
 
 impl Member<'_> {
-    /// Consumes until `shutdown`, or until the membership is lost.
+    /// Consumes until `shutdown`, or until the membership is lost or must end.
     async fn consume(&mut self) -> Result<(), Stopped> {
         let Options { max_batch_records, max_batch_bytes, poll_wait, .. } = *self.options;
-        loop {
+        while !self.membership.must_end() {
             let polled = tokio::select! {
                 () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
-                polled = self.consumer.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
+                polled = self.membership.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
             };
             match polled {
                 // A poll that failed before it paused everything.
@@ -103,6 +99,7 @@ impl Member<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Stores what the records hold and buries what cannot be stored. Returns once both are durable.
@@ -126,15 +123,18 @@ impl Member<'_> {
         Ok(())
     }
 
-    /// Stores work; what the store refuses for ever is found record by record and becomes a dead letter.
-    async fn store(&mut self, mut work: Work<'_>, dead: &mut DeadLetters) -> Result<(), Stopped> {
-        let is_one = work.is_one();
-        let Some(reason) = self.append(&mut work).await? else { return Ok(()) };
-        for mut alone in work.one_by_one() {
-            let refused = if is_one { Some(reason.clone()) } else { self.append(&mut alone).await? };
-            if let (Some(reason), Some(delivered)) = (refused, alone.first()) {
+    /// Stores work; what the store refuses for ever is found by halving, so that one record of many costs few appends,
+    /// and becomes a dead letter.
+    async fn store(&mut self, work: Work<'_>, dead: &mut DeadLetters) -> Result<(), Stopped> {
+        let mut left = vec![work];
+        while let Some(mut work) = left.pop() {
+            let Some(reason) = self.append(&mut work).await? else { continue };
+            if let Some(delivered) = work.only() {
                 let letters = dead.entry(topics::dead_letters(&delivered.topic)).or_default();
                 letters.push(dead_letter(delivered, None, &reason));
+            } else {
+                let [first, second] = work.halves();
+                left.extend([second, first]);
             }
         }
         Ok(())
@@ -148,7 +148,7 @@ impl Member<'_> {
             for batch in cut(work.batch()) {
                 let sizes = Sizes::of(&batch);
                 self.sources.see(&batch);
-                outcome = self.while_member(store.append(batch)).await;
+                outcome = self.membership.meanwhile(store.append(batch)).await;
                 match &outcome {
                     Ok(()) => sizes.are_stored(),
                     Err(error) => {
@@ -167,7 +167,7 @@ impl Member<'_> {
                 }
                 Err(error @ telemetry::Error::Full) => {
                     tracing::warn!(%error, "failed to store telemetry; removing what is too old or too much");
-                    retention::prune(self.options, self.dependencies).await;
+                    self.membership.meanwhile(retention::prune(self.options, self.dependencies)).await;
                     self.wait().await?;
                 }
                 // A corrupt store is no fault of this record: it keeps its place until somebody repairs the store.
@@ -186,7 +186,8 @@ impl Member<'_> {
         }
         let mut is_stripped = false;
         loop {
-            match self.dependencies.bus.publish(topic, letters.clone()).await {
+            let publish = self.dependencies.bus.publish(topic, letters.clone());
+            match self.membership.meanwhile(publish).await {
                 Ok(positions) => {
                     measure::buried(topic, positions.len());
                     tracing::debug!(topic, letters = positions.len(), "kept dead letters");
@@ -232,7 +233,7 @@ impl Member<'_> {
     /// Whether all of it is committed; if not, a partition is no longer this member's and nothing is.
     async fn commit_all(&mut self, progress: &[Progress]) -> Result<bool, Stopped> {
         loop {
-            match self.consumer.commit(progress).await {
+            match self.membership.commit(progress).await {
                 Ok(()) => {
                     self.recovered();
                     return Ok(true);
@@ -246,50 +247,19 @@ impl Member<'_> {
         }
     }
 
-    /// Waits with all partitions paused, still polling so that they stay this member's.
+    /// Waits before something is tried again; reading pauses.
     async fn wait(&mut self) -> Result<(), Stopped> {
         let wait = self.backoff.next_wait();
-        self.consumer.pause(&self.consumer.assignment());
-        // Never cut short by a time-out, which could lose what a poll already took.
-        let polled = tokio::select! {
-            () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
-            (polled, ()) = async { tokio::join!(self.consumer.poll(1, 1, wait), tokio::time::sleep(wait)) } => polled,
-        };
-        self.go_back(polled).await;
-        Ok(())
-    }
-
-    /// Does what may take longer than a member may be silent, with all partitions paused, still polling.
-    async fn while_member<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        loop {
-            if let Ok(done) = tokio::time::timeout(POLL_MEANWHILE, &mut work).await {
-                return done;
-            }
-            self.consumer.pause(&self.consumer.assignment());
-            let polled = self.consumer.poll(1, 1, Duration::ZERO).await;
-            self.go_back(polled).await;
-        }
-    }
-
-    /// A partition that came while others were paused was not: what it brought is read again later.
-    async fn go_back(&mut self, polled: Result<bus::Batch, bus::Error>) {
-        if let Ok(batch) = polled {
-            for Delivered { topic, position, .. } in batch.records.into_iter().rev() {
-                let of = TopicPartition { topic, partition: position.partition };
-                let back = Progress { of, next_offset: position.offset };
-                if let Err(error) = self.consumer.seek(&back).await {
-                    tracing::debug!(%error, "failed to go back; the partition is gone");
-                }
-            }
+        tokio::select! {
+            () = self.shutdown.cancelled() => Err(Stopped::Shutdown),
+            () = self.membership.wait(wait) => Ok(()),
         }
     }
 
     /// Something succeeded: reading goes on, and the next failure waits shortly.
     fn recovered(&mut self) {
         self.backoff.reset();
-        let assignment = self.consumer.assignment();
-        self.consumer.resume(&assignment);
+        self.membership.resume();
     }
 }
 

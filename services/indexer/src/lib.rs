@@ -9,6 +9,7 @@ mod consume;
 mod decode;
 mod letters;
 mod measure;
+mod membership;
 mod query;
 mod retention;
 mod retry;

@@ -47,19 +47,15 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Whether it is a single record.
-    pub(crate) fn is_one(&self) -> bool {
-        self.records.len() == 1
+    /// The record, where it is a single one.
+    pub(crate) fn only(&self) -> Option<&'a Delivered> {
+        if let [unit] = &self.records[..] { Some(unit.delivered) } else { None }
     }
 
-    /// The first record.
-    pub(crate) fn first(&self) -> Option<&'a Delivered> {
-        self.records.first().map(|unit| unit.delivered)
-    }
-
-    /// The same work, a record each.
-    pub(crate) fn one_by_one(self) -> impl Iterator<Item = Self> {
-        self.records.into_iter().map(|unit| Self { records: vec![unit], ..Self::default() })
+    /// The same work in two parts, in order.
+    pub(crate) fn halves(mut self) -> [Self; 2] {
+        let second = self.records.split_off(self.records.len() / 2);
+        [self.records, second].map(|records| Self { records, ..Self::default() })
     }
 }
 

@@ -110,22 +110,6 @@ async fn after_polls_that_failed_reading_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_slower_than_a_lease_keeps_nobody_from_committing() {
-    let world = World::new().await;
-    world.store.set(Mood::Slow);
-    let running = world.start();
-    world.send_logs(logs("cart", &["one", "two"])).await;
-    let caught_up = async {
-        while world.bus.committed(llm_sre_indexer::GROUP, "logs").await.unwrap().is_empty() {
-            tokio::time::advance(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(40), caught_up).await.expect("it is committed once it is stored");
-    assert_eq!(world.lines().await, ["two", "one"]);
-    running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_too_old_is_removed() {
     let world = World::new().await;
     let running = world.start();

@@ -5,6 +5,7 @@
 mod bus;
 mod faults;
 mod flow;
+mod membership;
 mod queries;
 mod store;
 
@@ -152,6 +153,11 @@ impl World {
         let answer = self.queries().search_logs(request).await.unwrap().into_inner();
         answer.records.into_iter().map(|record| record.body).collect()
     }
+}
+
+/// Lets time pass that a test has paused.
+async fn pass(duration: Duration) {
+    drop(tokio::time::timeout(duration, std::future::pending::<()>()).await);
 }
 
 fn around_now() -> v1::TimeRange {

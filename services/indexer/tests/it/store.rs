@@ -1,6 +1,7 @@
 //! The store's twin in memory, with moods: away, refusing a service's records, or stopping right after a write.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use llm_sre_domain::telemetry::Change;
@@ -19,11 +20,14 @@ pub(crate) enum Mood {
     Mute,
     /// Takes half a minute.
     Slow,
+    /// As `Picky`, and takes almost two seconds for each batch.
+    PickyAndLame,
 }
 
 pub(crate) struct MoodyStore {
     inner: MemoryTelemetry,
     mood: watch::Sender<Mood>,
+    appends: AtomicUsize,
     failures: AtomicUsize,
     mute_writes: AtomicUsize,
 }
@@ -34,6 +38,7 @@ impl Default for MoodyStore {
         Self {
             inner: MemoryTelemetry::default(),
             mood,
+            appends: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             mute_writes: AtomicUsize::new(0),
         }
@@ -43,6 +48,11 @@ impl Default for MoodyStore {
 impl MoodyStore {
     pub(crate) fn set(&self, mood: Mood) {
         self.mood.send_replace(mood);
+    }
+
+    /// How many appends were asked for.
+    pub(crate) fn appends(&self) -> usize {
+        self.appends.load(Ordering::SeqCst)
     }
 
     /// How many appends failed because it was away.
@@ -64,21 +74,24 @@ impl MoodyStore {
 impl TelemetryStore for MoodyStore {
     async fn append(&self, batch: Batch) -> Result<(), Error> {
         let mood = *self.mood.borrow();
+        self.appends.fetch_add(1, Ordering::SeqCst);
         match mood {
             Mood::Well => self.inner.append(batch).await,
             Mood::Away => {
                 self.failures.fetch_add(1, Ordering::SeqCst);
                 self.check()
             }
-            Mood::Picky => {
+            Mood::Picky | Mood::PickyAndLame => {
+                if mood == Mood::PickyAndLame {
+                    super::pass(Duration::from_millis(1_900)).await;
+                }
                 if batch.logs.iter().any(|(_, record)| &*record.service.name == "refused") {
                     return Err(Error::InvalidArgument { what: "batch", reason: "it is from `refused`".to_owned() });
                 }
                 self.inner.append(batch).await
             }
             Mood::Slow => {
-                let half_a_minute = std::time::Duration::from_secs(30);
-                drop(tokio::time::timeout(half_a_minute, std::future::pending::<()>()).await);
+                super::pass(Duration::from_secs(30)).await;
                 self.inner.append(batch).await
             }
             Mood::Mute => {
