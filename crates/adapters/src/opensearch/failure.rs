@@ -47,7 +47,11 @@ impl Failure {
             (404, "index_not_found_exception") => Self::Unavailable(reason()),
             (404, _) => Self::Missing,
             (409, _) => Self::Conflict,
-            (400 | 413, _) => Self::Refused(reason()),
+            // Without a kind it is not from OpenSearch's handling of the request: a proxy or a wrong address refuses
+            // everything alike.
+            (400, kind) if !kind.is_empty() => Self::Refused(reason()),
+            // A proxy says so, too.
+            (413, _) => Self::Refused(reason()),
             _ => Self::Unavailable(reason()),
         }
     }
@@ -114,6 +118,8 @@ mod tests {
         assert_eq!(of(400, "validation_exception", shards), Failure::Full);
         assert!(matches!(of(429, "rejected_execution_exception", "queue"), Failure::Busy(_)));
         assert!(matches!(of(400, "mapper_parsing_exception", "no"), Failure::Refused(_)));
+        assert!(matches!(Failure::of(400, &json!(null)), Failure::Unavailable(_)));
+        assert!(matches!(Failure::of(413, &json!(null)), Failure::Refused(_)));
         assert!(matches!(of(404, "index_not_found_exception", "no"), Failure::Unavailable(_)));
         assert_eq!(of(409, "version_conflict_engine_exception", "a"), Failure::Conflict);
         assert!(matches!(Failure::of(401, &json!("Unauthorized")), Failure::Unavailable(_)));

@@ -80,7 +80,7 @@ async fn a_record_that_can_never_be_stored_is_named_and_the_others_are_stored() 
     let long = "x".repeat(40_000);
     let refused = store.telemetry().append(points(&[(1, "x"), (2, &long), (3, "y")])).await;
     assert!(matches!(refused, Err(telemetry::Error::InvalidArgument { what: "record", .. })), "{refused:?}");
-    // The indexer's way: one by one.
+    // The indexer's way: by halves.
     store.telemetry().append(points(&[(1, "x")])).await.unwrap();
     assert!(store.telemetry().append(points(&[(2, &long)])).await.is_err());
     assert_eq!(store.telemetry().prune(Timestamp::from_secs(1_800_000_000), None).await.unwrap(), 2);

@@ -61,26 +61,45 @@ impl OpenSearchTelemetry {
         Ok(item)
     }
 
-    /// Sends items until each is stored or refused. Gives why the first was refused.
-    async fn send(&self, mut bulk: Bulk) -> Result<Option<String>, Failure> {
+    /// Sends items until each is stored or refused. Gives why the first was refused. A request that is refused as a
+    /// whole, such as one larger than a proxy takes, is sent in halves, down to the items that it is about: the same
+    /// again would be refused for ever, and everything behind it would wait.
+    async fn send(&self, bulk: Bulk) -> Result<Option<String>, Failure> {
+        const PATH: &str = "_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,\
+                            items.*.error.caused_by.reason";
         let mut backoff = self.client.backoff();
         let mut refused = None;
-        while !bulk.items.is_empty() {
-            let body = Bytes::from(bulk.items.concat());
-            let path = "_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,\
-                        items.*.error.caused_by.reason";
-            let answer = self.client.request(Repeat::Harmless, Method::Post, path, Some(body)).await?;
-            if answer["errors"] == false {
-                break;
+        let mut left = vec![bulk.items];
+        while let Some(mut items) = left.pop() {
+            if items.is_empty() {
+                continue;
             }
-            let Outcome { busy, refused: reason } = outcome(&answer, bulk.items.len())?;
+            let body = Bytes::from(items.concat());
+            let bytes = body.len();
+            let answer = match self.client.request(Repeat::Harmless, Method::Post, PATH, Some(body)).await {
+                Ok(answer) => answer,
+                Err(Failure::Refused(reason)) if items.len() == 1 => {
+                    refused = refused.or(Some(format!("alone, in a request of {bytes} bytes: {reason}")));
+                    continue;
+                }
+                Err(Failure::Refused(reason)) => {
+                    tracing::debug!(reason, bytes, "a bulk request is refused; sending it in halves");
+                    let second = items.split_off(items.len() / 2);
+                    left.extend([second, items]);
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            if answer["errors"] == false {
+                continue;
+            }
+            let Outcome { busy, refused: reason } = outcome(&answer, items.len())?;
             refused = refused.or(reason);
-            let Some(reason) = busy.last().map(|(_, reason)| reason.clone()) else { break };
+            let Some(reason) = busy.last().map(|(_, reason)| reason.clone()) else { continue };
             if backoff.is_over() {
                 return Err(Failure::Unavailable(reason));
             }
-            let again = busy.iter().map(|(index, _)| std::mem::take(&mut bulk.items[*index])).collect();
-            bulk.items = again;
+            left.push(busy.iter().map(|(index, _)| std::mem::take(&mut items[*index])).collect());
             backoff.wait().await;
         }
         Ok(refused)
@@ -120,7 +139,13 @@ fn outcome(answer: &Value, sent: usize) -> Result<Outcome, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::opensearch::Options;
+    use crate::opensearch::client::Client;
     use serde_json::json;
 
     fn of(items: &[(u16, &str)]) -> Result<(Vec<usize>, bool), Failure> {
@@ -148,5 +173,79 @@ mod tests {
             matches!(outcome(&json!({ "items": [] }), 1), Err(Failure::Unavailable(_))),
             "an item without an answer"
         );
+    }
+
+    /// A node, or what is before it, that answers each request by its body, on connections of one request each. What it
+    /// takes goes to `taken`.
+    fn node(answer: fn(&str) -> Option<(&'static str, &'static str)>) -> (OpenSearchTelemetry, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (took, taken) = mpsc::channel();
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().map_while(Result::ok) {
+                let body = request(&mut connection);
+                let (status, text) = answer(&body).unwrap_or(("200 OK", "{\"errors\":false}"));
+                if status == "200 OK" && took.send(body).is_err() {
+                    return;
+                }
+                let length = text.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                connection.write_all(format!("{head}{text}").as_bytes()).unwrap();
+            }
+        });
+        let client = Client::new(Options::new(&url, "a")).unwrap();
+        (OpenSearchTelemetry { client: client.into(), prefix: "a".into() }, taken)
+    }
+
+    /// The body of a request.
+    fn request(connection: &mut TcpStream) -> String {
+        let (mut text, mut read) = (String::new(), [0; 4_096]);
+        loop {
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let head = head.to_lowercase();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                if body.len() >= length.unwrap_or(0) {
+                    return body.to_owned();
+                }
+            }
+            let count = connection.read(&mut read).unwrap();
+            assert!(count > 0, "the request is cut short: {text}");
+            text.push_str(std::str::from_utf8(&read[..count]).unwrap());
+        }
+    }
+
+    fn bulk(items: &[&str]) -> Bulk {
+        Bulk { items: items.iter().map(|item| format!("{item}\n").into_bytes()).collect(), bytes: 0 }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_too_large_together_is_sent_in_halves() {
+        let proxy = |body: &str| (body.len() > 10).then_some(("413 Payload Too Large", "<html>no</html>"));
+        let (telemetry, taken) = node(proxy);
+        let long = "x".repeat(20);
+        let refused = telemetry.send(bulk(&["one", "two", "three", &long, "four", "five", "six"])).await.unwrap();
+        assert!(refused.is_some_and(|reason| reason.contains("21 bytes: 413")), "one alone is too large");
+        assert_eq!(taken.try_iter().collect::<String>(), "one\ntwo\nthree\nfour\nfive\nsix\n");
+        assert_eq!(telemetry.send(bulk(&["one", "two", "three"])).await, Ok(None));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_what_is_about_the_request_is_a_refusal() {
+        let refuses = |body: &str| {
+            let error = "{\"error\":{\"type\":\"illegal_argument_exception\",\"reason\":\"malformed\"},\"status\":400}";
+            body.contains("bad").then_some(("400 Bad Request", error))
+        };
+        let (telemetry, taken) = node(refuses);
+        let refused = telemetry.send(bulk(&["one", "bad", "two"])).await.unwrap();
+        assert!(refused.is_some_and(|reason| reason.contains("malformed")));
+        assert_eq!(taken.try_iter().collect::<String>(), "one\ntwo\n");
+
+        let (telemetry, _) = node(|_| Some(("401 Unauthorized", "Unauthorized")));
+        let failed = telemetry.send(bulk(&["one", "two"])).await;
+        assert!(matches!(failed, Err(Failure::Unavailable(_))), "{failed:?}");
+        // A server that speaks another protocol on this port says so, whatever is sent.
+        let (telemetry, _) = node(|_| Some(("400 Bad Request", "The plain HTTP request was sent to HTTPS port")));
+        let failed = telemetry.send(bulk(&["one", "two"])).await;
+        assert!(matches!(failed, Err(Failure::Unavailable(_))), "{failed:?}");
     }
 }
