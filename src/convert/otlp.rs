@@ -26,7 +26,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 pub use json::from_json;
 pub use logs::{check_logs, logs};
 pub use metrics::{check_metrics, metrics};
-pub use request::{Export, take_rejected};
+pub use request::{Export, take_out, take_rejected};
 pub use spans::{check_spans, spans};
 
 /// What became of a request's items: `items.len() + rejected.len() + skipped` is how many it had.

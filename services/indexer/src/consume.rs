@@ -15,6 +15,7 @@ use crate::letters::{dead_letter, fit, strip};
 use crate::measure::{self, Sizes, Sources};
 use crate::membership::Membership;
 use crate::retry::Backoff;
+use crate::times::Times;
 use crate::work::{Work, cut};
 use crate::{Dependencies, Error, GROUP, Options, retention};
 
@@ -105,14 +106,15 @@ impl Member<'_> {
     /// Stores what the records hold and buries what cannot be stored. Returns once both are durable.
     async fn effect(&mut self, records: &[Delivered]) -> Result<(), Stopped> {
         let mut dead = DeadLetters::new();
-        let mut work = Work::default();
+        let times = Times::around(self.dependencies.clock.now(), self.options.keep_for);
+        let mut work = Work::new(times);
         for delivered in records {
-            let decoded = decode_guarded(delivered, &mut self.calls, self.options.call_graph_capacity);
+            let decoded = decode_guarded(delivered, &mut self.calls, self.options.call_graph_capacity, &times);
             if !decoded.dead.is_empty() {
                 dead.entry(topics::dead_letters(&delivered.topic)).or_default().extend(decoded.dead);
             }
             if !work.has_room_for(&decoded.batch) {
-                self.store(std::mem::take(&mut work), &mut dead).await?;
+                self.store(std::mem::replace(&mut work, Work::new(times)), &mut dead).await?;
             }
             work.add(delivered, decoded.batch);
         }

@@ -7,13 +7,14 @@ use llm_sre_domain::calls::{CallFinder, add_up};
 use llm_sre_domain::telemetry::{Calls, Change};
 use llm_sre_ports::bus::{Delivered, Position, Record};
 use llm_sre_ports::telemetry::{Batch, RecordId};
-use llm_sre_proto::otlp::{self, Export, take_rejected};
+use llm_sre_proto::otlp::{self, Export, take_out, take_rejected};
 use llm_sre_proto::topics::{self, Place};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use crate::letters::dead_letter;
+use crate::times::Times;
 
 /// What one record of the bus holds.
 #[derive(Debug, Default)]
@@ -26,8 +27,8 @@ pub(crate) struct Decoded {
 
 /// As [`decode`], where a record that brings the decoder down is a dead letter like others: it would bring down every
 /// instance that reads it.
-pub(crate) fn decode_guarded(delivered: &Delivered, calls: &mut CallFinder, capacity: usize) -> Decoded {
-    guarded(delivered, calls, capacity, decode)
+pub(crate) fn decode_guarded(delivered: &Delivered, calls: &mut CallFinder, capacity: usize, times: &Times) -> Decoded {
+    guarded(delivered, calls, capacity, |delivered, calls| decode(delivered, calls, times))
 }
 
 fn guarded(
@@ -47,46 +48,57 @@ fn guarded(
     })
 }
 
-/// Decodes a record. The ids depend on where it was read only, so the same record gives the same ids at every reading;
-/// those of a replayed record on where it was read first.
-pub(crate) fn decode(delivered: &Delivered, calls: &mut CallFinder) -> Decoded {
+/// Decodes a record. The ids depend on where it was read only, so the same record gives the same ids at every reading,
+/// whatever times are right by then; those of a replayed record on where it was read first.
+pub(crate) fn decode(delivered: &Delivered, calls: &mut CallFinder, times: &Times) -> Decoded {
     let decoded = match delivered.topic.as_str() {
-        topics::METRICS => request(delivered).map(|(request, dead)| (metrics(delivered, &request, calls), dead)),
-        topics::LOGS => request(delivered).map(|(request, dead)| (logs(delivered, &request, calls), dead)),
-        topics::TRACES => request(delivered).map(|(request, dead)| (spans(delivered, &request, calls), dead)),
+        topics::METRICS => taken(delivered, times, |request| metrics(delivered, request, calls, times)),
+        topics::LOGS => taken(delivered, times, |request| logs(delivered, request, calls, times)),
+        topics::TRACES => taken(delivered, times, |request| spans(delivered, request, calls, times)),
         other => Err(format!("topic '{other}' carries no telemetry")),
     };
-    match decoded {
-        Ok((batch, dead)) => Decoded { batch, dead },
-        Err(reason) => Decoded { batch: Batch::default(), dead: vec![dead_letter(delivered, None, &reason)] },
-    }
+    decoded
+        .unwrap_or_else(|reason| Decoded { batch: Batch::default(), dead: vec![dead_letter(delivered, None, &reason)] })
 }
 
 /// The good part of a record's request, and its bad parts as dead letters. The gateway lets no bad items through; a
-/// Collector that writes to Kafka itself may.
-fn request<E: Export>(delivered: &Delivered) -> Result<(E, Vec<Record>), String> {
+/// Collector that writes to Kafka itself may. Times nobody has looked at before.
+fn taken<E: Export>(
+    delivered: &Delivered,
+    times: &Times,
+    convert: impl FnOnce(&E) -> Batch,
+) -> Result<Decoded, String> {
     let value = delivered.record.value.clone();
     let mut request = E::decode(value).map_err(|error| format!("failed to decode an export request: {error}"))?;
+    let letter = |reason: &str, part: &E| dead_letter(delivered, Some(Bytes::from(part.encode_to_vec())), reason);
     let rejected = take_rejected(&mut request);
-    let dead = rejected
-        .iter()
-        .map(|(reason, part)| dead_letter(delivered, Some(Bytes::from(part.encode_to_vec())), &reason.to_string()));
-    let dead = dead.collect();
-    Ok((request, dead))
+    let mut dead: Vec<Record> = rejected.iter().map(|(reason, part)| letter(&reason.to_string(), part)).collect();
+    let batch = convert(&request);
+    let untimely = times.untimely(&request);
+    let untimely = take_out(&mut request, untimely);
+    dead.extend(untimely.iter().map(|(untimely, part)| letter(&times.reason(*untimely, part), part)));
+    Ok(Decoded { batch, dead })
 }
 
-fn metrics(delivered: &Delivered, request: &ExportMetricsServiceRequest, calls: &mut CallFinder) -> Batch {
-    let points = otlp::metrics(request).items;
+fn metrics(
+    delivered: &Delivered,
+    request: &ExportMetricsServiceRequest,
+    calls: &mut CallFinder,
+    times: &Times,
+) -> Batch {
+    let mut points = with_ids(delivered, otlp::metrics(request).items);
+    times.retain(&mut points, |point| point.time);
     let mut found = Vec::new();
-    for point in &points {
+    for (_, point) in &points {
         calls.see(&point.service);
         found.extend(calls.point(point));
     }
-    Batch { points: with_ids(delivered, points), calls: summed(delivered, found), ..Batch::default() }
+    Batch { points, calls: summed(delivered, found), ..Batch::default() }
 }
 
-fn logs(delivered: &Delivered, request: &ExportLogsServiceRequest, calls: &mut CallFinder) -> Batch {
-    let logs = with_ids(delivered, otlp::logs(request).items);
+fn logs(delivered: &Delivered, request: &ExportLogsServiceRequest, calls: &mut CallFinder, times: &Times) -> Batch {
+    let mut logs = with_ids(delivered, otlp::logs(request).items);
+    times.retain(&mut logs, |record| record.time);
     let mut changes = Vec::new();
     for (id, record) in &logs {
         calls.see(&record.service);
@@ -95,9 +107,9 @@ fn logs(delivered: &Delivered, request: &ExportLogsServiceRequest, calls: &mut C
     Batch { logs, changes, ..Batch::default() }
 }
 
-fn spans(delivered: &Delivered, request: &ExportTraceServiceRequest, calls: &mut CallFinder) -> Batch {
+fn spans(delivered: &Delivered, request: &ExportTraceServiceRequest, calls: &mut CallFinder, times: &Times) -> Batch {
     let mut found = Vec::new();
-    for span in &otlp::spans(request).items {
+    for span in otlp::spans(request).items.iter().filter(|span| times.judge(span.end).is_none()) {
         calls.see(&span.service);
         found.extend(calls.span(span));
     }
@@ -139,6 +151,11 @@ fn origin(delivered: &Delivered) -> (u8, Position) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use llm_sre_domain::Timestamp;
+    use prost::Message as _;
+
     use super::*;
 
     #[test]
@@ -153,6 +170,81 @@ mod tests {
         let [letter] = &decoded.dead[..] else { panic!("{decoded:?}") };
         assert_eq!(letter.header(topics::REASON_HEADER), Some("decoding it panicked: at item 3"));
         assert_eq!(&letter.value[..], b"poison");
+    }
+
+    /// A record of the bus that holds a request.
+    fn record<E: Export>(request: &E) -> Delivered {
+        Delivered {
+            topic: E::TOPIC.to_owned(),
+            position: Position { partition: 0, offset: 3 },
+            record: Record { value: Bytes::from(request.encode_to_vec()), ..Record::default() },
+        }
+    }
+
+    #[test]
+    fn what_is_of_another_time_is_a_dead_letter_and_moves_no_ids() {
+        use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+        let at = |seconds: u64| LogRecord { time_unix_nano: seconds * 1_000_000_000, ..LogRecord::default() };
+        let log_records = vec![at(1_600_000_000), at(1_700_000_000), at(3_629_000_000), at(1_700_000_001)];
+        let resource = ResourceLogs {
+            scope_logs: vec![ScopeLogs { log_records, ..ScopeLogs::default() }],
+            ..ResourceLogs::default()
+        };
+        let delivered = record(&ExportLogsServiceRequest { resource_logs: vec![resource] });
+        let now = Timestamp::from_secs(1_700_000_002);
+        let indices = |times: &Times| {
+            let decoded = decode(&delivered, &mut CallFinder::new(1), times);
+            let reasons = decoded.dead.iter().filter_map(|letter| letter.header(topics::REASON_HEADER));
+            let reasons: Vec<String> = reasons.map(str::to_owned).collect();
+            (decoded.batch.logs.into_iter().map(|(id, _)| id.index).collect::<Vec<u32>>(), reasons)
+        };
+        let (kept, reasons) = indices(&Times::around(now, Duration::from_secs(3_600)));
+        assert_eq!(kept, [1, 3]);
+        assert_eq!(
+            reasons,
+            [
+                "its time 1600000000.000s is before 1699920000.000s, from which on telemetry is kept",
+                "its time 3629000000.000s is more than a day ahead of 1700000002.000s"
+            ]
+        );
+        let later = Times::around(Timestamp::from_secs(3_629_000_000), Duration::MAX);
+        assert_eq!(indices(&later), (vec![0, 1, 2, 3], Vec::new()));
+    }
+
+    #[test]
+    fn points_and_spans_of_another_time_are_dead_letters() {
+        use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+        use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+        use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
+        use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+        let times = Times::around(Timestamp::from_secs(1_700_000_000), Duration::from_secs(3_600));
+        let nanos = [1_700_000_000_000_000_000, 3_629_000_000_000_000_000];
+        let data_points = nanos.map(|time_unix_nano| {
+            let value = Some(Value::AsDouble(1.0));
+            NumberDataPoint { time_unix_nano, value, ..NumberDataPoint::default() }
+        });
+        let data = Some(Data::Gauge(Gauge { data_points: data_points.into() }));
+        let metrics = vec![Metric { name: "m".to_owned(), data, ..Metric::default() }];
+        let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+        let resource = ResourceMetrics { scope_metrics, ..ResourceMetrics::default() };
+        let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] };
+        let decoded = decode(&record(&request), &mut CallFinder::new(1), &times);
+        assert_eq!((decoded.batch.points.len(), decoded.dead.len()), (1, 1));
+        let left = ExportMetricsServiceRequest::decode(&decoded.dead[0].value[..]).unwrap();
+        assert_eq!(left.times(), [Some(Timestamp::from_secs(3_629_000_000))]);
+
+        let spans = nanos.map(|end_time_unix_nano| Span {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            start_time_unix_nano: 1,
+            end_time_unix_nano,
+            ..Span::default()
+        });
+        let scope_spans = vec![ScopeSpans { spans: spans.into(), ..ScopeSpans::default() }];
+        let resource = ResourceSpans { scope_spans, ..ResourceSpans::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource] };
+        let decoded = decode(&record(&request), &mut CallFinder::new(1), &times);
+        assert_eq!(decoded.dead.len(), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::times::AHEAD_MAX;
 use crate::{Dependencies, Options};
 
 /// Prunes until `shutdown`. A failure is logged and the next turn tries again.
@@ -19,8 +20,22 @@ pub(crate) async fn run(options: &Options, dependencies: &Dependencies, shutdown
 
 /// One turn; also what frees room when the store is full.
 pub(crate) async fn prune(options: &Options, dependencies: &Dependencies) {
-    let before = dependencies.clock.now() - options.keep_for;
-    match dependencies.store.prune(before, options.keep_bytes).await {
+    let now = dependencies.clock.now();
+    let keep_bytes = match dependencies.store.prune_after(now + AHEAD_MAX).await {
+        Ok(removed) => {
+            if removed > 0 {
+                tracing::warn!(removed, %now, "removed telemetry of days that have not come");
+            }
+            options.keep_bytes
+        }
+        // While such a day may be the newest, the one that keeps its place for being it is not today's.
+        Err(error) => {
+            tracing::warn!(%error, "failed to remove telemetry of days that have not come");
+            None
+        }
+    };
+    let before = now - options.keep_for;
+    match dependencies.store.prune(before, keep_bytes).await {
         Ok(0) => {}
         Ok(removed) => tracing::info!(removed, %before, "removed old telemetry"),
         Err(error) => tracing::warn!(%error, "failed to remove old telemetry"),

@@ -6,14 +6,16 @@ use llm_sre_ports::bus::Delivered;
 use llm_sre_ports::telemetry::{BATCH_MAX, Batch, RecordId};
 
 use crate::decode::decode;
+use crate::times::Times;
 
 /// Some records and what they decode to.
-#[derive(Default)]
 pub(crate) struct Work<'a> {
     records: Vec<Unit<'a>>,
     /// What they decode to, until it is first asked for.
     decoded: Option<Batch>,
     len: usize,
+    /// Those of the first decoding, so that another gives the same.
+    times: Times,
 }
 
 struct Unit<'a> {
@@ -23,6 +25,10 @@ struct Unit<'a> {
 }
 
 impl<'a> Work<'a> {
+    pub(crate) fn new(times: Times) -> Self {
+        Self { records: Vec::new(), decoded: None, len: 0, times }
+    }
+
     /// Whether the store takes this beside what is there in one batch.
     pub(crate) fn has_room_for(&self, batch: &Batch) -> bool {
         self.records.is_empty() || self.len + batch.len() <= BATCH_MAX
@@ -40,7 +46,7 @@ impl<'a> Work<'a> {
         self.decoded.take().unwrap_or_else(|| {
             let mut all = Batch::default();
             for unit in &self.records {
-                let again = decode(unit.delivered, &mut CallFinder::new(1)).batch;
+                let again = decode(unit.delivered, &mut CallFinder::new(1), &self.times).batch;
                 merge(&mut all, Batch { calls: unit.calls.clone(), ..again });
             }
             all
@@ -55,7 +61,7 @@ impl<'a> Work<'a> {
     /// The same work in two parts, in order.
     pub(crate) fn halves(mut self) -> [Self; 2] {
         let second = self.records.split_off(self.records.len() / 2);
-        [self.records, second].map(|records| Self { records, ..Self::default() })
+        [self.records, second].map(|records| Self { records, ..Self::new(self.times) })
     }
 }
 

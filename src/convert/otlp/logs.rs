@@ -43,6 +43,12 @@ pub fn check_logs(request: &ExportLogsServiceRequest) -> Vec<Rejection> {
     judged.enumerate().filter_map(|(position, reason)| Some(Rejection { position, reason: reason? })).collect()
 }
 
+/// The time of each record, in wire order.
+pub(super) fn log_times(request: &ExportLogsServiceRequest) -> Vec<Option<Timestamp>> {
+    let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+    scopes.flat_map(|scope| &scope.log_records).map(|record| time(record).ok()).collect()
+}
+
 fn time(record: &Record) -> Result<Timestamp, Reason> {
     match record.time_unix_nano {
         0 => required_time(record.observed_time_unix_nano),

@@ -57,6 +57,16 @@ pub fn check_metrics(request: &ExportMetricsServiceRequest) -> Vec<Rejection> {
     judged.enumerate().filter_map(|(position, reason)| Some(Rejection { position, reason: reason? })).collect()
 }
 
+/// The time of each point, in wire order; none where nothing was recorded.
+pub(super) fn point_times(request: &ExportMetricsServiceRequest) -> Vec<Option<Timestamp>> {
+    let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+    let heads = scopes.flat_map(|scope| &scope.metrics).flat_map(points).map(|point| {
+        let Head { time, flags, .. } = point.head();
+        (time, flags)
+    });
+    heads.map(|(time, flags)| if is_recorded(flags) { required_time(time).ok() } else { None }).collect()
+}
+
 /// A point of any kind, with what it needs of its metric.
 enum Point<'a> {
     Gauge(&'a NumberDataPoint),
@@ -99,11 +109,15 @@ fn judge(metric: &Metric, point: &Point<'_>) -> Result<Option<(Timestamp, PointV
         return Err(Reason::NoName);
     }
     let head = point.head();
-    if head.flags & DataPointFlags::NoRecordedValueMask as u32 != 0 {
+    if !is_recorded(head.flags) {
         return Ok(None);
     }
     let value = point.value()?;
     Ok(Some((required_time(head.time)?, value)))
+}
+
+fn is_recorded(flags: u32) -> bool {
+    flags & DataPointFlags::NoRecordedValueMask as u32 == 0
 }
 
 impl<'a> Point<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llm_sre_domain::ServiceId;
+use llm_sre_domain::{ServiceId, Timestamp};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,6 +13,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
+use super::logs::log_times;
+use super::metrics::point_times;
+use super::spans::span_times;
 use super::{Reason, Rejection, check_logs, check_metrics, check_spans, identity};
 use crate::topics;
 
@@ -23,6 +26,9 @@ pub trait Export: prost::Message + Default + Sized + 'static {
 
     /// The items that no consumer could take.
     fn check(&self) -> Vec<Rejection>;
+
+    /// The event time of each item, none where it has none or nothing was recorded.
+    fn times(&self) -> Vec<Option<Timestamp>>;
 
     /// How many items it has. A metric without data counts as one.
     fn count(&self) -> usize;
@@ -47,13 +53,18 @@ pub trait Export: prost::Message + Default + Sized + 'static {
 pub fn take_rejected<E: Export>(request: &mut E) -> Vec<(Reason, E)> {
     let rejected: BTreeMap<usize, Reason> =
         request.check().into_iter().map(|rejection| (rejection.position, rejection.reason)).collect();
+    take_out(request, rejected)
+}
+
+/// Takes the items at these positions out of a request: a part for each reason.
+pub fn take_out<E: Export, R: Copy + PartialEq>(request: &mut E, rejected: BTreeMap<usize, R>) -> Vec<(R, E)> {
     if rejected.is_empty() {
         return Vec::new();
     }
     let mut parts = Vec::new();
     let mut bad = request.extract(&mut |position| rejected.contains_key(&position));
     // Taken out in order, they are numbered anew from 0.
-    let mut reasons: Vec<Reason> = rejected.into_values().collect();
+    let mut reasons: Vec<R> = rejected.into_values().collect();
     while let Some(reason) = reasons.first().copied() {
         parts.push((reason, bad.extract(&mut |position| reasons.get(position) == Some(&reason))));
         reasons.retain(|other| *other != reason);
@@ -114,6 +125,10 @@ impl Export for ExportMetricsServiceRequest {
 
     fn check(&self) -> Vec<Rejection> {
         check_metrics(self)
+    }
+
+    fn times(&self) -> Vec<Option<Timestamp>> {
+        point_times(self)
     }
 
     fn count(&self) -> usize {
@@ -230,13 +245,17 @@ fn extract_points(metric: &mut Metric, position: &mut usize, wanted: &mut dyn Fn
 macro_rules! flat_export {
     (
         $request:ident, $resource:ident, $scope:ident, $resources:ident, $scopes:ident, $items:ident,
-        $topic:expr, $check:path, $by_key:path
+        $topic:expr, $check:path, $times:path, $by_key:path
     ) => {
         impl Export for $request {
             const TOPIC: &str = $topic;
 
             fn check(&self) -> Vec<Rejection> {
                 $check(self)
+            }
+
+            fn times(&self) -> Vec<Option<Timestamp>> {
+                $times(self)
             }
 
             fn count(&self) -> usize {
@@ -294,6 +313,7 @@ flat_export!(
     log_records,
     topics::LOGS,
     check_logs,
+    log_times,
     by_service_key
 );
 flat_export!(
@@ -305,5 +325,6 @@ flat_export!(
     spans,
     topics::TRACES,
     check_spans,
+    span_times,
     by_trace_key
 );

@@ -49,6 +49,12 @@ pub fn check_spans(request: &ExportTraceServiceRequest) -> Vec<Rejection> {
     judged.enumerate().filter_map(|(position, reason)| Some(Rejection { position, reason: reason? })).collect()
 }
 
+/// The end of each span, in wire order.
+pub(super) fn span_times(request: &ExportTraceServiceRequest) -> Vec<Option<Timestamp>> {
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    scopes.flat_map(|scope| &scope.spans).map(|record| required_time(record.end_time_unix_nano).ok()).collect()
+}
+
 fn judge(record: &Record) -> Result<([u8; 16], [u8; 8], Timestamp), Reason> {
     let trace_id = id(&record.trace_id).ok_or(Reason::MalformedTraceId)?;
     let span_id = id(&record.span_id).ok_or(Reason::MalformedSpanId)?;

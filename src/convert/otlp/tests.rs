@@ -241,5 +241,9 @@ proptest! {
             converted.items.len() + converted.rejected.len() + converted.skipped, 2 * points.len() + 2
         );
         prop_assert!(converted.rejected.windows(2).all(|pair| pair[0].position < pair[1].position));
+        let mut good = request;
+        take_rejected(&mut good);
+        let times: Vec<Timestamp> = converted.items.iter().map(|point| point.time).collect();
+        prop_assert_eq!(good.times().into_iter().flatten().collect::<Vec<_>>(), times);
     }
 }

@@ -86,4 +86,8 @@ impl TelemetryStore for OpenSearchTelemetry {
     async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error> {
         Ok(self.drop_indices(before, bytes_max).await?)
     }
+
+    async fn prune_after(&self, last: Timestamp) -> Result<u64, Error> {
+        Ok(self.drop_indices_after(last).await?)
+    }
 }

@@ -87,6 +87,23 @@ async fn a_record_that_can_never_be_stored_is_named_and_the_others_are_stored() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_has_not_come_takes_no_other_days_place() {
+    let Some(url) = url() else { return };
+    let telemetry = Store::open(Options::new(&url, &prefix())).await.unwrap().telemetry();
+    let today = Timestamp::from_secs(1_700_000_000);
+    let tomorrow = today + Duration::from_secs(24 * 3_600);
+    let mut batch = points(&[(1, "x"), (2, "x"), (3, "x")]);
+    batch.points[1].1.time = tomorrow;
+    batch.points[2].1.time = Timestamp::from_secs(3_629_000_000);
+    telemetry.append(batch).await.unwrap();
+    let wrong_clock = Timestamp::from_secs(1);
+    assert_eq!(telemetry.prune_after(wrong_clock).await.unwrap(), 0);
+    assert_eq!(telemetry.prune_after(tomorrow).await.unwrap(), 1);
+    assert_eq!(telemetry.prune(wrong_clock, Some(1)).await.unwrap(), 1, "today is not the newest of two");
+    assert_eq!(telemetry.prune(wrong_clock, Some(1)).await.unwrap(), 0, "the newest stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_document_is_named() {
     let Some(url) = url() else { return };
     let prefix = prefix();

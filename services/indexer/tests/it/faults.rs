@@ -61,6 +61,27 @@ async fn poison_goes_to_the_dead_letters_and_its_partition_goes_on() {
 }
 
 #[tokio::test]
+async fn what_is_of_another_time_costs_only_itself() {
+    let world = World::new().await;
+    let running = world.start();
+    let line = |seconds: i64, text: &str| json!({"timeUnixNano": nanos(seconds), "severityNumber": 9, "body": {"stringValue": text}});
+    let day = 24 * 3_600;
+    let records = [line(0, "now"), line(2 * day, "ahead"), line(-1, "just now"), line(-30 * day, "old")];
+    let scope = json!({"logRecords": records});
+    world.send_logs(json!({"resourceLogs": [{"resource": resource("cart"), "scopeLogs": [scope]}]})).await;
+    world.until_caught_up().await;
+    assert_eq!(world.lines().await, ["now", "just now"]);
+    let dead = world.dead_letters("logs").await;
+    let reasons: Vec<&str> = dead.iter().filter_map(|letter| letter.record.header("llmsre-reason")).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons[0].starts_with("its time 1700172800.000s is more than a day ahead"), "{reasons:?}");
+    assert!(reasons[1].starts_with("its time 1697408000.000s is before"), "{reasons:?}");
+    let told = Timestamp::from_secs(NOW_SECS + day);
+    until("retention is told which day is the last", || world.store.pruned_after() == Some(told)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_store_refuses_for_ever_costs_only_itself() {
     let world = World::new().await;
     world.store.set(Mood::Picky);

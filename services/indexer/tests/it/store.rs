@@ -30,6 +30,7 @@ pub(crate) struct MoodyStore {
     appends: AtomicUsize,
     failures: AtomicUsize,
     mute_writes: AtomicUsize,
+    pruned_after: watch::Sender<Option<Timestamp>>,
 }
 
 impl Default for MoodyStore {
@@ -41,6 +42,7 @@ impl Default for MoodyStore {
             appends: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             mute_writes: AtomicUsize::new(0),
+            pruned_after: watch::Sender::new(None),
         }
     }
 }
@@ -58,6 +60,11 @@ impl MoodyStore {
     /// How many appends failed because it was away.
     pub(crate) fn failures(&self) -> usize {
         self.failures.load(Ordering::SeqCst)
+    }
+
+    /// What was last said to be the last day that can be.
+    pub(crate) fn pruned_after(&self) -> Option<Timestamp> {
+        *self.pruned_after.borrow()
     }
 
     /// How many appends were written without an answer.
@@ -129,5 +136,10 @@ impl TelemetryStore for MoodyStore {
 
     async fn prune(&self, before: Timestamp, bytes_max: Option<u64>) -> Result<u64, Error> {
         self.inner.prune(before, bytes_max).await
+    }
+
+    async fn prune_after(&self, last: Timestamp) -> Result<u64, Error> {
+        self.pruned_after.send_replace(Some(last));
+        self.inner.prune_after(last).await
     }
 }

@@ -34,19 +34,34 @@ impl OpenSearchTelemetry {
                 break;
             }
             for index in indices {
-                match self.client.request(Repeat::Harmless, Method::Delete, &index.name, None).await {
-                    Ok(_) => {
-                        tracing::info!(index = index.name, records = index.records, "dropped old telemetry");
-                        removed += index.records;
-                    }
-                    // Somebody else dropped it.
-                    Err(Failure::Unavailable(reason)) if reason.contains("index_not_found_exception") => {}
-                    Err(failure) => return Err(failure),
-                }
+                removed += self.drop_index(&index, "dropped old telemetry").await?;
                 bytes = bytes.saturating_sub(index.bytes);
             }
         }
         Ok(removed)
+    }
+
+    /// Drops the days after that of `last`: one of them would be the newest to [`Self::drop_indices`], and each costs
+    /// the cluster shards.
+    pub(super) async fn drop_indices_after(&self, last: Timestamp) -> Result<u64, Failure> {
+        let mut removed = 0;
+        for index in after(self.days().await?, &keys::date(keys::day(last))).into_values().flatten() {
+            removed += self.drop_index(&index, "dropped telemetry of a day that has not come").await?;
+        }
+        Ok(removed)
+    }
+
+    /// Drops an index, and gives how many records it had.
+    async fn drop_index(&self, index: &Dated, what: &'static str) -> Result<u64, Failure> {
+        match self.client.request(Repeat::Harmless, Method::Delete, &index.name, None).await {
+            Ok(_) => {
+                tracing::info!(index = index.name, records = index.records, "{what}");
+                Ok(index.records)
+            }
+            // Somebody else dropped it.
+            Err(Failure::Unavailable(reason)) if reason.contains("index_not_found_exception") => Ok(0),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The indices by date.
@@ -72,5 +87,31 @@ impl OpenSearchTelemetry {
             days.entry(date.to_owned()).or_default().push(index);
         }
         Ok(days)
+    }
+}
+
+/// The days after `last`; none where all are, since a clock before all that is stored tells nothing.
+fn after<T>(mut days: BTreeMap<String, T>, last: &str) -> BTreeMap<String, T> {
+    let is_plausible = days.keys().next().is_some_and(|first| first.as_str() <= last);
+    days.retain(|date, _| is_plausible && date.as_str() > last);
+    days
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_have_not_come_are_found() {
+        let dates = ["2026.11.24", "2026.11.25", "2026.11.26", "2026.11.27", "2085.01.01"];
+        let after = |last: &str| {
+            let days = dates.map(|date| (date.to_owned(), ())).into();
+            super::after(days, last).into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(after("2026.11.26"), dates[3..]);
+        assert_eq!(after("2085.01.01"), [""; 0]);
+        assert_eq!(after("2026.11.24"), dates[1..]);
+        assert_eq!(after("1970.01.02"), [""; 0], "it is the clock that is wrong");
+        assert_eq!(super::after(BTreeMap::<String, ()>::new(), "2026.11.24"), BTreeMap::new());
     }
 }
