@@ -1,9 +1,9 @@
 //! Telemetry from the event bus into the store, and its queries.
 //!
 //! The consumer reads `metrics`, `logs` and `traces`, stores what they carry under ids that derive from where it was
-//! read, and commits only then: a crash repeats work and changes nothing. What cannot be decoded or stored, and what is of
-//! a time that nothing is kept of, goes to the topic's dead letters, and its partition goes on. While the store is away, reading pauses; nothing is dropped and
-//! nothing piles up here.
+//! read, and commits only then: a crash repeats work and changes nothing. What cannot be decoded or stored, and what is
+//! of a time that nothing is kept of, goes to the topic's dead letters, and its partition goes on. While the store is
+//! away, reading pauses; nothing is dropped and nothing piles up here.
 
 mod consume;
 mod decode;
