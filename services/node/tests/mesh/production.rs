@@ -2,13 +2,14 @@
 //! a real Kafka and a real OpenSearch. The shop sends to a real Collector, and the Collector to the gateway.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 use llm_sre_proto::remediation::v1::{Action, ActionState, ListActionsRequest};
-use llm_sre_proto::simulator::v1::{Fault, FaultState, GetSimulationRequest, ListFaultsRequest};
+use llm_sre_proto::simulator::v1::{Fault, FaultKind, FaultState, GetSimulationRequest, ListFaultsRequest};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -207,6 +208,18 @@ impl Clients {
         faults.into_iter().find(|fault| fault.name == name).unwrap()
     }
 
+    /// A service that was well so far: trouble that comes back to one reopens its incident and is no other.
+    fn unbroken(&self) -> String {
+        let asked = self.shop.ask(self.shop.simulator().list_faults(ListFaultsRequest::default())).unwrap();
+        let broken = |fault: &Fault| (fault.kind() != FaultKind::TrafficPeak).then(|| fault.service.clone()).flatten();
+        let broken: Vec<_> = asked.faults.iter().filter_map(broken).collect();
+        let shop = self.shop.ask(self.shop.simulator().get_simulation(GetSimulationRequest {})).unwrap();
+        let mut well: Vec<_> = shop.services.into_iter().filter_map(|service| service.identity).collect();
+        well.retain(|service| !broken.contains(service));
+        let drawn = RandomState::new().hash_one(broken.len()) % u64::try_from(well.len()).unwrap();
+        well.swap_remove(usize::try_from(drawn).unwrap()).name
+    }
+
     /// Breaks a service, or sends it a peak of traffic.
     fn inject(&self, address: &str, kind: &str, service: &str) -> String {
         let arguments = ["faults", "inject", "--kind", kind, "--service", service, "--output", "json"];
@@ -268,7 +281,7 @@ fn the_compose_deployment_repairs_every_fault_and_leaves_the_control_alone() {
             // An upgrade: what is usual has to be known again, and the fault that comes at once to be seen.
             rolling_restart(&mut deployment);
         }
-        let fault = clients.inject(&shop, kind, "");
+        let fault = clients.inject(&shop, kind, &clients.unbroken());
         deployment.wait_until(&format!("an incident about {kind}"), ENDED_WITHIN, || {
             clients.incidents.all_incidents().len() > number
         });
