@@ -73,7 +73,8 @@ impl Failover {
             let request = http::Request::from_parts(head.clone(), Body::new(Full::new(message.clone())));
             last = instance.peer().oneshot(request).await;
             if !is_unavailable(&last) {
-                instance.avoid(None);
+                // It may have done it; others are not asked, and the next call goes to them.
+                instance.avoid(is_too_late(&last).then(|| Instant::now() + AVOID_FOR));
                 return last;
             }
             instance.avoid(Some(Instant::now() + AVOID_FOR));
@@ -112,9 +113,17 @@ impl Service<http::Request<Body>> for Failover {
 
 /// Whether another instance may do better: nobody was there, or who was there says that it cannot at present.
 fn is_unavailable(answer: &Result<http::Response<Body>, Status>) -> bool {
+    code(answer) == Some(Code::Unavailable)
+}
+
+fn is_too_late(answer: &Result<http::Response<Body>, Status>) -> bool {
+    code(answer) == Some(Code::DeadlineExceeded)
+}
+
+fn code(answer: &Result<http::Response<Body>, Status>) -> Option<Code> {
     match answer {
-        Ok(response) => Status::from_header_map(response.headers()).is_some_and(|s| s.code() == Code::Unavailable),
-        Err(status) => status.code() == Code::Unavailable,
+        Ok(response) => Status::from_header_map(response.headers()).map(|status| status.code()),
+        Err(status) => Some(status.code()),
     }
 }
 
@@ -192,6 +201,18 @@ mod tests {
             }
             assert_eq!(stubs[1].count(), 5, "and is asked again afterwards");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_answers_too_late_is_asked_last_for_a_while() {
+        let stubs: Vec<Stub> = (0..2).map(|_| Stub::default()).collect();
+        let failover = Failover::round(stubs.iter().map(Stub::peer).collect());
+        stubs[0].fails_with(Some(Code::DeadlineExceeded));
+        assert_eq!(call(&failover, b"").await, Err(Code::DeadlineExceeded), "it may have done it");
+        for _ in 0..6 {
+            call(&failover, b"").await.unwrap();
+        }
+        assert_eq!((stubs[0].count(), stubs[1].count()), (1, 6));
     }
 
     #[tokio::test(start_paused = true)]

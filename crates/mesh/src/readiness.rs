@@ -162,7 +162,9 @@ impl Served {
             }
         }
         loop {
-            let is_ready = needs.iter_mut().all(|need| *need.borrow_and_update());
+            // Every one is looked at: what is not seen to have changed would wake this again at once, for ever.
+            let seen: Vec<bool> = needs.iter_mut().map(|need| *need.borrow_and_update()).collect();
+            let is_ready = seen.iter().all(|is_here| *is_here);
             self.health.set_serving(self.service, is_ready).await;
             if needs.is_empty() {
                 return;

@@ -3,9 +3,9 @@
 //! A record is the proto3 JSON of one message, with its etag and a few attributes to find it by. Who reads keeps what
 //! it does not know: fields that a newer version wrote survive a write of an older one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use llm_sre_ports::documents::{Document, Documents, Error as StoreError, Filter, NewDocument, Precondition};
@@ -19,6 +19,9 @@ use crate::status;
 /// How long a caller waits before it asks an absent store again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The most records that it is remembered of that they cannot be read.
+const SAID_MAX: usize = 1_000;
+
 /// Version of the stored shape, for a reader that must know.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -26,12 +29,19 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Records<M> {
     store: Arc<dyn Documents>,
     collection: &'static str,
+    /// Which records, by id and version, it was said of that they cannot be read.
+    said: Arc<Mutex<BTreeSet<(String, u64)>>>,
     message: PhantomData<fn() -> M>,
 }
 
 impl<M> Clone for Records<M> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), collection: self.collection, message: PhantomData }
+        Self {
+            store: self.store.clone(),
+            collection: self.collection,
+            said: Arc::clone(&self.said),
+            message: PhantomData,
+        }
     }
 }
 
@@ -74,7 +84,7 @@ pub type Attributes = BTreeMap<String, String>;
 impl<M: Serialize + DeserializeOwned> Records<M> {
     /// A collection by its name.
     pub fn new(store: Arc<dyn Documents>, collection: &'static str) -> Self {
-        Self { store, collection, message: PhantomData }
+        Self { store, collection, said: Arc::default(), message: PhantomData }
     }
 
     /// One record.
@@ -107,7 +117,7 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         self.read_back(&stored.id, body, version).map(Write::Done)
     }
 
-    /// A page of records that match.
+    /// A page of records that match, each of which can be read.
     pub async fn list(
         &self,
         filter: Filter,
@@ -120,7 +130,21 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         Ok((records, page.next))
     }
 
-    /// Records that were written after `cursor`, oldest write first, each as it is now, and the cursor to go on from.
+    /// As [`Records::list`], where a record that cannot be read is left out, and said: it stops nobody's work on others.
+    /// Not for who draws conclusions from what is not there.
+    pub async fn list_readable(
+        &self,
+        filter: Filter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
+        let page = self.store.list(self.collection, filter, cursor, limit).await;
+        let page = page.map_err(|error| self.failed("list", "", error))?;
+        Ok((self.readable(page.documents), page.next))
+    }
+
+    /// Records that were written after `cursor`, oldest write first, each as it is now, and the cursor to go on from. One
+    /// that cannot be read is left out, and said.
     pub async fn changes(
         &self,
         cursor: Option<String>,
@@ -128,8 +152,7 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
     ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
         let page = self.store.changes(self.collection, cursor, limit).await;
         let page = page.map_err(|error| self.failed("follow", "", error))?;
-        let records = page.documents.into_iter().map(|document| self.parse(document)).collect::<Result<_, _>>()?;
-        Ok((records, page.next))
+        Ok((self.readable(page.documents), page.next))
     }
 
     async fn put(
@@ -150,6 +173,29 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
             Ok(version) => Ok(Write::Done(version)),
             Err(StoreError::Conflict { .. }) => Ok(Write::Conflict),
             Err(error) => Err(self.failed("write", id, error)),
+        }
+    }
+
+    fn readable(&self, documents: Vec<Document>) -> Vec<Stored<M>> {
+        let mut records = Vec::with_capacity(documents.len());
+        for document in documents {
+            let written = (document.id.clone(), document.version);
+            match self.parse(document) {
+                Ok(stored) => records.push(stored),
+                Err(error) => self.say_unreadable(written, &error),
+            }
+        }
+        records
+    }
+
+    /// Says it once, since lists are asked for every second.
+    fn say_unreadable(&self, written: (String, u64), error: &Status) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= SAID_MAX {
+            said.clear();
+        }
+        if said.insert(written) {
+            tracing::error!(error = error.message(), "a stored record is left out");
         }
     }
 
@@ -177,6 +223,8 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
 pub fn store_status(operation: &str, error: StoreError) -> Status {
     match error {
         StoreError::InvalidCursor { .. } => status::invalid_argument("page_token", "is not one of this call's"),
+        // The same write fails for ever: who waits for it to pass would stop everything behind it.
+        StoreError::TooLarge { .. } => status::internal(format!("failed to {operation}: {error}")),
         other => status::unavailable("the store", format!("failed to {operation}: {other}"), RETRY_AFTER),
     }
 }
@@ -217,6 +265,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_left_out_where_that_is_asked_for() {
+        let store = Arc::new(llm_sre_ports::memory::MemoryDocuments::default());
+        for (id, body) in [("a", json!({"name": "a"})), ("b", json!(7)), ("c", json!({"name": "c"}))] {
+            let (collection, id, attributes) = ("things".to_owned(), id.to_owned(), Attributes::new());
+            let document = NewDocument { collection, id, body, attributes, schema_version: SCHEMA_VERSION };
+            store.put(document, Precondition::Absent).await.unwrap();
+        }
+        let records: Records<BTreeMap<String, String>> = Records::new(store, "things");
+        let ids = |records: Vec<Stored<_>>| records.into_iter().map(|stored| stored.id).collect::<Vec<_>>();
+        assert_eq!(ids(records.list_readable(Filter::default(), None, 10).await.unwrap().0), ["c", "a"]);
+        assert_eq!(records.list(Filter::default(), None, 10).await.unwrap_err().code(), tonic::Code::Internal);
+        assert_eq!(ids(records.changes(None, 10).await.unwrap().0), ["a", "c"]);
+        assert_eq!(records.get("b").await.unwrap_err().code(), tonic::Code::Internal);
+    }
+
+    #[test]
+    fn what_comes_to_the_same_every_time_is_not_unavailable() {
+        let (collection, id) = ("things".to_owned(), "a".to_owned());
+        let large = StoreError::TooLarge { collection, id, bytes: 9 };
+        assert_eq!(store_status("write things/a", large).code(), tonic::Code::Internal);
+        assert_eq!(store_status("write things/a", StoreError::Full).code(), tonic::Code::Unavailable);
+    }
 
     #[test]
     fn fields_of_a_newer_version_survive() {

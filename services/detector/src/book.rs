@@ -26,7 +26,7 @@ impl Service {
     /// The incidents that live, newest first; at most [`LIVING_MAX`].
     pub(crate) async fn living(&self) -> Result<Vec<Stored<Kept>>, Status> {
         let filter = Filter::default().with("living", "yes");
-        self.records.list(filter, None, LIVING_MAX).await.map(|(found, _)| found)
+        self.records.list_readable(filter, None, LIVING_MAX).await.map(|(found, _)| found)
     }
 
     /// Applies an event, whoever else writes meanwhile. An event that changes nothing writes nothing.

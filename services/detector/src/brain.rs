@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use llm_sre_domain::correlate::{Case, Correlator, News};
-use llm_sre_domain::detect::Detector;
+use llm_sre_domain::detect::{Counts, Detector};
 use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, Verdict, severity};
@@ -33,6 +33,8 @@ pub(crate) struct Brain {
     newest: Timestamp,
     lateness: Duration,
     user_facing: Vec<ServicePattern>,
+    /// What was counted by the last look at it.
+    counted: Counts,
 }
 
 /// A case that became an incident.
@@ -86,6 +88,7 @@ impl Brain {
             newest: Timestamp::EPOCH,
             lateness: options.lateness,
             user_facing: options.user_facing.clone(),
+            counted: Counts::default(),
         }
     }
 
@@ -94,6 +97,13 @@ impl Brain {
         if time <= now + AHEAD_MAX {
             self.newest = self.newest.max(time);
         }
+    }
+
+    /// What was counted since this was last asked.
+    pub(crate) fn counted_since(&mut self) -> Counts {
+        let now = self.detector.counts();
+        let before = std::mem::replace(&mut self.counted, now);
+        Counts { taken: now.taken - before.taken, late: now.late - before.late, refused: now.refused - before.refused }
     }
 
     /// Closes what ended, if that is a step further.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use futures::StreamExt;
 use llm_sre_domain::incident::{Actor, EventKind, Incident, State};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
@@ -23,6 +24,8 @@ use crate::kept::{Duty, Kept};
 
 /// Duties of one incident that are done before the others have their turn.
 const DUTIES_AT_ONCE: usize = 8;
+/// Incidents that are attended to at once.
+const INCIDENTS_AT_ONCE: usize = 16;
 /// Actions of one incident that are looked at to be cancelled.
 const ACTIONS_MAX: i32 = 50;
 
@@ -57,9 +60,12 @@ impl Service {
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.owing.is_noted.notified() => self.do_noted().await,
+                // With the lease the duties are another's. Each is safe to repeat.
+                () = self.owing.is_noted.notified() => {
+                    shutdown.run_until_cancelled(Box::pin(self.do_noted())).await;
+                }
                 _ = ticks.tick() => {
-                    if let Err(error) = self.do_duties().await {
+                    if let Some(Err(error)) = shutdown.run_until_cancelled(Box::pin(self.do_duties())).await {
                         tracing::warn!(%error, "failed to look for what is owed");
                     }
                 }
@@ -69,15 +75,16 @@ impl Service {
 
     /// Does what the incidents owe that were written since. What fails has its turn again at the next tick.
     async fn do_noted(&self) {
-        for id in self.owing.take() {
+        let attending = futures::stream::iter(self.owing.take()).for_each_concurrent(INCIDENTS_AT_ONCE, async |id| {
             let attended = async {
                 let Some(stored) = self.records.get(&id).await? else { return Ok(()) };
                 self.attend(stored).await
             };
-            if let Err(error) = attended.await {
+            if let Err(error) = Box::pin(attended).await {
                 tracing::warn!(%error, incident = id, "a duty waits");
             }
-        }
+        });
+        attending.await;
     }
 
     /// One round. What fails is tried again in the next; one incident does not stop the others.
@@ -86,13 +93,15 @@ impl Service {
     /// When the store cannot be asked.
     pub async fn do_duties(&self) -> Result<(), Status> {
         let filter = Filter::default().with("pending", "yes");
-        let (pending, _) = self.records.list(filter, None, LIVING_MAX).await?;
-        for stored in pending {
+        let (pending, _) = self.records.list_readable(filter, None, LIVING_MAX).await?;
+        // A call to whom hangs takes seconds: what others owe is done meanwhile, not after it.
+        let attending = futures::stream::iter(pending).for_each_concurrent(INCIDENTS_AT_ONCE, async |stored| {
             let name = stored.message.incident.name.clone();
-            if let Err(error) = self.attend(stored).await {
+            if let Err(error) = Box::pin(self.attend(stored)).await {
                 tracing::warn!(%error, incident = name, "a duty waits");
             }
-        }
+        });
+        attending.await;
         Ok(())
     }
 
@@ -110,7 +119,7 @@ impl Service {
             match context.scope(self.carry_out(&stored.message, &duty)).await {
                 Ok(()) => {}
                 // The other side's word is final; a deadline will say that nothing came of it.
-                Err(error) if is_refusal(error.code()) => {
+                Err(error) if is_refusal(&error) => {
                     tracing::warn!(%error, incident = name, ?duty, "a duty was refused");
                 }
                 Err(error) => return Err(error),
@@ -177,7 +186,7 @@ impl Service {
             match peer.cancel_action(request).await {
                 Ok(_) => {}
                 // It began meanwhile; its own end will be reported.
-                Err(error) if is_refusal(error.code()) => tracing::info!(%error, "an action cannot be cancelled"),
+                Err(error) if is_refusal(&error) => tracing::info!(%error, "an action cannot be cancelled"),
                 Err(error) => return Err(error),
             }
         }
@@ -236,7 +245,10 @@ fn attributes<const N: usize>(incident: &Incident, own: [(&str, String); N]) -> 
     common.into_iter().chain(own).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Whether the other side will say the same again.
-fn is_refusal(code: Code) -> bool {
+/// Whether the other side will say the same again. A defect, too; but for INTERNAL without our reason, which is what a
+/// connection that breaks is told by.
+fn is_refusal(error: &Status) -> bool {
+    let code = error.code();
     matches!(code, Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::OutOfRange)
+        || (code == Code::Internal && status::reason(error).is_some())
 }

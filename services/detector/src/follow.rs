@@ -30,19 +30,18 @@ const NEAR: u64 = 64;
 
 impl Service {
     /// Reads behind the instance that detects until this one may; nothing at `shutdown`.
-    pub(crate) async fn stand_by(&self, shutdown: &CancellationToken) -> Option<(Lease, Reading)> {
-        let mut reading = Reading::default();
+    pub(crate) async fn stand_by(&self, reading: &mut Reading, shutdown: &CancellationToken) -> Option<Lease> {
         let mut is_close = false;
         while !shutdown.is_cancelled() {
             if let Some(lease) = self.acquire().await {
-                return Some((lease, reading));
+                return Some(lease);
             }
             let ask_at = Instant::now() + ASK_EVERY;
             if is_close && let Err(error) = self.measure_living().await {
                 tracing::debug!(%error, "failed to read the incidents that live");
             }
             while !shutdown.is_cancelled() && Instant::now() < ask_at {
-                let wait = match self.follow(&mut reading, shutdown).await {
+                let wait = match self.follow(reading, shutdown).await {
                     Ok(false) => continue,
                     Ok(true) => {
                         // Far behind, an incident's end would be noted at a time long before it.
@@ -80,7 +79,10 @@ impl Service {
             }
             let Some(delivered) = reading.merge.next(self.bus.as_ref(), &handled).await? else { return Ok(true) };
             let findings = self.take_guarded(&delivered);
-            self.tell(findings, Age::Watched, shutdown).await;
+            if !self.tell(findings, Age::Watched, shutdown).await {
+                reading.is_torn = true;
+                return Ok(false);
+            }
             let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };
             reading.next.insert(of, delivered.position.offset + 1);
         }

@@ -73,7 +73,7 @@ impl IncidentService for Service {
         }
         let size = page::size(request.page_size, 50, 500)?;
         let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
-        let (records, next) = self.records.list(filter, cursor, size).await?;
+        let (records, next) = self.records.list_readable(filter, cursor, size).await?;
         let incidents = records.into_iter().map(shown).collect();
         Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token: next.unwrap_or_default() }))
     }
@@ -192,7 +192,7 @@ impl Service {
         if let Some(known) = self.reported(&request.request_id).await? {
             return Ok(shown(known));
         }
-        self.check_detecting()?;
+        self.check_current()?;
         let now = self.clock.now();
         let onset = request.onset_time.as_ref().map_or(now, from_proto_time);
         if onset > now {
@@ -258,7 +258,7 @@ impl Service {
             return Ok(None);
         }
         let filter = Filter::default().with("request", request_id);
-        Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
+        Ok(self.records.list_readable(filter, None, 1).await?.0.into_iter().next())
     }
 
     /// Sends what there is and each change, until the reader goes away or the store fails.

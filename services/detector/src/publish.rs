@@ -52,7 +52,7 @@ impl Service {
     /// One round. A kill between publishing and noting it publishes the same steps again, under the same ids.
     async fn publish_steps(&self) -> Result<(), Status> {
         let filter = Filter::default().with("unpublished", "yes");
-        let (stepped, _) = self.records.list(filter, None, ROUND_MAX).await?;
+        let (stepped, _) = self.records.list_readable(filter, None, ROUND_MAX).await?;
         for stored in stepped {
             let name = &stored.message.incident.name;
             let records: Result<Vec<_>, _> =

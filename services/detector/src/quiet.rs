@@ -23,6 +23,7 @@ use tonic::{Code, Status};
 use crate::Service;
 use crate::book::event;
 use crate::kept::Kept;
+use crate::raise::ATTEMPTS_MAX;
 
 /// What the incident is about: this service, which hears nobody.
 const NAMESPACE: &str = "llm-sre";
@@ -47,8 +48,6 @@ pub(crate) struct Quiet {
     heard_for: Duration,
     /// What was stored last: whether nothing comes. `None` before anything was.
     is_known: Option<bool>,
-    /// What detection had counted at the last look.
-    counted: Counts,
 }
 
 /// What is to be stored.
@@ -78,19 +77,6 @@ impl Quiet {
         }
     }
 
-    /// Tells what detection has counted since the last look.
-    fn measure_samples(&mut self, counts: Counts) {
-        let before = std::mem::replace(&mut self.counted, counts);
-        let new = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
-        for (outcome, count) in [
-            ("taken", new(counts.taken, before.taken)),
-            ("late", new(counts.late, before.late)),
-            ("refused", new(counts.refused, before.refused)),
-        ] {
-            instruments().detector_samples.add(count, &[("llm_sre.outcome", outcome.into())]);
-        }
-    }
-
     /// What was to be stored is.
     pub(crate) fn is_stored(&mut self, word: Word) {
         self.is_known = Some(matches!(word, Word::Silent(_)));
@@ -101,14 +87,7 @@ impl Service {
     /// Takes a look into account. While the store is away, it is taken again with the next.
     pub(crate) async fn watch_silence(&self, quiet: &mut Quiet, is_heard: bool) {
         let now = self.clock.now();
-        let (interval, watermark, counts) = {
-            let brain = self.brain();
-            (brain.detector.usual_interval(), brain.detector.watermark(), brain.detector.counts())
-        };
-        quiet.measure_samples(counts);
-        if watermark > Timestamp::EPOCH {
-            instruments().detector_watermark_age.set(&[], now.since(watermark).as_secs_f64());
-        }
+        let interval = self.brain().detector.usual_interval();
         let Some(word) = quiet.look(now, is_heard, interval) else { return };
         let stored = match word {
             Word::Silent(silent_for) => self.raise_silence(now, silent_for, interval.unwrap_or_default()).await,
@@ -117,6 +96,18 @@ impl Service {
         match stored {
             Ok(()) => quiet.is_stored(word),
             Err(error) => tracing::warn!(%error, ?word, "failed to store whether telemetry comes; trying again"),
+        }
+    }
+
+    /// Tells what was counted since it was last told, and how far behind detection is; also where it is behind.
+    pub(crate) fn measure_watermark(&self) {
+        let (watermark, counts) = {
+            let mut brain = self.brain();
+            (brain.detector.watermark(), brain.counted_since())
+        };
+        measure_samples(counts);
+        if watermark > Timestamp::EPOCH {
+            instruments().detector_watermark_age.set(&[], self.clock.now().since(watermark).as_secs_f64());
         }
     }
 
@@ -132,24 +123,31 @@ impl Service {
         {
             return Ok(());
         }
-        let (onset, detected_at) = (anomaly.onset, anomaly.detected_at);
-        let opening = Opening {
-            subject: subject(),
-            ordinal: latest.map_or(0, |latest| latest.message.incident.ordinal + 1),
-            title: TITLE.to_owned(),
-            impacts: BTreeMap::new(),
-            anomalies: vec![anomaly.clone()],
-            severity: SEVERITY,
-            onset,
-            detected_at,
-            actor: Actor::product(),
-        };
-        let (incident, effects) =
-            Incident::open(opening, &self.options.rules, now).map_err(|error| status::internal(error.to_string()))?;
-        let mut kept = Kept::new(&incident, &effects);
-        kept.snapshot = Some(EvidenceSnapshot::from(&self.evidence_of(&anomaly)));
-        // Where somebody else opened it meanwhile, it is open.
-        self.create(&incident, &kept).await.map(|_| ())
+        let first = latest.map_or(0, |latest| latest.message.incident.ordinal + 1);
+        for ordinal in first..first + ATTEMPTS_MAX {
+            let opening = Opening {
+                subject: subject(),
+                ordinal,
+                title: TITLE.to_owned(),
+                impacts: BTreeMap::new(),
+                anomalies: vec![anomaly.clone()],
+                severity: SEVERITY,
+                onset: anomaly.onset,
+                detected_at: anomaly.detected_at,
+                actor: Actor::product(),
+            };
+            let (incident, effects) = Incident::open(opening, &self.options.rules, now)
+                .map_err(|error| status::internal(error.to_string()))?;
+            let mut kept = Kept::new(&incident, &effects);
+            kept.snapshot = Some(EvidenceSnapshot::from(&self.evidence_of(&anomaly)));
+            let is_open = self.create(&incident, &kept).await?
+                || self.latest_silence().await?.is_some_and(|latest| latest.message.is_living());
+            if is_open {
+                return Ok(());
+            }
+            // One that cannot be read has this number.
+        }
+        Err(status::etag_mismatch("the incidents about silence"))
     }
 
     /// Whether it ended so lately that it is the same again.
@@ -216,6 +214,13 @@ fn anomaly(now: Timestamp, silent_for: Duration, interval: Duration) -> Anomaly 
         observed: silent_for.as_secs_f64(),
         exemplar: String::new(),
         requests_per_s: None,
+    }
+}
+
+fn measure_samples(counts: Counts) {
+    for (outcome, count) in [("taken", counts.taken), ("late", counts.late), ("refused", counts.refused)] {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        instruments().detector_samples.add(count, &[("llm_sre.outcome", outcome.into())]);
     }
 }
 

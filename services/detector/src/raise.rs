@@ -1,5 +1,7 @@
 //! From findings to incidents.
 
+use std::time::Duration;
+
 use llm_sre_domain::correlate::Case;
 use llm_sre_domain::incident::{
     Actor, EventKind, Fingerprint, Incident, IncidentId, Opening, State, Subject, Trigger, Verdict,
@@ -18,8 +20,14 @@ use crate::book::event;
 use crate::brain::{Finding, Impact, Opened};
 use crate::kept::Kept;
 
-/// Other writers that an opening is tried against.
-const ATTEMPTS_MAX: u32 = 8;
+/// Other writers, or incidents that cannot be read, that an opening is tried against.
+pub(crate) const ATTEMPTS_MAX: u32 = 8;
+
+/// What is read again, with less of the past, is sure at a slightly other time.
+const TOGETHER: Duration = Duration::from_secs(600);
+
+/// The newest of a fingerprint that are read, to find one that can be.
+const LATEST_READ: usize = 4;
 
 /// When and by whom what a finding came from was handled first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +54,35 @@ impl Service {
         match finding {
             Finding::Opened(opened) => self.raise(opened, age).await,
             Finding::Grown(..) | Finding::Recovered(_) if age == Age::Watched => Ok(()),
-            Finding::Grown(incident, anomalies, impact) => ignore_ended(self.join(*incident, anomalies, impact).await),
-            Finding::Recovered(incident) => {
-                let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
-                match self.apply(&name(*incident), &recovered).await {
-                    Ok(stored) => self.measure_while_living(&stored.message.domain()?),
-                    // An action at work says itself whether it helped.
-                    Err(error) if error.code() == Code::FailedPrecondition => {}
-                    Err(error) => return Err(error),
-                }
+            Finding::Grown(incident, anomalies, impact) => {
+                self.if_there(*incident, ignore_ended(self.join(*incident, anomalies, impact).await))
+            }
+            Finding::Recovered(incident) => self.if_there(*incident, self.recovered(*incident).await),
+        }
+    }
+
+    /// What came of telling an incident, where that can still be told: of one that somebody removed, or that cannot be
+    /// read, nothing is measured any more, and what its cases show from now on is new trouble.
+    fn if_there(&self, incident: IncidentId, told: Result<(), Status>) -> Result<(), Status> {
+        match told {
+            Err(error) if matches!(error.code(), Code::NotFound | Code::Internal) => {
+                tracing::error!(%error, %incident, "an incident that lives is lost");
+                self.brain().ended(incident);
                 Ok(())
             }
+            other => other,
         }
+    }
+
+    async fn recovered(&self, incident: IncidentId) -> Result<(), Status> {
+        let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
+        let stored = match self.apply(&name(incident), &recovered).await {
+            // An action at work says itself whether it helped; and what ended meanwhile is measured no more.
+            Err(error) if error.code() == Code::FailedPrecondition => self.find(&name(incident)).await,
+            other => other,
+        };
+        self.measure_while_living(&stored?.message.domain()?);
+        Ok(())
     }
 
     async fn raise(&self, opened: &Opened, age: Age) -> Result<(), Status> {
@@ -65,36 +90,40 @@ impl Service {
         let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
         let subject = Subject { service: service.clone(), trigger: Trigger::Signal(signal), dimension: "".into() };
         let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
-        let (living, mut latest) = tokio::try_join!(self.living_about(&service), self.latest(&fingerprint))?;
-        if let Some(living) = living {
-            let incident = living.message.domain()?.id;
-            self.brain().follow(opened.case.number, incident);
-            if age == Age::Watched {
+        // What a start reads again may be of an incident before the one that lives.
+        let is_its = |living: &Incident| age == Age::New || is_of(&opened.case, living);
+        let mut ordinal_min = 0;
+        for _ in 0..ATTEMPTS_MAX {
+            let (living, latest) = tokio::try_join!(self.living_about(&service, is_its), self.latest(&fingerprint))?;
+            if let Some(living) = living {
+                let incident = living.message.domain()?.id;
+                self.brain().follow(opened.case.number, incident);
+                if age == Age::Watched {
+                    return Ok(());
+                }
+                return self.join(incident, &anomalies, &opened.impact).await;
+            }
+            if age != Age::New {
+                // Its incident ended, or is another instance's to open: what comes later is looked at by itself.
+                self.brain().let_go(opened.case.number);
                 return Ok(());
             }
-            return self.join(incident, &anomalies, &opened.impact).await;
-        }
-        if age != Age::New {
-            // Its incident ended, or is another instance's to open: what comes later is looked at by itself.
-            self.brain().let_go(opened.case.number);
-            return Ok(());
-        }
-        for _ in 0..ATTEMPTS_MAX {
             if let Some(latest) = &latest
                 && let Some(incident) = self.reopen(latest, opened, &anomalies).await?
             {
                 self.brain().follow(opened.case.number, incident);
                 return Ok(());
             }
-            let ordinal = latest.as_ref().map_or(0, |latest| latest.message.incident.ordinal + 1);
+            let ordinal = latest.map_or(0, |latest| latest.message.incident.ordinal + 1).max(ordinal_min);
             if let Some(incident) = self.open(subject.clone(), ordinal, opened, &anomalies).await? {
                 self.brain().follow(opened.case.number, incident);
                 return Ok(());
             }
-            // Another instance opened one with this ordinal.
-            latest = self.latest(&fingerprint).await?;
+            // Another instance opened one with this ordinal, or it is that of one which cannot be read.
+            ordinal_min = ordinal + 1;
         }
-        Err(status::etag_mismatch(&format!("the incidents with fingerprint {fingerprint}")))
+        // To try for ever would stop detection.
+        Err(status::internal(format!("no number is free for another incident with fingerprint {fingerprint}")))
     }
 
     async fn open(
@@ -125,10 +154,13 @@ impl Service {
     /// Creates the record of an incident; `false` where it exists.
     pub(crate) async fn create(&self, incident: &Incident, kept: &Kept) -> Result<bool, Status> {
         let written = self.records.create(&incident.id.to_string(), kept, kept.attributes()).await?;
+        if matches!(written, Write::Conflict) {
+            return Ok(false);
+        }
         self.measure_while_living(incident);
         self.owing.note(&incident.id.to_string());
         self.stepped.notify_one();
-        Ok(matches!(written, Write::Done(_)))
+        Ok(true)
     }
 
     /// Reopens what ended a short while ago.
@@ -139,7 +171,7 @@ impl Service {
         anomalies: &[Anomaly],
     ) -> Result<Option<IncidentId>, Status> {
         let incident = latest.message.domain()?;
-        let window = std::time::Duration::from_secs(self.options.rules.reopen_window_s);
+        let window = Duration::from_secs(self.options.rules.reopen_window_s);
         let is_recent = incident.ended_at.is_some_and(|ended| self.clock.now() <= ended + window);
         let (State::Resolved, true, Some(first)) = (incident.state, is_recent, anomalies.first()) else {
             return Ok(None);
@@ -165,23 +197,34 @@ impl Service {
         self.apply_all(&name, "", &events, |_| ()).await.map(|_| ())
     }
 
-    /// The newest living incident about this service, or one that this service takes part in.
-    async fn living_about(&self, service: &ServiceId) -> Result<Option<Stored<Kept>>, Status> {
+    /// The newest living incident about this service, or one that this service takes part in, of those that are meant.
+    async fn living_about(
+        &self,
+        service: &ServiceId,
+        is_meant: impl Fn(&Incident) -> bool,
+    ) -> Result<Option<Stored<Kept>>, Status> {
         for stored in self.living().await? {
             let Some(incident) = stored.message.readable() else { continue };
             let takes_part = incident.anomalies.iter().any(|anomaly| anomaly.service == *service);
-            if incident.subject.service == *service || takes_part {
+            if (incident.subject.service == *service || takes_part) && is_meant(&incident) {
                 return Ok(Some(stored));
             }
         }
         Ok(None)
     }
 
-    /// The incident with this fingerprint that has the highest ordinal.
+    /// The incident with this fingerprint that has the highest ordinal of those that can be read.
     pub(crate) async fn latest(&self, fingerprint: &Fingerprint) -> Result<Option<Stored<Kept>>, Status> {
         let filter = Filter::default().with("fingerprint", &fingerprint.to_string());
-        Ok(self.records.list(filter, None, 1).await?.0.into_iter().next())
+        let (found, _) = self.records.list_readable(filter, None, LATEST_READ).await?;
+        Ok(found.into_iter().find(|stored| stored.message.readable().is_some()))
     }
+}
+
+/// Whether a case from before can be of an incident: it was sure of no more than a little before that. What joined the
+/// incident was sure later; a person's report says nothing of when it was.
+fn is_of(case: &Case, incident: &Incident) -> bool {
+    incident.subject.trigger == Trigger::Reported || case.detected_at + TOGETHER >= incident.detected_at
 }
 
 fn measure(finding: &Finding) {
@@ -195,7 +238,7 @@ fn measure(finding: &Finding) {
 
 fn ignore_ended(result: Result<(), Status>) -> Result<(), Status> {
     match result {
-        Err(error) if matches!(error.code(), Code::FailedPrecondition | Code::NotFound) => Ok(()),
+        Err(error) if error.code() == Code::FailedPrecondition => Ok(()),
         other => other,
     }
 }

@@ -25,6 +25,7 @@ use tonic::Status;
 use crate::brain::Brain;
 use crate::duties::Owing;
 use crate::kept::Kept;
+use crate::stream::Reading;
 
 /// Names the lease of the one instance that detects: correlation needs to see every service.
 const LEASE: &str = "detector";
@@ -118,6 +119,8 @@ pub struct Service {
     pub(crate) stepped: Arc<Notify>,
     /// Whether this instance holds the lease.
     is_detecting: Arc<AtomicBool>,
+    /// Whether it has read all that there was: before, it knows less than it will.
+    pub(crate) is_current: Arc<AtomicBool>,
     /// Of the fingerprints of series, which nobody else can know so.
     pub(crate) seed: u64,
     brain: Arc<Mutex<Brain>>,
@@ -140,6 +143,7 @@ impl Service {
             owing: Arc::default(),
             stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
+            is_current: Arc::default(),
             seed: RandomState::new().hash_one("series"),
         }
     }
@@ -150,6 +154,15 @@ impl Service {
             return Ok(());
         }
         Err(status::standing_by("another instance detects", LEASE_EVERY))
+    }
+
+    /// Refuses what only detection that has read everything can answer.
+    pub(crate) fn check_current(&self) -> Result<(), Status> {
+        self.check_detecting()?;
+        if self.is_current.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(status::unavailable("detection", "it reads what came before", LEASE_EVERY))
     }
 
     /// The state of detection. Held for computations only, never across a wait.
@@ -167,23 +180,40 @@ impl Service {
     /// # Errors
     /// When the bus refuses an operation for good, such as an unknown topic.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
-        while let Some((lease, reading)) = self.stand_by(&shutdown).await {
+        measure_lease(false);
+        let mut reading = Reading::default();
+        while let Some(lease) = self.stand_by(&mut reading, &shutdown).await {
             let lost = shutdown.child_token();
             measure_lease(true);
+            // What was counted while standing by, the other told.
+            let _by_the_other = self.brain().counted_since();
             self.is_detecting.store(true, Ordering::Relaxed);
-            let holding = self.hold(lease, &lost);
+            let holding = async {
+                self.hold(lease, &lost).await;
+                lost.cancelled().await;
+                // Another may detect from now on, whatever this one has yet to finish.
+                self.is_detecting.store(false, Ordering::Relaxed);
+                self.is_current.store(false, Ordering::Relaxed);
+            };
             let working = async {
-                let reading = Box::pin(self.consume(reading, &lost));
-                let ended = tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost));
-                lost.cancel();
-                ended.0
+                let reading = async {
+                    let ended = Box::pin(self.consume(&mut reading, &lost)).await;
+                    // The others end only so, and whoever stands by may do better.
+                    lost.cancel();
+                    ended
+                };
+                tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost)).0
             };
             let ((), ended) = tokio::join!(holding, working);
-            self.is_detecting.store(false, Ordering::Relaxed);
             measure_lease(false);
-            // What was seen under the lease may not have been handled: it is read again.
-            *self.brain() = Brain::new(&self.options);
+            instruments().detector_watermark_age.replace(&[], []);
             ended?;
+            // A lease ends with a short absence of the store, too, which tells nothing about services.
+            if std::mem::take(&mut reading.is_torn) {
+                tracing::info!("a finding may not be stored: telemetry is read again");
+                *self.brain() = Brain::new(&self.options);
+                reading = Reading::default();
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! by has read all of that before.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
@@ -48,12 +49,14 @@ pub(crate) struct Reading {
     taken: Offsets,
     /// What was read and not taken yet.
     pub(crate) merge: Merge,
+    /// Whether a record was taken of which it is not known whether its findings are stored.
+    pub(crate) is_torn: bool,
 }
 
 impl Reading {
     /// From these offsets on.
     pub(crate) fn from(next: Offsets) -> Self {
-        Self { merge: Merge::new(&next), next, known: Offsets::new(), taken: Offsets::new() }
+        Self { merge: Merge::new(&next), next, ..Self::default() }
     }
 
     /// Whether it can go on with these partitions, which end there: it has read exactly these, and no topic was made anew.
@@ -71,11 +74,11 @@ impl Reading {
 impl Service {
     /// Reads telemetry until `shutdown`, from where standing by got to. What is known outlives a membership: a broker that
     /// restarts ends that, and tells nothing about services.
-    pub(crate) async fn consume(&self, mut reading: Reading, shutdown: &CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn consume(&self, reading: &mut Reading, shutdown: &CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
             match self.bus.subscribe(GROUP, &topics::TELEMETRY, Start::Earliest).await {
                 Ok(mut consumer) => {
-                    let ended = self.read_partitions(consumer.as_mut(), &mut reading, shutdown).await;
+                    let ended = self.read_partitions(consumer.as_mut(), reading, shutdown).await;
                     if let Err(error) = consumer.close().await {
                         tracing::debug!(%error, "failed to leave the group; the lease will end");
                     }
@@ -83,6 +86,7 @@ impl Service {
                 }
                 Err(error) => may_pass("join the group", error)?,
             }
+            self.measure_watermark();
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(RETRY_AFTER) => {}
@@ -121,9 +125,14 @@ impl Service {
             }
             let before = reading.next.clone();
             let is_all = self.round(consumer, reading, shutdown).await?;
+            if shutdown.is_cancelled() {
+                return Ok(());
+            }
+            self.measure_watermark();
             is_heard |= reading.next != before;
             // What is not read yet is not silence.
             if is_all {
+                self.is_current.store(true, Ordering::Relaxed);
                 self.watch_silence(&mut quiet, std::mem::take(&mut is_heard)).await;
             }
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
@@ -147,12 +156,17 @@ impl Service {
             let anew = Reading::from(self.beginnings(assignment.iter().cloned()).await?);
             *self.brain() = Brain::new(&self.options);
             *reading = anew;
+            self.is_current.store(false, Ordering::Relaxed);
         }
         if let Err(error) = self.measure_living().await {
             tracing::warn!(%error, "failed to read the incidents that live; trying again");
             return Ok(false);
         }
         reading.known = self.handled(&reading.next).await?;
+        // What was taken under a membership or a lease before, and not committed; never less than others committed since.
+        let is_handled = |of: &TopicPartition, next: u64| reading.known.get(of).is_some_and(|known| next <= *known);
+        let taken = reading.next.iter().filter(|(of, next)| **next > 0 && !is_handled(of, **next));
+        reading.taken = taken.map(|(of, next)| (of.clone(), *next)).collect();
         Ok(true)
     }
 
@@ -198,9 +212,9 @@ impl Service {
             }
             let Some(delivered) = reading.merge.next(self.bus.as_ref(), &until).await? else { break };
             let findings = self.take_guarded(&delivered);
-            self.tell(findings, age, shutdown).await;
-            if shutdown.is_cancelled() {
-                // The finding may not be stored: what it came from is not committed.
+            if !self.tell(findings, age, shutdown).await {
+                // What it came from is not committed.
+                reading.is_torn = true;
                 return Ok(true);
             }
             let of = TopicPartition { topic: delivered.topic, partition: delivered.position.partition };
@@ -209,6 +223,9 @@ impl Service {
                 reading.taken.insert(of.clone(), next);
             }
             reading.next.insert(of, next);
+            if shutdown.is_cancelled() {
+                return Ok(true);
+            }
         }
         if age == Age::Known {
             if is_all {
@@ -262,8 +279,9 @@ impl Service {
         }
     }
 
-    /// Has findings stored before anything is committed; while the store is away, detection waits.
-    pub(crate) async fn tell(&self, findings: Vec<Finding>, age: Age, shutdown: &CancellationToken) {
+    /// Has findings stored before anything is committed; while the store is away, detection waits. Whether they are
+    /// stored: not where `shutdown` cut that short.
+    pub(crate) async fn tell(&self, findings: Vec<Finding>, age: Age, shutdown: &CancellationToken) -> bool {
         for finding in findings {
             while let Err(error) = self.note(&finding, age).await {
                 // A defect would come again for ever, and everything else would wait behind it.
@@ -273,11 +291,12 @@ impl Service {
                 }
                 tracing::warn!(%error, "failed to store a finding; trying again");
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = shutdown.cancelled() => return false,
                     () = tokio::time::sleep(RETRY_AFTER) => {}
                 }
             }
         }
+        true
     }
 }
 

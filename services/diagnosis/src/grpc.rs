@@ -70,7 +70,11 @@ impl DiagnosisService for Service {
         };
         let answer = match begun {
             Begun::New(stored) => self.finish(stored, &incident, snapshot).await?,
-            // The first caller may have died between storing the answer and reporting it.
+            // The first caller may have died between storing the answer and reporting it, or before: who still has what
+            // was known at the onset must not take a diagnosis that nobody makes for done.
+            Begun::Found(stored) if snapshot.is_some() && self.is_left(&stored)? => {
+                self.finish(stored, &incident, snapshot).await?
+            }
             Begun::Found(stored) => self.settle(stored, None).await?,
         };
         Ok(Response::new(with_etag(answer.etag(), answer.message)))
@@ -94,7 +98,7 @@ impl DiagnosisService for Service {
         }
         let size = page::size(request.page_size, 20, 200)?;
         let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
-        let (records, next) = self.records.list(filter, cursor, size).await?;
+        let (records, next) = self.records.list_readable(filter, cursor, size).await?;
         let diagnoses = records.into_iter().map(|stored| with_etag(stored.etag(), stored.message)).collect();
         Ok(Response::new(v1::ListDiagnosesResponse { diagnoses, next_page_token: next.unwrap_or_default() }))
     }

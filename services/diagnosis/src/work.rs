@@ -27,6 +27,8 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(10);
 const RECONCILE_BATCH: usize = 32;
 /// A diagnosis that runs for longer by the product's clock was left behind: making one takes less than a second.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+/// A caller that comes again after so long asks on behalf of one that is gone: calls take less.
+const LEFT_AFTER: Duration = Duration::from_secs(20);
 /// Being made.
 const RUNNING: &str = "running";
 /// Made, and not everybody who must know was told.
@@ -91,7 +93,7 @@ impl Service {
     /// When the store cannot be asked. A diagnosis that cannot be finished is logged and does not stop the others.
     pub async fn reconcile(&self) -> Result<(), Status> {
         let left = Filter::default().with("progress", RUNNING).with("progress", UNREPORTED);
-        let (unfinished, _) = self.records.list(left, None, RECONCILE_BATCH).await?;
+        let (unfinished, _) = self.records.list_readable(left, None, RECONCILE_BATCH).await?;
         for stored in unfinished {
             let name = stored.message.name.clone();
             if let Err(error) = self.take_up(stored).await {
@@ -117,6 +119,23 @@ impl Service {
             Err(error) if error.code() == Code::NotFound => self.give_up(stored, "the incident does not exist").await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a diagnosis that runs was left by whoever began it.
+    ///
+    /// # Errors
+    /// ABORTED where it may be at work still.
+    pub(crate) fn is_left(&self, stored: &Stored<v1::Diagnosis>) -> Result<bool, Status> {
+        if stored.message.state() != v1::DiagnosisState::Running {
+            return Ok(false);
+        }
+        let created = required_time("create_time", stored.message.create_time.as_ref());
+        let created = created.map_err(|error| status::internal(format!("{}: {error}", stored.message.name)))?;
+        if self.clock.now().since(created) < LEFT_AFTER {
+            let message = format!("{} is being made", stored.message.name);
+            return Err(status::error(Code::Aborted, "RUNNING", message, &[("resource", &stored.message.name)]));
+        }
+        Ok(true)
     }
 
     /// Ends a diagnosis that nobody waits for. There is nobody to report to.

@@ -8,6 +8,7 @@ mod slow;
 mod standby;
 mod steps;
 mod target;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ const WARM: i64 = 60;
 const SICK: i64 = 30;
 const WELL: i64 = 60;
 const FAILING: f64 = 30.0;
+/// Steps after an incident's end within which its trouble is the same again.
+const REOPENED_FOR: i64 = 90;
 /// An hour and a half of the shop's time.
 const STEPS_MAX: u64 = 540;
 /// How long the services may work between two steps.
@@ -242,6 +245,30 @@ async fn trouble_that_comes_back_after_a_restart_reopens_its_incident_too() {
     shop.trade(SICK, FAILING).await;
     let back = again.until(v1::State::Escalated).await;
     assert_eq!((back.name, back.ordinal), (incident.name, 0));
+    again.stop().await;
+}
+
+/// A start reads the trouble of before again, which is not that of the incident that lives now.
+#[tokio::test]
+async fn a_restart_blames_no_incident_for_what_was_before_it() {
+    let (mut shop, running, before) = with_incident(18).await;
+    shop.trade(WELL, 0.0).await;
+    running.until(v1::State::Resolved).await;
+    shop.trade(REOPENED_FOR + WELL, 0.0).await;
+    shop.until_read().await;
+    shop.trade(SICK, FAILING).await;
+    let lives = running.until(v1::State::Escalated).await;
+    assert_eq!((lives.ordinal, lives.service == before.service), (1, true));
+    shop.until_read().await;
+    let told = |incidents: Vec<v1::Incident>| -> Vec<_> {
+        incidents.into_iter().map(|incident| (incident.name, incident.onset_time, incident.anomalies)).collect()
+    };
+    let before = told(running.list().await);
+    running.kill().await;
+    let again = shop.start();
+    shop.trade(1, FAILING).await;
+    shop.until_read().await;
+    assert_eq!(told(again.list().await), before);
     again.stop().await;
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Shop {
     pub(crate) bus: Arc<MemoryBus>,
     /// What detectors see of it, where that is not the bus itself.
     pub(crate) slow: Option<SlowBus>,
-    documents: Arc<MemoryDocuments>,
+    pub(crate) documents: Arc<MemoryDocuments>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) clock: Arc<ManualClock>,
     telemetry: Arc<MemoryTelemetry>,

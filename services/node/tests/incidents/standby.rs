@@ -90,6 +90,27 @@ async fn what_is_known_outlives_a_membership() {
     running.stop().await;
 }
 
+/// As a store does that is away for some seconds.
+#[tokio::test]
+async fn what_is_known_outlives_a_lease() {
+    let mut shop = Shop::new(35).await;
+    let running = shop.start_as("only");
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    shop.forget_telemetry().await;
+    let taken = shop.leases.acquire("detector", "only", FOLLOWED_WITHIN).await.unwrap().unwrap();
+    let is_taken_back = async {
+        while shop.leases.renew(&taken, FOLLOWED_WITHIN).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(FOLLOWED_WITHIN, is_taken_back).await.unwrap();
+    shop.trade(SICK, FAILING).await;
+    let incident = running.until(v1::State::Escalated).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    running.stop().await;
+}
+
 /// The lease comes while it has read half of what the other handled, and partitions are not given yet.
 #[tokio::test]
 async fn who_takes_over_half_way_does_not_take_the_past_for_news() {
