@@ -144,11 +144,13 @@ instruments! {
     lag: Gauge("llm_sre.consumer.lag", "{message}",
         ["messaging.consumer.group.name", "messaging.destination.name", "messaging.destination.partition.id"],
         "Records of a partition that the group has not committed");
+    missed: Counter("llm_sre.consumer.missed", "{message}", ["messaging.consumer.group.name", "messaging.destination.name"],
+        "Records that retention removed before the group read them");
 
     gateway_items: Counter("llm_sre.gateway.items", "{item}", ["llm_sre.signal", "llm_sre.source", "llm_sre.outcome", "llm_sre.reason"],
         "Points, log records and spans by the service that they are of, accepted or rejected, and why they were rejected");
     gateway_request_duration: Histogram("llm_sre.gateway.request.duration", "s", ["llm_sre.signal", "error.type"],
-        "Time from a decoded request to its answer, when the bus has it; `error.type` is the code of a refusal");
+        "Time from a request's head to its answer, when the bus has it; `error.type` is the code of a refusal, of whatever kind");
 
     indexer_items: Counter("llm_sre.indexer.items", "{item}", ["llm_sre.kind"],
         "Points, log records, changes and calls that were stored");
@@ -158,8 +160,8 @@ instruments! {
     store_append_failures: Counter("llm_sre.store.append.failures", "{failure}", ["error.type"],
         "Batches that the store did not take; all but those with `invalid` were tried again");
     source_age: Gauge("llm_sre.source.age", "s", ["llm_sre.source"],
-        "Time since the newest telemetry of a service, of the 50 that were silent for longest");
-    sources: Gauge("llm_sre.sources", "{source}", [], "Services that sent telemetry since the start; at most 10,000 are counted");
+        "Time since the newest telemetry of a service in the partitions that this process reads, of the 50 that were silent for longest");
+    sources: Gauge("llm_sre.sources", "{source}", [], "Services in the partitions that this process reads; at most 10,000 are counted");
 
     dead_letters: Counter("llm_sre.dead_letters", "{message}", ["messaging.destination.name", "llm_sre.rejected_by"],
         "Dead letters that were written");
@@ -167,7 +169,7 @@ instruments! {
         "Dead letters that were not replayed");
 
     detector_watermark_age: Gauge("llm_sre.detector.watermark.age", "s", [],
-        "How far event time, up to which detection has judged, is behind the product's clock");
+        "How far event time, up to which detection has judged, is behind the product's clock; told by the instance that detects");
     detector_samples: Counter("llm_sre.detector.samples", "{sample}", ["llm_sre.outcome"],
         "Samples of series: taken, late (not after the newest of their series) or refused (too many series, or far in the future)");
     detector_findings: Counter("llm_sre.detector.findings", "{finding}", ["llm_sre.finding"],

@@ -1,6 +1,6 @@
 //! The loop that moves telemetry from the bus into the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use llm_sre_domain::calls::CallFinder;
@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::decode_guarded;
+use crate::flight::{FLIGHTS_MAX, Flight};
 use crate::letters::{dead_letter, fit, strip};
 use crate::measure::{self, Sizes, Sources};
 use crate::membership::Membership;
+use crate::missed::Missed;
 use crate::retry::Backoff;
 use crate::times::Times;
 use crate::work::{Work, cut};
@@ -40,7 +42,8 @@ pub(crate) async fn run(
             }
         };
         let (calls, membership) = (CallFinder::new(options.call_graph_capacity), Membership::new(consumer));
-        let mut member = Member { options, dependencies, sources, shutdown, membership, calls, backoff: &mut backoff };
+        let (backoff, missed) = (&mut backoff, Missed::default());
+        let mut member = Member { options, dependencies, sources, shutdown, membership, calls, backoff, missed };
         let ended = member.consume().await;
         if let Err(error) = member.membership.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
@@ -68,6 +71,7 @@ struct Member<'a> {
     membership: Membership,
     calls: CallFinder,
     backoff: &'a mut Backoff,
+    missed: Missed,
 }
 
 type DeadLetters = BTreeMap<String, Vec<Record>>;
@@ -81,11 +85,13 @@ impl Member<'_> {
                 () = self.shutdown.cancelled() => return Err(Stopped::Shutdown),
                 polled = self.membership.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
             };
+            self.look_at_partitions().await;
             match polled {
                 // A poll that failed before it paused everything.
                 Ok(batch) if batch.records.is_empty() => self.recovered(),
                 Ok(batch) => {
                     measure::consumed(&batch.records);
+                    self.missed.before(&batch.records).iter().for_each(measure::missed);
                     let polled = Instant::now();
                     self.effect(&batch.records).await?;
                     let stored = Instant::now();
@@ -103,40 +109,103 @@ impl Member<'_> {
         Ok(())
     }
 
+    /// Notes where partitions go on that came, and of whom this process hears.
+    async fn look_at_partitions(&mut self) {
+        let came = self.membership.take_came();
+        if !came.is_empty() {
+            let topics: BTreeSet<&str> = came.iter().map(|of| of.topic.as_str()).collect();
+            let mut committed = Vec::new();
+            for topic in topics {
+                match self.membership.meanwhile(self.dependencies.bus.committed(GROUP, topic)).await {
+                    Ok(progress) => committed.extend(progress),
+                    Err(error) => tracing::warn!(%error, topic, "what retention took before it was read is not known"),
+                }
+            }
+            self.missed.came(&came, &committed);
+            // Another counted their calls meanwhile. What begins anew costs an edge's count and no more.
+            self.calls = CallFinder::new(self.options.call_graph_capacity);
+        }
+        if self.sources.are_due() {
+            self.sources.keep_only(&self.membership.assignment());
+        }
+    }
+
     /// Stores what the records hold and buries what cannot be stored. Returns once both are durable.
     async fn effect(&mut self, records: &[Delivered]) -> Result<(), Stopped> {
         let mut dead = DeadLetters::new();
         let times = Times::around(self.dependencies.clock.now(), self.options.keep_for);
-        let mut work = Work::new(times);
+        let (mut work, mut flights) = (Work::new(times), VecDeque::new());
         for delivered in records {
             let decoded = decode_guarded(delivered, &mut self.calls, self.options.call_graph_capacity, &times);
             if !decoded.dead.is_empty() {
                 dead.entry(topics::dead_letters(&delivered.topic)).or_default().extend(decoded.dead);
             }
             if !work.has_room_for(&decoded.batch) {
-                self.store(std::mem::replace(&mut work, Work::new(times)), &mut dead).await?;
+                let full = std::mem::replace(&mut work, Work::new(times));
+                self.launch(full, &mut flights, &mut dead).await?;
             }
-            work.add(delivered, decoded.batch);
+            // What brought the decoder down must not be decoded again.
+            if !decoded.batch.is_empty() {
+                work.add(delivered, decoded.batch);
+            }
         }
-        self.store(work, &mut dead).await?;
+        self.launch(work, &mut flights, &mut dead).await?;
+        for flight in flights {
+            self.land(flight, &mut dead).await?;
+        }
         for (topic, letters) in dead {
             self.bury(&topic, letters).await?;
         }
         Ok(())
     }
 
+    /// Begins to store work, when there is room for it on the way.
+    async fn launch<'b>(
+        &mut self,
+        work: Work<'b>,
+        flights: &mut VecDeque<Flight<'b>>,
+        dead: &mut DeadLetters,
+    ) -> Result<(), Stopped> {
+        if flights.len() == FLIGHTS_MAX
+            && let Some(first) = flights.pop_front()
+        {
+            self.land(first, dead).await?;
+        }
+        if !work.is_empty() {
+            let store = Arc::clone(&self.dependencies.store);
+            flights.push_back(Flight::begin(store, work, |batch| self.sources.see(batch)));
+        }
+        Ok(())
+    }
+
+    /// Waits until work is stored; where that failed, it is stored as often as it takes.
+    async fn land(&mut self, mut flight: Flight<'_>, dead: &mut DeadLetters) -> Result<(), Stopped> {
+        match self.membership.meanwhile(flight.landed()).await {
+            Ok(()) => {
+                flight.sizes.are_stored();
+                self.recovered();
+                Ok(())
+            }
+            Err(error) => {
+                measure::not_stored(&error);
+                self.store(flight.work, refusal(error), dead).await
+            }
+        }
+    }
+
     /// Stores work; what the store refuses for ever is found by halving, so that one record of many costs few appends,
-    /// and becomes a dead letter.
-    async fn store(&mut self, work: Work<'_>, dead: &mut DeadLetters) -> Result<(), Stopped> {
-        let mut left = vec![work];
-        while let Some(mut work) = left.pop() {
-            let Some(reason) = self.append(&mut work).await? else { continue };
+    /// and becomes a dead letter. `refused` is why it was refused already.
+    async fn store(&mut self, work: Work<'_>, refused: Option<String>, dead: &mut DeadLetters) -> Result<(), Stopped> {
+        let mut left = vec![(work, refused)];
+        while let Some((mut work, refused)) = left.pop() {
+            let refused = if refused.is_some() { refused } else { self.append(&mut work).await? };
+            let Some(reason) = refused else { continue };
             if let Some(delivered) = work.only() {
                 let letters = dead.entry(topics::dead_letters(&delivered.topic)).or_default();
                 letters.push(dead_letter(delivered, None, &reason));
             } else {
                 let [first, second] = work.halves();
-                left.extend([second, first]);
+                left.extend([(second, None), (first, None)]);
             }
         }
         Ok(())
@@ -164,9 +233,7 @@ impl Member<'_> {
                     self.recovered();
                     return Ok(None);
                 }
-                Err(telemetry::Error::InvalidArgument { what, reason }) => {
-                    return Ok(Some(format!("the store refuses it: {what} is invalid: {reason}")));
-                }
+                Err(error @ telemetry::Error::InvalidArgument { .. }) => return Ok(refusal(error)),
                 Err(error @ telemetry::Error::Full) => {
                     tracing::warn!(%error, "failed to store telemetry; removing what is too old or too much");
                     self.membership.meanwhile(retention::prune(self.options, self.dependencies)).await;
@@ -263,6 +330,12 @@ impl Member<'_> {
         self.backoff.reset();
         self.membership.resume();
     }
+}
+
+/// Why the store will never take it, if that is what it says.
+fn refusal(error: telemetry::Error) -> Option<String> {
+    let telemetry::Error::InvalidArgument { what, reason } = error else { return None };
+    Some(format!("the store refuses it: {what} is invalid: {reason}"))
 }
 
 /// Logs a failure that may pass; the others end the indexer.

@@ -127,15 +127,19 @@ fn with_ids<T>(delivered: &Delivered, items: Vec<T>) -> Vec<(RecordId, T)> {
     (0..).zip(items).map(|(index, item)| (id(index), item)).collect()
 }
 
-/// The place that ids derive from.
-fn origin(delivered: &Delivered) -> (u8, Position) {
-    // Part of what is stored: a topic keeps its number for ever, and its dead letters have ten more.
-    let number = match delivered.topic.as_str() {
+/// Part of what is stored: a topic keeps its number for ever, and its dead letters have ten more.
+pub(crate) fn number_of(topic: &str) -> u8 {
+    match topic {
         topics::METRICS => 1,
         topics::LOGS => 2,
         topics::TRACES => 3,
         _ => 0,
-    };
+    }
+}
+
+/// The place that ids derive from.
+fn origin(delivered: &Delivered) -> (u8, Position) {
+    let number = number_of(&delivered.topic);
     let replayed = delivered.record.header(topics::ORIGIN_HEADER).and_then(Place::parse);
     match replayed {
         Some(Place { topic, partition, offset }) if topic == delivered.topic => {

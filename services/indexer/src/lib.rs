@@ -7,9 +7,11 @@
 
 mod consume;
 mod decode;
+mod flight;
 mod letters;
 mod measure;
 mod membership;
+mod missed;
 mod query;
 mod retention;
 mod retry;
@@ -60,9 +62,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_batch_records: 500,
-            // Two of the largest records.
-            max_batch_bytes: 8 * 1024 * 1024,
+            max_batch_records: 1_000,
+            // Four of the largest records.
+            max_batch_bytes: 16 * 1024 * 1024,
             poll_wait: Duration::from_millis(500),
             min_backoff: Duration::from_millis(100),
             // Shorter than the membership's lease, so that waiting does not lose the partitions.

@@ -15,11 +15,13 @@ pub(crate) struct Membership {
     consumer: Box<dyn Consumer>,
     polled: Instant,
     must_end: bool,
+    /// Partitions that came since they were last asked for.
+    came: Vec<TopicPartition>,
 }
 
 impl Membership {
     pub(crate) fn new(consumer: Box<dyn Consumer>) -> Self {
-        Self { consumer, polled: Instant::now(), must_end: false }
+        Self { consumer, polled: Instant::now(), must_end: false, came: Vec::new() }
     }
 
     /// Whether the next poll could pass over records that nobody has handled: only a new membership, which begins at
@@ -32,7 +34,20 @@ impl Membership {
     pub(crate) async fn poll(&mut self, records: usize, bytes: usize, wait: Duration) -> Result<Batch, bus::Error> {
         let polled = self.consumer.poll(records, bytes, wait).await;
         self.polled = Instant::now();
+        if let Ok(batch) = &polled {
+            self.came.extend_from_slice(&batch.assigned);
+        }
         polled
+    }
+
+    /// The partitions that came since this was last asked.
+    pub(crate) fn take_came(&mut self) -> Vec<TopicPartition> {
+        std::mem::take(&mut self.came)
+    }
+
+    /// The partitions that are this member's.
+    pub(crate) fn assignment(&self) -> Vec<TopicPartition> {
+        self.consumer.assignment()
     }
 
     pub(crate) async fn commit(&mut self, progress: &[Progress]) -> Result<(), bus::Error> {
@@ -84,7 +99,10 @@ impl Membership {
     /// A partition that came while others were paused was not: what it brought is read again later.
     async fn go_back(&mut self, polled: Result<Batch, bus::Error>) {
         let records = match polled {
-            Ok(batch) => batch.records,
+            Ok(batch) => {
+                self.came.extend(batch.assigned);
+                batch.records
+            }
             Err(bus::Error::Fenced { .. }) => {
                 self.must_end = true;
                 return;

@@ -29,6 +29,10 @@ impl<'a> Work<'a> {
         Self { records: Vec::new(), decoded: None, len: 0, times }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Whether the store takes this beside what is there in one batch.
     pub(crate) fn has_room_for(&self, batch: &Batch) -> bool {
         self.records.is_empty() || self.len + batch.len() <= BATCH_MAX

@@ -110,6 +110,7 @@ impl SelfWatch {
             let page = self.backend.documents.changes(dlq::REPLAYS, self.cursor.clone(), PAGE_MAX).await?;
             let is_last = page.documents.len() < PAGE_MAX;
             for document in page.documents {
+                // Notes of parts stand beside those of their letters, under no topic's name.
                 let topic = document.id.split('/').next().unwrap_or_default();
                 *self.replayed.entry(topic.to_owned()).or_default() += 1;
             }

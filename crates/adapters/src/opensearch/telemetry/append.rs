@@ -16,6 +16,9 @@ use crate::opensearch::keys;
 /// The size that a bulk request is sent at: more brings nothing, and a node takes up to 100 MiB.
 const BULK_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// About what a point takes, with the line before it.
+const ITEM_BYTES: usize = 384;
+
 /// Items of one bulk request, each the line of its action and its own.
 #[derive(Default)]
 struct Bulk {
@@ -42,30 +45,25 @@ impl OpenSearchTelemetry {
 
     /// Every record with the line that says where it goes.
     fn items<'a>(&'a self, batch: &'a Batch) -> impl Iterator<Item = Result<Vec<u8>, Error>> + Send + 'a {
-        let points = batch.points.iter().map(|(id, point)| self.item("points", *id, point.time, &PointRow::new(point)));
-        let logs = batch.logs.iter().map(|(id, log)| self.item("logs", *id, log.time, &LogRow::new(*id, log)));
+        let days = |kind| Days { telemetry: self, kind, named: None };
+        let (mut to_points, mut to_logs) = (days("points"), days("logs"));
+        let (mut to_changes, mut to_calls) = (days("changes"), days("calls"));
+        let points = batch.points.iter().map(move |(id, point)| to_points.item(*id, point.time, &PointRow::new(point)));
+        let logs = batch.logs.iter().map(move |(id, log)| to_logs.item(*id, log.time, &LogRow::new(*id, log)));
         let changes = batch
             .changes
             .iter()
-            .map(|(id, change)| self.item("changes", *id, change.time, &ChangeRow::new(*id, change)));
-        let calls = batch.calls.iter().map(|(id, calls)| self.item("calls", *id, calls.time, &CallsRow::new(calls)));
+            .map(move |(id, change)| to_changes.item(*id, change.time, &ChangeRow::new(*id, change)));
+        let calls = batch.calls.iter().map(move |(id, calls)| to_calls.item(*id, calls.time, &CallsRow::new(calls)));
         points.chain(logs).chain(changes).chain(calls)
-    }
-
-    fn item(&self, kind: &str, id: RecordId, time: Timestamp, row: &impl Serialize) -> Result<Vec<u8>, Error> {
-        let (index, id) = (self.index(kind, keys::day(time)), keys::base64(&id.to_bytes()));
-        let mut item = format!("{{\"create\":{{\"_index\":\"{index}\",\"_id\":\"{id}\"}}}}\n").into_bytes();
-        serde_json::to_writer(&mut item, row)
-            .map_err(|error| Error::InvalidArgument { what: "record", reason: error.to_string() })?;
-        item.push(b'\n');
-        Ok(item)
     }
 
     /// Sends items until each is stored or refused. Gives why the first was refused. A request that is refused as a
     /// whole, such as one larger than a proxy takes, is sent in halves, down to the items that it is about: the same
     /// again would be refused for ever, and everything behind it would wait.
     async fn send(&self, bulk: Bulk) -> Result<Option<String>, Failure> {
-        const PATH: &str = "_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,\
+        // A shard without its primary is waited for that long, less than for an answer, so that items say what they miss.
+        const PATH: &str = "_bulk?timeout=10s&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,\
                             items.*.error.caused_by.reason";
         let mut backoff = self.client.backoff();
         let mut refused = None;
@@ -103,6 +101,33 @@ impl OpenSearchTelemetry {
             backoff.wait().await;
         }
         Ok(refused)
+    }
+}
+
+/// The indices of a kind. Most records are of the day of the one before.
+struct Days<'a> {
+    telemetry: &'a OpenSearchTelemetry,
+    kind: &'static str,
+    named: Option<(i64, String)>,
+}
+
+impl Days<'_> {
+    fn item(&mut self, id: RecordId, time: Timestamp, row: &impl Serialize) -> Result<Vec<u8>, Error> {
+        let day = keys::day(time);
+        if self.named.as_ref().is_none_or(|(named, _)| *named != day) {
+            self.named = Some((day, self.telemetry.index(self.kind, day)));
+        }
+        let index = self.named.as_ref().map_or("", |(_, index)| index);
+        let mut item = Vec::with_capacity(ITEM_BYTES);
+        item.extend_from_slice(b"{\"create\":{\"_index\":\"");
+        item.extend_from_slice(index.as_bytes());
+        item.extend_from_slice(b"\",\"_id\":\"");
+        item.extend_from_slice(keys::base64(&id.to_bytes()).as_bytes());
+        item.extend_from_slice(b"\"}}\n");
+        serde_json::to_writer(&mut item, row)
+            .map_err(|error| Error::InvalidArgument { what: "record", reason: error.to_string() })?;
+        item.push(b'\n');
+        Ok(item)
     }
 }
 
