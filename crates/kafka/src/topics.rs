@@ -157,18 +157,28 @@ impl Making<'_> {
     }
 }
 
+/// How long a segment is written to: a partition has a few files for each.
+const SEGMENT_MIN: Duration = Duration::from_secs(600);
+const SEGMENT_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 /// The settings of a topic that its promises rest on.
 fn settings(spec: &TopicSpec) -> BTreeMap<&'static str, String> {
     let retention_ms = spec.retention.map_or(-1, |retention| i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
-    BTreeMap::from([
+    let mut settings = BTreeMap::from([
         ("cleanup.policy", "delete".to_owned()),
         ("retention.ms", retention_ms.to_string()),
         // Retention goes by when a record was published, whatever time its sender has.
         ("message.timestamp.type", "LogAppendTime".to_owned()),
         (MAX_MESSAGE_BYTES, MESSAGE_BYTES_MAX.to_string()),
-    ])
+    ]);
+    // A segment goes as a whole, and the one that is written to never: what is kept would else be a week more.
+    if let Some(retention) = spec.retention {
+        let segment = (retention / 8).clamp(SEGMENT_MIN, SEGMENT_MAX);
+        settings.insert("segment.ms", segment.as_millis().to_string());
+    }
+    settings
 }
 
 /// Waits until a topic that was just made is known everywhere. Blocks.

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use llm_sre_mesh::status;
+use llm_sre_proto::topics;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
@@ -20,6 +22,7 @@ use tonic::{Code, Request, Response, Status};
 use tower::{Layer, Service};
 
 use crate::intake::Intake;
+use crate::measure;
 use crate::signal::Signal;
 
 /// The reason of a refusal for size.
@@ -35,11 +38,10 @@ pub(crate) fn too_large(limit_bytes: usize) -> Status {
 /// The three OTLP services.
 pub(crate) fn routes(intake: &Arc<Intake>) -> Routes {
     let limit = intake.max_request_bytes();
-    let admission = Admission { intake: Arc::clone(intake) };
     /// The servers are three types with the same methods.
     macro_rules! configured {
-        ($server:ident) => {
-            admission.clone().named_layer(
+        ($server:ident, $topic:expr) => {
+            Admission { intake: Arc::clone(intake), topic: $topic }.named_layer(
                 $server::new(Otlp(Arc::clone(intake)))
                     .accept_compressed(Gzip)
                     .send_compressed(Gzip)
@@ -47,9 +49,9 @@ pub(crate) fn routes(intake: &Arc<Intake>) -> Routes {
             )
         };
     }
-    Routes::new(configured!(MetricsServiceServer))
-        .add_service(configured!(LogsServiceServer))
-        .add_service(configured!(TraceServiceServer))
+    Routes::new(configured!(MetricsServiceServer, topics::METRICS))
+        .add_service(configured!(LogsServiceServer, topics::LOGS))
+        .add_service(configured!(TraceServiceServer, topics::TRACES))
 }
 
 /// The full names of the services, for health.
@@ -104,12 +106,13 @@ impl TraceService for Otlp {
 #[derive(Clone)]
 struct Admission {
     intake: Arc<Intake>,
+    topic: &'static str,
 }
 
 impl<S> Layer<S> for Admission {
     type Service = Admitted<S>;
     fn layer(&self, inner: S) -> Admitted<S> {
-        Admitted { inner, intake: Arc::clone(&self.intake) }
+        Admitted { inner, intake: Arc::clone(&self.intake), topic: self.topic }
     }
 }
 
@@ -117,6 +120,7 @@ impl<S> Layer<S> for Admission {
 struct Admitted<S> {
     inner: S,
     intake: Arc<Intake>,
+    topic: &'static str,
 }
 
 impl<S, B, R> Service<http::Request<B>> for Admitted<S>
@@ -135,19 +139,27 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let (began, topic) = (Instant::now(), self.topic);
         let share = match self.intake.admit() {
             Ok(share) => share,
-            Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
+            Err(status) => {
+                measure::answered(topic, began.elapsed(), Some(status.code()));
+                return Box::pin(std::future::ready(Ok(status.into_http())));
+            }
         };
         let answer = self.inner.call(request);
         let intake = Arc::clone(&self.intake);
         Box::pin(async move {
             let answered = intake.in_time(answer).await;
             drop(share);
-            match answered {
-                Ok(response) => Ok(with_error_info(response?, intake.max_request_bytes())),
-                Err(status) => Ok(status.into_http()),
-            }
+            let response = match answered {
+                Ok(response) => with_error_info(response?, intake.max_request_bytes()),
+                Err(status) => status.into_http(),
+            };
+            // Without a status among the headers it is the message that was asked for.
+            let code = Status::from_header_map(response.headers()).map(|status| status.code());
+            measure::answered(topic, began.elapsed(), code.filter(|code| *code != Code::Ok));
+            Ok(response)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! OTLP over HTTP: protobuf and JSON, plain or gzip, with the answers that the specification of OTLP asks for.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,6 +23,7 @@ use tonic_types::StatusExt;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::intake::{Intake, Outcome};
+use crate::measure;
 use crate::signal::Signal;
 
 /// The routes `/v1/metrics`, `/v1/logs` and `/v1/traces`.
@@ -117,12 +119,16 @@ impl Encoding {
 }
 
 async fn export<S: Signal>(State(intake): State<Arc<Intake>>, request: Request<Body>) -> Response {
+    let began = Instant::now();
     let (parts, body) = request.into_parts();
+    let answered = |refusal: Option<Code>| measure::answered(S::TOPIC, began.elapsed(), refusal);
     let Some(encoding) = Encoding::of(&parts.headers) else {
+        answered(Some(Code::InvalidArgument));
         let message = "the content type is neither application/x-protobuf nor application/json";
         return refuse_kind(Encoding::Json, "UNSUPPORTED_CONTENT_TYPE", message);
     };
     if parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        answered(Some(Code::InvalidArgument));
         return refuse_kind(encoding, "UNSUPPORTED_ENCODING", "the content encoding is neither gzip nor identity");
     }
     let accepted = async {
@@ -132,7 +138,9 @@ async fn export<S: Signal>(State(intake): State<Arc<Intake>>, request: Request<B
         drop(body);
         intake.accept(request, &parts.headers).await
     };
-    match intake.in_time(accepted).await.and_then(std::convert::identity) {
+    let accepted = intake.in_time(accepted).await.and_then(std::convert::identity);
+    answered(accepted.as_ref().err().map(Status::code));
+    match accepted {
         Ok(outcome) => encoding.answer::<S>(outcome),
         Err(status) => encoding.refusal(http_code(&status), &status),
     }

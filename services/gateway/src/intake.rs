@@ -9,7 +9,6 @@ use llm_sre_mesh::status;
 use llm_sre_ports::bus::{self, EventBus, Record};
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::topics;
-use tokio::time::Instant;
 use tonic::Status;
 
 use crate::batch::{Batch, Dead, Keyed};
@@ -61,14 +60,7 @@ impl Intake {
     }
 
     /// Publishes a request. When this returns `Ok`, the bus has it durably: what was rejected, too.
-    pub(crate) async fn accept<S: Signal>(&self, request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
-        let began = Instant::now();
-        let outcome = self.take::<S>(request, headers).await;
-        measure::answered(S::TOPIC, began.elapsed(), outcome.as_ref().err());
-        outcome
-    }
-
-    async fn take<S: Signal>(&self, mut request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
+    pub(crate) async fn accept<S: Signal>(&self, mut request: S, headers: &HeaderMap) -> Result<Outcome, Status> {
         let size = request.encoded_len();
         let _share =
             self.budget.bytes(size).ok_or_else(|| self.overloaded("TOO_MANY_BYTES", "too many bytes are in flight"))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use llm_sre_mesh::metrics::{Attribute, instruments};
-use tonic::Status;
+use tonic::Code;
 
 use crate::batch::Batch;
 
@@ -46,10 +46,10 @@ impl Items {
     }
 }
 
-/// A request was answered.
-pub(crate) fn answered(topic: &'static str, took: Duration, refusal: Option<&Status>) {
+/// A request was answered, or refused with this code.
+pub(crate) fn answered(topic: &'static str, took: Duration, refusal: Option<Code>) {
     let mut attributes: Vec<Attribute> = vec![("llm_sre.signal", topic.into())];
-    attributes.extend(refusal.map(|status| ("error.type", format!("{:?}", status.code()).into())));
+    attributes.extend(refusal.map(|code| ("error.type", format!("{code:?}").into())));
     instruments().gateway_request_duration.took(took, &attributes);
 }
 
