@@ -105,7 +105,15 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// The cluster does not answer, or not to these credentials.
+    /// The cluster does not answer. It may be starting, or away.
+    #[error("{url} does not answer: {reason}")]
+    Unavailable {
+        /// The address.
+        url: String,
+        /// What is known of why.
+        reason: String,
+    },
+    /// The cluster refuses what is to be made, or these credentials.
     #[error("failed to prepare the indices '{prefix}-*' on {url}: {reason}")]
     Prepare {
         /// The address.
@@ -125,12 +133,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects, and makes or brings up to date the templates and indices that are needed.
+    /// For who can do without the cluster for a while: nothing is asked, and nothing is made, so that somebody else has to.
     ///
     /// # Errors
-    /// Where the options are wrong, or the cluster does not answer within [`Options::start_wait`].
-    pub async fn open(options: Options) -> Result<Self, Error> {
-        let Options { url, prefix, start_wait, shards, .. } = options.clone();
+    /// Where the options are wrong.
+    pub fn connect(options: Options) -> Result<Self, Error> {
+        let Options { url, prefix, .. } = options.clone();
         let is_name = |prefix: &str| {
             prefix.len() <= PREFIX_BYTES_MAX
                 && prefix.starts_with(|first: char| first.is_ascii_lowercase())
@@ -140,13 +148,23 @@ impl Store {
             return Err(Error::Prefix { prefix });
         }
         let client = Client::new(options).map_err(|reason| Error::Connection { url: url.clone(), reason })?;
-        let store = Self { client: Arc::new(client), prefix: prefix.as_str().into() };
+        Ok(Self { client: Arc::new(client), prefix: prefix.as_str().into() })
+    }
+
+    /// Connects, and makes or brings up to date the templates and indices that are needed.
+    ///
+    /// # Errors
+    /// Where the options are wrong, or the cluster does not answer within [`Options::start_wait`].
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        let Options { url, prefix, start_wait, shards, .. } = options.clone();
+        let store = Self::connect(options)?;
         let deadline = tokio::time::Instant::now() + start_wait;
         let mut backoff = store.client.backoff();
         loop {
             match mappings::prepare(&store.client, &prefix, shards).await {
                 Ok(()) => return Ok(store),
                 Err(Failure::Unavailable(_)) if tokio::time::Instant::now() < deadline => backoff.wait().await,
+                Err(Failure::Unavailable(reason)) => return Err(Error::Unavailable { url, reason }),
                 Err(failure) => return Err(Error::Prepare { url, prefix, reason: failure.to_string() }),
             }
         }

@@ -21,7 +21,7 @@ pub(crate) const REPLAYS: &str = "replays";
 /// Opens what the configuration names, and does it there.
 pub(crate) async fn run(arguments: Dlq, config: &Config) -> anyhow::Result<()> {
     check_store(config)?;
-    let backend = wiring::open_backend(config).await?;
+    let backend = wiring::open_backend(config, true).await?;
     let replays = replays(&backend);
     match arguments.command {
         DlqCommand::List { topic, limit } => {

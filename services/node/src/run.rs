@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
     let metrics = self_watch::init(&config, &name, &holder)?;
 
     let parts = wiring::Parts {
-        backend: wiring::open_backend(&config).await?,
+        backend: wiring::open_backend(&config, wiring::need_store(&services)).await?,
         clock: Arc::new(clock(&config)?),
         policy,
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },

@@ -26,6 +26,7 @@ use crate::node::{Needs, Node};
 use crate::self_watch::SelfWatch;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
+pub(crate) use readiness::need_store;
 
 /// How long a look for telemetry waits in virtual time.
 const VIRTUAL_POLL_WAIT: Duration = Duration::from_millis(100);
@@ -80,7 +81,10 @@ pub(crate) fn holder() -> String {
 /// Binds and builds; nothing runs before [`Node::run`].
 pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     let mut node = Node::default();
-    create_topics(&parts).await?;
+    // Diagnosis and remediation begin without the bus, too.
+    if readiness::need_bus(&parts.services) {
+        create_topics(&parts).await?;
+    }
     let mut control = Control::default();
     let mut gateway_peer = None;
     for name in &parts.services {
@@ -225,6 +229,8 @@ fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
     let options = llm_sre_indexer::Options {
         keep_for: parts.config.store.keep_for(),
         keep_bytes: Some(parts.config.store.keep_bytes()),
+        // Each process has waits of its own.
+        seed: uuid::Uuid::now_v7().as_u128() as u64,
         ..llm_sre_indexer::Options::default()
     };
     let dependencies = llm_sre_indexer::Dependencies {

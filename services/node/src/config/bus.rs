@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use llm_sre_kafka::{Mechanism, Options, Password, Sasl, Tls};
-use llm_sre_ports::bus::PARTITIONS_MAX;
 use serde::{Deserialize, Serialize};
+
+/// The most partitions of a topic: one detector reads those of three topics at once, each read ahead by some MiB.
+const PARTITIONS_MAX: u32 = 80;
 
 /// The event bus of `run`: that of the store, unless one is named here.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ fn mistakes_name_file_key_and_reason() {
         ("[[targets]]\nservice = \"a@b\"\nendpoint = \"h\"", "targets[0].endpoint: 'h' does not have the form"),
         ("[listen]\ncontrol = \"0.0.0.0:1\"", "listen.control: 0.0.0.0:1 is not loopback"),
         ("[store.opensearch]\nurl = \"http://h:1\"\nshards = 0", "store.opensearch.shards: is not from 1 to 64"),
-        ("[bus]\npartitions = 0", "bus.partitions: 0 is not from 1 to 1024"),
+        ("[bus]\npartitions = 0", "bus.partitions: 0 is not from 1 to 80"),
         ("[bus]\nkeep_hours = 0", "bus.keep_hours: is 0"),
         ("[bus.kafka]\nbrokers = []", "bus.kafka.brokers: names none"),
         ("[peers]\ndetector = [\"http://h:1\", \"h\"]", "peers.detector: 'h' does not have the form"),

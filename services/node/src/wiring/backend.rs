@@ -25,13 +25,13 @@ pub(crate) struct Backend {
     pub(crate) leases: Arc<dyn Leases>,
 }
 
-/// Opens what the configuration says, wherever it is.
-pub(crate) async fn open_backend(config: &Config) -> Result<Backend, config::Error> {
+/// Opens what the configuration says, wherever it is. A cluster of OpenSearch that is not needed may be away.
+pub(crate) async fn open_backend(config: &Config, is_store_needed: bool) -> anyhow::Result<Backend> {
     let (bus, cluster) = (open_bus(config)?, &config.store.opensearch);
     // Nothing is kept in the file where both engines take its place.
     let embedded = if bus.is_some() && cluster.is_some() { in_memory() } else { open_store(config)? };
     let backend = match cluster {
-        Some(cluster) => opensearch::beside(embedded, cluster).await?,
+        Some(cluster) => opensearch::beside(embedded, cluster, is_store_needed).await?,
         None => embedded,
     };
     Ok(match bus {
@@ -85,6 +85,16 @@ fn open_bus(config: &Config) -> Result<Option<Arc<dyn EventBus>>, config::Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever only takes telemetry goes on taking it, also from a start on, while the store is away.
+    #[tokio::test]
+    async fn a_store_that_is_not_needed_is_not_waited_for() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut config: Config = toml::from_str(&format!("[store.opensearch]\nurl = \"http://{nobody}\"")).unwrap();
+        config.store.path = IN_MEMORY.into();
+        let backend = open_backend(&config, false).await.unwrap();
+        assert!(backend.documents.get("things", "a").await.is_err(), "nobody is there");
+    }
 
     fn refusal(path: &std::path::Path) -> String {
         let mut config = Config::default();

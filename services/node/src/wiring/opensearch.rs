@@ -8,8 +8,8 @@ use llm_sre_adapters::opensearch::{Error, Options, Password, Store};
 use super::Backend;
 use crate::config::{self, OpenSearch};
 
-/// The backend with its documents, telemetry and leases in the cluster.
-pub(super) async fn beside(embedded: Backend, cluster: &OpenSearch) -> Result<Backend, config::Error> {
+/// The backend with its documents, telemetry and leases in the cluster, which has to answer if it is needed.
+pub(super) async fn beside(embedded: Backend, cluster: &OpenSearch, is_needed: bool) -> anyhow::Result<Backend> {
     let mut options = Options::new(&cluster.url, &cluster.prefix);
     options.shards = cluster.shards;
     // Each process has waits of its own.
@@ -20,12 +20,12 @@ pub(super) async fn beside(embedded: Backend, cluster: &OpenSearch) -> Result<Ba
     if let Some(user) = &cluster.user {
         options.credentials = Some((user.clone(), Password::new(password(cluster)?)));
     }
-    let store = Store::open(options).await.map_err(|error| {
-        let key = match &error {
-            Error::Prefix { .. } => "prefix",
-            Error::Connection { .. } | Error::Prepare { .. } => "url",
-        };
-        wrong(key, error.to_string())
+    let store = if is_needed { Store::open(options).await } else { Store::connect(options) };
+    let store = store.map_err(|error| match error {
+        Error::Prefix { .. } => wrong("prefix", error.to_string()).into(),
+        Error::Connection { .. } | Error::Prepare { .. } => wrong("url", error.to_string()).into(),
+        // Nothing is wrong with the configuration as far as anybody knows.
+        Error::Unavailable { .. } => anyhow::Error::new(error).context("failed to open store.opensearch"),
     })?;
     Ok(Backend {
         documents: Arc::new(store.documents()),

@@ -27,6 +27,16 @@ pub(super) fn needs(service: ServiceName) -> &'static [&'static str] {
     }
 }
 
+/// Whether one of these services cannot work without the event bus.
+pub(crate) fn need_bus<'a>(services: impl IntoIterator<Item = &'a ServiceName>) -> bool {
+    services.into_iter().any(|service| needs(*service).contains(&BUS))
+}
+
+/// Whether one of these services cannot work without the store.
+pub(crate) fn need_store<'a>(services: impl IntoIterator<Item = &'a ServiceName>) -> bool {
+    services.into_iter().any(|service| needs(*service).iter().any(|need| *need != BUS))
+}
+
 /// Asks for what these services need.
 pub(super) fn ask<'a>(
     readiness: &mut Readiness,
