@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use llm_sre_ports::bus::{self, Delivered, EventBus, Position, TopicPartition};
 use llm_sre_proto::topics::{self, Kept, Place};
+use uuid::Uuid;
 
 use crate::wiring::Backend;
 
@@ -59,6 +60,14 @@ impl Letter {
     /// Names it in the store. A topic that was made anew numbers its records anew, hence the time.
     pub(super) fn id(&self) -> String {
         format!("{}@{}", self.place, self.record.timestamp.as_nanos())
+    }
+
+    /// Names a part of a record by what it holds. A kill between a letter and the commit of its source makes the same
+    /// letter again: two of a whole record have that record's ids, but items of a part have those of the letter's place,
+    /// and would be stored twice.
+    pub(super) fn part(&self) -> Option<String> {
+        let source = self.source.as_ref().filter(|_| self.kept == Kept::Part)?;
+        Some(format!("parts/{source}+{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, &self.record.value)))
     }
 }
 

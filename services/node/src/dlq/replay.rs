@@ -91,7 +91,13 @@ async fn replay(
     };
     let mut counts = Counts::default();
     let mut found = 0;
-    while let Some(letter) = letters.next().await? {
+    loop {
+        let Some(letter) = letters.next().await? else {
+            if found < wanted.offsets.len() {
+                bail!("{} of the offsets have no dead letter", wanted.offsets.len() - found);
+            }
+            break;
+        };
         found += 1;
         if wanted.reason.as_ref().is_some_and(|text| !letter.reason.contains(text)) {
             continue;
@@ -100,7 +106,7 @@ async fn replay(
             break;
         }
         lease.keep().await?;
-        if stored(replays.get(&letter.id()).await)?.is_some() {
+        if is_known(replays, &letter).await? {
             counts.known += 1;
             continue;
         }
@@ -110,9 +116,6 @@ async fn replay(
             Outcome::Refused(_) => counts.refused += 1,
         }
         say(&letter, &outcome, format)?;
-    }
-    if found < wanted.offsets.len() {
-        bail!("{} of the offsets have no dead letter", wanted.offsets.len() - found);
     }
     Ok(counts)
 }
@@ -138,8 +141,23 @@ async fn one(
     let position = published.first().context("the bus gave no place")?;
     let place = Place { topic: letter.topic.clone(), partition: position.partition, offset: position.offset };
     let note = Replayed { letter: letter.place.to_string(), published: place.to_string() };
-    stored(replays.create(&letter.id(), &note, Default::default()).await)?;
+    // The part first: where only that is noted, the letter is known all the same.
+    for id in letter.part().into_iter().chain([letter.id()]) {
+        stored(replays.create(&id, &note, Default::default()).await)?;
+    }
     Ok(Outcome::Replayed(Some(place)))
+}
+
+/// Whether a letter was replayed, or one with the same part, which is then noted of it too.
+async fn is_known(replays: &Records<Replayed>, letter: &Letter) -> anyhow::Result<bool> {
+    if stored(replays.get(&letter.id()).await)?.is_some() {
+        return Ok(true);
+    }
+    let Some(part) = letter.part() else { return Ok(false) };
+    let Some(found) = stored(replays.get(&part).await)? else { return Ok(false) };
+    let note = Replayed { letter: letter.place.to_string(), ..found.message };
+    stored(replays.create(&letter.id(), &note, Default::default()).await)?;
+    Ok(true)
 }
 
 /// The record as its sender made it, or why nobody has it.

@@ -91,6 +91,20 @@ async fn a_kill_before_the_note_publishes_again_under_the_same_origin() {
     assert_eq!(replayed[0].record, replayed[1].record, "both give the same ids");
 }
 
+/// What a kill between a letter and the commit of its source leaves.
+#[tokio::test]
+async fn a_part_that_was_buried_twice_goes_back_once() {
+    let backend = backend().await;
+    let part = [("llmsre-kept", "part"), WHOLE[1], WHOLE[2]];
+    for value in ["one", "one", "two"] {
+        bury(backend.bus.as_ref(), value, &part).await;
+    }
+    replay(&backend, all()).await.unwrap();
+    let mut values: Vec<_> = on_topic(&backend, "logs").await.into_iter().map(|found| found.record.value).collect();
+    values.sort();
+    assert_eq!(values, ["one", "two"]);
+}
+
 #[tokio::test]
 async fn selections_are_kept_to() {
     let backend = backend().await;
@@ -109,9 +123,10 @@ async fn selections_are_kept_to() {
     replay(&backend, ReplayLetters { reason: Some("it is good".to_owned()), ..all() }).await.unwrap();
     replay(&backend, ReplayLetters { topic: Some("metrics".to_owned()), ..all() }).await.unwrap();
     replay(&backend, ReplayLetters { limit: Some(1), reason: Some("is bad".to_owned()), ..all() }).await.unwrap();
+    replay(&backend, ReplayLetters { limit: Some(1), ..some(&[1, 0, 2]) }).await.unwrap();
     let mut values: Vec<_> = on_topic(&backend, "logs").await.into_iter().map(|found| found.record.value).collect();
     values.sort();
-    assert_eq!(values, ["0", "2", "3"]);
+    assert_eq!(values, ["0", "1", "2", "3"]);
 }
 
 #[tokio::test]
