@@ -34,19 +34,24 @@ impl Audit {
     pub(crate) async fn append(&self, action: &str, step: &Step) -> Result<(), Status> {
         let key = Filter::default().with("key", &step.key);
         let entry = entry(action, step)?;
+        let mut taken = None;
         for _ in 0..ATTEMPTS_MAX {
             if !self.records.list(key.clone(), None, 1).await?.0.is_empty() {
                 return Ok(());
             }
-            let newest = self.records.list(Filter::default(), None, 1).await?.0.into_iter().next();
-            let last = newest.map(|stored| from_wire(&stored.message)).transpose()?;
+            let last = match taken.take() {
+                Some(taken) => Some(taken),
+                None => self.records.list(Filter::default(), None, 1).await?.0.into_iter().next(),
+            };
+            let last = last.map(|stored| from_wire(&stored.message)).transpose()?;
             let next = AuditRecord::next(last.as_ref(), entry.clone());
             let attributes = [("key", step.key.clone()), ("action", action.to_owned())];
             let attributes = attributes.map(|(key, value)| (key.to_owned(), value)).into();
             match self.records.create(&id(next.sequence), &to_wire(&next), attributes).await? {
                 Write::Done(_) => return Ok(()),
-                // Another instance took the place: the entry follows that one instead.
-                Write::Conflict => {}
+                // Another instance took the place: the entry follows that one instead. It is asked for by its place, since
+                // lists go by the clocks of those who wrote, which differ.
+                Write::Conflict => taken = self.records.get(&id(next.sequence)).await?,
             }
         }
         Err(status::etag_mismatch("the audit record"))
@@ -127,4 +132,39 @@ pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
         previous: record.previous_hash.parse().map_err(|error| wrong(&error))?,
         hash: record.hash.parse().map_err(|error| wrong(&error))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_domain::remedy::verify;
+    use llm_sre_ports::memory::MemoryDocuments;
+
+    use super::*;
+
+    fn step(key: &str) -> Step {
+        let (actor, step, detail) = ("product".to_owned(), key.to_owned(), String::new());
+        Step { key: key.to_owned(), time_unix_nano: 1, actor, step, detail }
+    }
+
+    /// Two instances whose clocks differ: what came second is older to the store.
+    #[tokio::test]
+    async fn entries_follow_each_other_whatever_the_clocks_say() {
+        let action = "incidents/00000000-0000-4000-8000-000000000001/actions/a1";
+        let audit = Audit::new(Arc::new(MemoryDocuments::default()));
+        for key in ["a", "b", "c"] {
+            audit.append(action, &step(key)).await.unwrap();
+        }
+        let (entries, _) = audit.list("", 1, 10).await.unwrap();
+        // The same entries, of which the store lists the first as the newest.
+        let skewed = Audit::new(Arc::new(MemoryDocuments::default()));
+        for entry in entries.iter().rev() {
+            let attributes = [("key".to_owned(), entry.step.clone())].into();
+            skewed.records.create(&id(entry.sequence), entry, attributes).await.unwrap();
+        }
+        skewed.append(action, &step("d")).await.unwrap();
+        let (entries, _) = skewed.list("", 1, 10).await.unwrap();
+        let records: Vec<AuditRecord> = entries.iter().map(|entry| from_wire(entry).unwrap()).collect();
+        assert_eq!(records.len(), 4);
+        verify(&records).unwrap();
+    }
 }

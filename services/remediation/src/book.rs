@@ -26,11 +26,24 @@ impl Service {
         if stored.message.incident() == incident { Ok(stored) } else { Err(status::not_found(name)) }
     }
 
-    /// Every record that matches.
+    /// Every record that matches, each of which can be read: limits count what was done.
     pub(crate) async fn find_all(&self, filter: Filter) -> Result<Vec<Stored<Kept>>, Status> {
+        self.pages(|cursor| self.actions.list(filter.clone(), cursor, PAGE)).await
+    }
+
+    /// Every action about which something is to be done. One that cannot be read stops no other.
+    pub(crate) async fn pending(&self) -> Result<Vec<Stored<Kept>>, Status> {
+        let filter = Filter::default().with("pending", "yes");
+        self.pages(|cursor| self.actions.list_readable(filter.clone(), cursor, PAGE)).await
+    }
+
+    async fn pages<F>(&self, page: impl Fn(Option<String>) -> F) -> Result<Vec<Stored<Kept>>, Status>
+    where
+        F: Future<Output = Result<(Vec<Stored<Kept>>, Option<String>), Status>>,
+    {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let (page, next) = self.actions.list(filter.clone(), cursor, PAGE).await?;
+            let (page, next) = page(cursor).await?;
             found.extend(page);
             cursor = next;
             if cursor.is_none() {

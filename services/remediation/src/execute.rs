@@ -12,7 +12,6 @@ use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::{Action, ActionEvent, Block, BlockReason, Clearance, TargetState, check_start};
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::{TraceContext, status};
-use llm_sre_ports::documents::Filter;
 use llm_sre_ports::leases::Lease;
 use llm_sre_proto::incident::v1 as incident;
 use llm_sre_proto::remediation::v1;
@@ -93,7 +92,7 @@ impl Service {
 
     /// Looks once at every pending action, those of different targets at the same time. Says whether one is under way.
     pub(crate) async fn pass(&self) -> Result<bool, Status> {
-        let pending = self.find_all(Filter::default().with("pending", "yes")).await?;
+        let pending = self.pending().await?;
         let mut by_target: BTreeMap<_, Vec<Stored<Kept>>> = BTreeMap::new();
         // The store lists the newest first; the oldest has waited longest.
         for stored in pending.into_iter().rev() {

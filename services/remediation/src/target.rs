@@ -12,6 +12,9 @@ use tonic::{Code, Status};
 /// How long a target may take to answer one call, in real time.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest message of a target that is kept, in bytes.
+const WORDS_BYTES_MAX: usize = 1_024;
+
 /// Which peer carries out actions on which services; the first that matches.
 #[derive(Clone)]
 pub(crate) struct Targets(Vec<(ServicePattern, Target)>);
@@ -98,7 +101,7 @@ fn outcome(answer: Result<Option<v1::Execution>, Status>) -> Outcome {
         v1::ExecutionState::NeverSeen => Outcome::NeverSeen,
         v1::ExecutionState::Running => Outcome::Running,
         v1::ExecutionState::Succeeded => Outcome::Done,
-        v1::ExecutionState::Failed => Outcome::Failed(execution.message),
+        v1::ExecutionState::Failed => Outcome::Failed(shortened(&execution.message).to_owned()),
         v1::ExecutionState::Unspecified => Outcome::Silent("its answer states nothing".to_owned()),
     }
 }
@@ -122,5 +125,10 @@ fn nobody(service: &ServiceId) -> String {
 }
 
 fn words(error: &Status) -> String {
-    format!("{:?}: {}", error.code(), error.message())
+    format!("{:?}: {}", error.code(), shortened(error.message()))
+}
+
+/// What a target says is kept several times with its action, which has to fit the store.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(WORDS_BYTES_MAX)]
 }
