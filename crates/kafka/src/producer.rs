@@ -17,11 +17,6 @@ const QUEUE_KBYTES_MAX: &str = "65536";
 const QUEUE_RECORDS_MAX: &str = "100000";
 /// How long records wait for company on the way.
 const LINGER_MS: &str = "5";
-/// How long records may be under way. Senders give up after ten seconds, as OTLP's exporters do: what arrived after that
-/// would be there twice, once they send it again.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(8);
-/// How long a place in a full queue is waited for.
-const ROOM_WITHIN: Duration = Duration::from_secs(1);
 /// Between two tries to get a place in a full queue.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 
@@ -48,7 +43,7 @@ impl Publisher {
         records: &[Record],
     ) -> Result<Vec<Position>, Error> {
         let producer = Arc::clone(&lock(&self.producer));
-        let deadline = Instant::now() + self.options.answer_within.min(ROOM_WITHIN);
+        let deadline = Instant::now() + self.options.answer_within;
         let headers: Vec<_> = records.iter().map(record::headers).collect::<Result<_, _>>()?;
         let mut sent = Vec::with_capacity(records.len());
         let mut failure = None;
@@ -118,7 +113,7 @@ fn create(options: &Options, context: &Context) -> Result<FutureProducer<Context
         .set("linger.ms", LINGER_MS)
         .set("queue.buffering.max.kbytes", QUEUE_KBYTES_MAX)
         .set("queue.buffering.max.messages", QUEUE_RECORDS_MAX)
-        .set("message.timeout.ms", options.answer_within.min(DELIVERED_WITHIN).as_millis().to_string());
+        .set("message.timeout.ms", options.answer_within.as_millis().to_string());
     config.create_with_context(context.clone())
 }
 

@@ -12,7 +12,7 @@ const AWAY_IN_CAMPAIGN: Duration = Duration::from_secs(60);
 const SPEED: f64 = 30.0;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Repetitions of each class.
     pub(crate) runs: usize,
@@ -56,6 +56,11 @@ impl Settings {
             version: version(),
             is_campaign,
         }
+    }
+
+    /// The same at half the pace.
+    pub(crate) fn slower(&self) -> Self {
+        Self { speed: self.speed / 2.0, ..self.clone() }
     }
 
     /// Whether this is the sample that checks take.

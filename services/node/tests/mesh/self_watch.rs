@@ -19,7 +19,8 @@ use crate::process::{self, Process, run};
 
 const SOON: Duration = Duration::from_secs(40);
 /// What only comes with trouble that this test does not make.
-const ONLY_IN_TROUBLE: [&str; 3] = ["llm_sre.store.append.failures", "llm_sre.detector.findings", "llm_sre.actions"];
+const ONLY_IN_TROUBLE: [&str; 4] =
+    ["llm_sre.consumer.missed", "llm_sre.store.append.failures", "llm_sre.detector.findings", "llm_sre.actions"];
 
 type Attributes = BTreeMap<String, String>;
 
