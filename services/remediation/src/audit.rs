@@ -149,7 +149,7 @@ mod tests {
     /// Two instances whose clocks differ: what came second is older to the store.
     #[tokio::test]
     async fn entries_follow_each_other_whatever_the_clocks_say() {
-        let action = "incidents/00000000-0000-4000-8000-000000000001/actions/a1";
+        let action = "incidents/00000000-0000-5000-8000-000000000001/actions/00000000-0000-5000-8000-000000000002";
         let audit = Audit::new(Arc::new(MemoryDocuments::default()));
         for key in ["a", "b", "c"] {
             audit.append(action, &step(key)).await.unwrap();
