@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use llm_sre_ports::documents::{Document, Documents, Error as StoreError, Filter, NewDocument, Precondition};
+use llm_sre_ports::documents::{Document, Documents, Error as StoreError, Filter, NewDocument, Page, Precondition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -124,8 +124,7 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         cursor: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
-        let page = self.store.list(self.collection, filter, cursor, limit).await;
-        let page = page.map_err(|error| self.failed("list", "", error))?;
+        let page = self.page(filter, cursor, limit).await?;
         let records = page.documents.into_iter().map(|document| self.parse(document)).collect::<Result<_, _>>()?;
         Ok((records, page.next))
     }
@@ -138,9 +137,13 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         cursor: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
-        let page = self.store.list(self.collection, filter, cursor, limit).await;
-        let page = page.map_err(|error| self.failed("list", "", error))?;
+        let page = self.page(filter, cursor, limit).await?;
         Ok((self.readable(page.documents), page.next))
+    }
+
+    async fn page(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, Status> {
+        let page = self.store.list(self.collection, filter, cursor, limit).await;
+        page.map_err(|error| self.failed("list", "", error))
     }
 
     /// Records that were written after `cursor`, oldest write first, each as it is now, and the cursor to go on from. One
