@@ -17,11 +17,13 @@ pub(crate) struct Membership {
     must_end: bool,
     /// Partitions that came since they were last asked for.
     came: Vec<TopicPartition>,
+    /// Partitions that went to others since they were last asked for.
+    revoked: Vec<TopicPartition>,
 }
 
 impl Membership {
     pub(crate) fn new(consumer: Box<dyn Consumer>) -> Self {
-        Self { consumer, polled: Instant::now(), must_end: false, came: Vec::new() }
+        Self { consumer, polled: Instant::now(), must_end: false, came: Vec::new(), revoked: Vec::new() }
     }
 
     /// Whether the next poll could pass over records that nobody has handled: only a new membership, which begins at
@@ -35,7 +37,7 @@ impl Membership {
         let polled = self.consumer.poll(records, bytes, wait).await;
         self.polled = Instant::now();
         if let Ok(batch) = &polled {
-            self.came.extend_from_slice(&batch.assigned);
+            self.note(batch);
         }
         polled
     }
@@ -43,6 +45,16 @@ impl Membership {
     /// The partitions that came since this was last asked.
     pub(crate) fn take_came(&mut self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.came)
+    }
+
+    /// The partitions that went to others since this was last asked; one that is back is among them too.
+    pub(crate) fn take_revoked(&mut self) -> Vec<TopicPartition> {
+        std::mem::take(&mut self.revoked)
+    }
+
+    fn note(&mut self, batch: &Batch) {
+        self.came.extend_from_slice(&batch.assigned);
+        self.revoked.extend_from_slice(&batch.revoked);
     }
 
     /// The partitions that are this member's.
@@ -100,7 +112,7 @@ impl Membership {
     async fn go_back(&mut self, polled: Result<Batch, bus::Error>) {
         let records = match polled {
             Ok(batch) => {
-                self.came.extend(batch.assigned);
+                self.note(&batch);
                 batch.records
             }
             Err(bus::Error::Fenced { .. }) => {

@@ -1,5 +1,7 @@
 //! Records of the bus on their way into the store.
 
+use std::sync::Arc;
+
 use llm_sre_domain::calls::CallFinder;
 use llm_sre_domain::telemetry::Calls;
 use llm_sre_ports::bus::Delivered;
@@ -8,9 +10,10 @@ use llm_sre_ports::telemetry::{BATCH_MAX, Batch, RecordId};
 use crate::decode::decode;
 use crate::times::Times;
 
-/// Some records and what they decode to.
-pub(crate) struct Work<'a> {
-    records: Vec<Unit<'a>>,
+/// Some records of a poll and what they decode to.
+pub(crate) struct Work {
+    polled: Arc<[Delivered]>,
+    units: Vec<Unit>,
     /// What they decode to, until it is first asked for.
     decoded: Option<Batch>,
     len: usize,
@@ -18,29 +21,31 @@ pub(crate) struct Work<'a> {
     times: Times,
 }
 
-struct Unit<'a> {
-    delivered: &'a Delivered,
+struct Unit {
+    /// Which of the records.
+    place: usize,
     /// Kept, because decoding again would not count the same calls again.
     calls: Vec<(RecordId, Calls)>,
 }
 
-impl<'a> Work<'a> {
-    pub(crate) fn new(times: Times) -> Self {
-        Self { records: Vec::new(), decoded: None, len: 0, times }
+impl Work {
+    pub(crate) fn new(polled: Arc<[Delivered]>, times: Times) -> Self {
+        Self { polled, units: Vec::new(), decoded: None, len: 0, times }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.units.is_empty()
     }
 
     /// Whether the store takes this beside what is there in one batch.
     pub(crate) fn has_room_for(&self, batch: &Batch) -> bool {
-        self.records.is_empty() || self.len + batch.len() <= BATCH_MAX
+        self.units.is_empty() || self.len + batch.len() <= BATCH_MAX
     }
 
-    pub(crate) fn add(&mut self, delivered: &'a Delivered, batch: Batch) {
+    /// Adds what the record at a place decodes to.
+    pub(crate) fn add(&mut self, place: usize, batch: Batch) {
         self.len += batch.len();
-        self.records.push(Unit { delivered, calls: batch.calls.clone() });
+        self.units.push(Unit { place, calls: batch.calls.clone() });
         merge(self.decoded.get_or_insert_default(), batch);
     }
 
@@ -49,8 +54,8 @@ impl<'a> Work<'a> {
     pub(crate) fn batch(&mut self) -> Batch {
         self.decoded.take().unwrap_or_else(|| {
             let mut all = Batch::default();
-            for unit in &self.records {
-                let again = decode(unit.delivered, &mut CallFinder::new(1), &self.times).batch;
+            for unit in &self.units {
+                let again = decode(&self.polled[unit.place], &mut CallFinder::new(1), &self.times).batch;
                 merge(&mut all, Batch { calls: unit.calls.clone(), ..again });
             }
             all
@@ -58,14 +63,14 @@ impl<'a> Work<'a> {
     }
 
     /// The record, where it is a single one.
-    pub(crate) fn only(&self) -> Option<&'a Delivered> {
-        if let [unit] = &self.records[..] { Some(unit.delivered) } else { None }
+    pub(crate) fn only(&self) -> Option<&Delivered> {
+        if let [unit] = &self.units[..] { Some(&self.polled[unit.place]) } else { None }
     }
 
     /// The same work in two parts, in order.
     pub(crate) fn halves(mut self) -> [Self; 2] {
-        let second = self.records.split_off(self.records.len() / 2);
-        [self.records, second].map(|records| Self { records, ..Self::new(self.times) })
+        let second = self.units.split_off(self.units.len() / 2);
+        [self.units, second].map(|units| Self { units, ..Self::new(Arc::clone(&self.polled), self.times) })
     }
 }
 

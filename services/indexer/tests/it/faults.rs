@@ -32,6 +32,33 @@ async fn a_crash_between_append_and_commit_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_next_poll_brings_does_not_wait_and_is_not_committed_before() {
+    let world = World::new().await;
+    world.store.set(Mood::Stuck);
+    for line in ["one", "two"] {
+        world.send_logs(logs("cart", &[line])).await;
+    }
+    let running = world.start_with(1);
+    let second_is_stored = async {
+        while world.lines().await != ["two"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), second_is_stored).await.expect("the second does not wait");
+    // Both are of one partition, so that a commit of the second would pass over the first.
+    let ends = world.bus.end_offsets("logs").await.unwrap();
+    let [end] = ends.iter().filter(|end| end.next_offset > 0).collect::<Vec<_>>()[..] else { panic!("{ends:?}") };
+    for _ in 0..1_000 {
+        assert!(!world.is_committed(end).await, "the second is committed before the first is stored");
+        tokio::task::yield_now().await;
+    }
+    world.store.set(Mood::Well);
+    world.until_caught_up().await;
+    assert_eq!(world.lines().await.len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn poison_goes_to_the_dead_letters_and_its_partition_goes_on() {
     let world = World::new().await;
     let running = world.start();

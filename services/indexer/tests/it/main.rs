@@ -72,9 +72,10 @@ impl World {
         Self { bus, store: Arc::default(), clock }
     }
 
-    fn indexer(&self) -> Indexer {
+    fn indexer(&self, max_batch_records: usize) -> Indexer {
         let dependencies = Dependencies { bus: self.bus.clone(), store: self.store.clone(), clock: self.clock.clone() };
         let options = Options {
+            max_batch_records,
             poll_wait: Duration::from_millis(20),
             min_backoff: Duration::from_millis(1),
             max_backoff: Duration::from_millis(10),
@@ -84,7 +85,12 @@ impl World {
     }
 
     fn start(&self) -> Running {
-        let (indexer, stop) = (self.indexer(), CancellationToken::new());
+        self.start_with(Options::default().max_batch_records)
+    }
+
+    /// Starts an indexer whose polls bring at most so many records.
+    fn start_with(&self, max_batch_records: usize) -> Running {
+        let (indexer, stop) = (self.indexer(max_batch_records), CancellationToken::new());
         let task = tokio::spawn({
             let stop = stop.clone();
             async move { indexer.run(stop).await }
@@ -93,7 +99,7 @@ impl World {
     }
 
     fn queries(&self) -> TelemetryServiceClient<Peer> {
-        TelemetryServiceClient::new(peer::local(self.indexer().routes()))
+        TelemetryServiceClient::new(peer::local(self.indexer(1).routes()))
     }
 
     async fn send_metrics(&self, request: Value) {

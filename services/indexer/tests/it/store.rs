@@ -1,6 +1,6 @@
 //! The store's twin in memory, with moods: away, refusing a service's records, or stopping right after a write.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,8 @@ pub(crate) enum Mood {
     Mute,
     /// Takes half a minute.
     Slow,
+    /// Takes the first batch when it is in another mood, and the others at once.
+    Stuck,
     /// As `Picky`, and takes almost two seconds for each batch.
     PickyAndLame,
 }
@@ -30,6 +32,7 @@ pub(crate) struct MoodyStore {
     appends: AtomicUsize,
     failures: AtomicUsize,
     mute_writes: AtomicUsize,
+    is_stuck: AtomicBool,
     pruned_after: watch::Sender<Option<Timestamp>>,
 }
 
@@ -42,6 +45,7 @@ impl Default for MoodyStore {
             appends: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             mute_writes: AtomicUsize::new(0),
+            is_stuck: AtomicBool::new(false),
             pruned_after: watch::Sender::new(None),
         }
     }
@@ -99,6 +103,13 @@ impl TelemetryStore for MoodyStore {
             }
             Mood::Slow => {
                 super::pass(Duration::from_secs(30)).await;
+                self.inner.append(batch).await
+            }
+            Mood::Stuck => {
+                if !self.is_stuck.swap(true, Ordering::SeqCst) {
+                    let mut mood = self.mood.subscribe();
+                    mood.wait_for(|mood| *mood != Mood::Stuck).await.unwrap();
+                }
                 self.inner.append(batch).await
             }
             Mood::Mute => {
