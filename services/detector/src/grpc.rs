@@ -159,6 +159,7 @@ impl IncidentService for Service {
             reason: measured.reason,
             measured_time: Some(to_proto_time(measured.measured_at)),
             read_time: Some(to_proto_time(read_to)),
+            well_since_time: Some(to_proto_time(measured.well_since)),
         }))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt};
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::{AuditEntry, AuditRecord};
@@ -18,6 +19,10 @@ use crate::kept::Step;
 
 /// How often an entry looks for its place while others append too.
 const ATTEMPTS_MAX: usize = 64;
+/// Entries asked for at the same time.
+const AT_ONCE: usize = 16;
+/// Entries in one list.
+const PAGE: usize = 200;
 
 /// The audit record.
 #[derive(Clone)]
@@ -64,18 +69,40 @@ impl Audit {
         from: u64,
         size: usize,
     ) -> Result<(Vec<v1::AuditRecord>, Option<u64>), Status> {
-        let mut found = Vec::new();
-        let mut sequence = from;
-        while let Some(stored) = self.records.get(&id(sequence)).await? {
-            if action.is_empty() || stored.message.action == action {
-                if found.len() == size {
-                    return Ok((found, Some(sequence)));
-                }
-                found.push(stored.message);
+        let mut found =
+            if action.is_empty() { self.from(from, size + 1).await? } else { self.of(action, from).await? };
+        let next = found.get(size).map(|entry| entry.sequence);
+        found.truncate(size);
+        Ok((found, next))
+    }
+
+    /// At most `count` entries from a place on. They are asked for by their places, since lists go by the clocks of those
+    /// who wrote.
+    async fn from(&self, from: u64, count: usize) -> Result<Vec<v1::AuditRecord>, Status> {
+        let asked = futures::stream::iter(from..).map(|sequence| async move { self.records.get(&id(sequence)).await });
+        let there = asked.buffered(AT_ONCE).take(count).try_take_while(|found| {
+            let is_there = found.is_some();
+            async move { Ok(is_there) }
+        });
+        there
+            .map_ok(|found| found.map(|stored| stored.message))
+            .try_filter_map(|found| async { Ok(found) })
+            .try_collect()
+            .await
+    }
+
+    /// What there is of an action from a place on: a handful, whatever else the record holds.
+    async fn of(&self, action: &str, from: u64) -> Result<Vec<v1::AuditRecord>, Status> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.records.list(Filter::default().with("action", action), cursor, PAGE).await?;
+            found.extend(page.into_iter().map(|stored| stored.message).filter(|entry| entry.sequence >= from));
+            cursor = next;
+            if cursor.is_none() {
+                found.sort_by_key(|entry: &v1::AuditRecord| entry.sequence);
+                return Ok(found);
             }
-            sequence += 1;
         }
-        Ok((found, None))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stored actions: reading, guarded transitions, and telling what is owed.
 
+use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::{Action, ActionEffect, ActionEvent, ActionState, Illegal};
 use llm_sre_mesh::records::{Stored, Write};
@@ -70,24 +71,10 @@ impl Service {
         actor: &Actor,
         edit: impl FnOnce(&mut Kept) + Send,
     ) -> Result<Stored<Kept>, Status> {
-        let now = self.clock.now();
-        let mut action = stored.message.domain()?;
-        let before = action.clone();
-        let effects = action.apply(event.clone(), now).map_err(|error| illegal(&error))?;
-        if action == before && effects.is_empty() {
-            return Ok(stored.clone());
-        }
         let mut kept = stored.message.clone();
+        // Before the event, since reports tell of what is kept with it.
         edit(&mut kept);
-        kept.take(&action);
-        let (step, detail) = step(&event, &action);
-        kept.owe_step(actor, step, detail, now);
-        // The other effects follow from the state that is stored now; the executor finds them there, after a kill too.
-        for effect in effects {
-            if let ActionEffect::Report(kind) = effect {
-                kept.owe_report(&kind, actor, "");
-            }
-        }
+        let Some(kept) = after(&kept, event, actor, self.clock.now())? else { return Ok(stored.clone()) };
         self.write(stored, &kept).await?.ok_or_else(|| status::etag_mismatch(&kept.action.name))
     }
 
@@ -108,24 +95,22 @@ impl Service {
                     kept.unstaged.push(stage);
                 }
             }
-            let is_wanted = self.report_owed(&mut kept).await;
+            if !self.report_owed(&mut kept).await {
+                // In the same write: an offer that is on no list of what is owed is one that may be carried out.
+                kept = withdrawn(kept, "its incident does not wait for it", self.clock.now())?;
+            }
             let is_same = kept.unreported == stored.message.unreported
                 && kept.unaudited == stored.message.unaudited
                 && kept.unstaged == stored.message.unstaged;
             if is_same {
                 return Ok(stored);
             }
-            let written = self.write(&stored, &kept).await?;
-            let has_written = written.is_some();
-            stored = match written {
+            stored = match self.write(&stored, &kept).await? {
+                // A withdrawal owes its own entry.
+                Some(stored) if kept.unaudited.is_empty() => return Ok(stored),
                 Some(stored) => stored,
                 None => self.find(&kept.action.name).await?,
             };
-            if !is_wanted {
-                stored = self.withdraw(stored, "its incident does not wait for it").await?;
-            } else if has_written {
-                return Ok(stored);
-            }
         }
         Err(status::etag_mismatch(&stored.message.action.name))
     }
@@ -153,20 +138,44 @@ impl Service {
         is_wanted
     }
 
-    /// Cancels an action that was not begun, in the product's name. A suggestion stands, as it cannot be carried out.
-    pub(crate) async fn withdraw(&self, stored: Stored<Kept>, why: &str) -> Result<Stored<Kept>, Status> {
-        let waits = [v1::ActionState::AwaitingApproval, v1::ActionState::Approved];
-        if !waits.contains(&stored.message.action.state()) {
-            return Ok(stored);
-        }
-        self.cancel(stored, why).await
-    }
-
     /// Cancels an action in the product's name.
     pub(crate) async fn cancel(&self, stored: Stored<Kept>, why: &str) -> Result<Stored<Kept>, Status> {
         let event = ActionEvent::Cancelled { actor: Actor::product(), note: why.to_owned() };
         self.apply(&stored, event, &Actor::product(), |_| ()).await
     }
+}
+
+/// A record after an event, with the reports, the audit entry and the span that it owes then. `None` where the event
+/// changes nothing.
+fn after(before: &Kept, event: ActionEvent, actor: &Actor, now: Timestamp) -> Result<Option<Kept>, Status> {
+    let mut action = before.domain()?;
+    let as_it_was = action.clone();
+    let effects = action.apply(event.clone(), now).map_err(|error| illegal(&error))?;
+    if action == as_it_was && effects.is_empty() {
+        return Ok(None);
+    }
+    let mut kept = before.clone();
+    kept.take(&action);
+    let (step, detail) = step(&event, &action);
+    kept.owe_step(actor, step, detail, now);
+    // The other effects follow from the state that is stored now; the executor finds them there, after a kill too.
+    for effect in effects {
+        if let ActionEffect::Report(kind) = effect {
+            kept.owe_report(&kind, actor, "");
+        }
+    }
+    Ok(Some(kept))
+}
+
+/// A record whose action is cancelled in the product's name, if it was not begun. A suggestion stands, as it cannot be
+/// carried out.
+fn withdrawn(kept: Kept, why: &str, now: Timestamp) -> Result<Kept, Status> {
+    let waits = [v1::ActionState::AwaitingApproval, v1::ActionState::Approved];
+    if !waits.contains(&kept.action.state()) {
+        return Ok(kept);
+    }
+    let event = ActionEvent::Cancelled { actor: Actor::product(), note: why.to_owned() };
+    Ok(after(&kept, event, &Actor::product(), now)?.unwrap_or(kept))
 }
 
 /// Whether the owner will say the same again. Anything else may pass.

@@ -4,10 +4,8 @@
 //! anywhere: the next one finds the state that was stored and asks the target before it calls it again.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::{Action, ActionEvent, Block, BlockReason, Clearance, TargetState, check_start};
 use llm_sre_mesh::records::Stored;
@@ -19,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::Service;
+use crate::call::steady_now_unix_nano;
 use crate::kept::Kept;
-use crate::target::Outcome;
 
 /// How often the store is asked for what is pending, in real time.
 const POLL: Duration = Duration::from_secs(1);
@@ -30,45 +28,8 @@ const POLL_UNDER_WAY: Duration = Duration::from_millis(250);
 const TARGET_TTL: Duration = Duration::from_secs(120);
 /// How long a blocked plan waits until it is made again, by the product's clock.
 const REPLAN_AFTER: Duration = Duration::from_secs(10);
-/// After so many passes without an answer in a row, a target cannot say what became of a call.
-const SILENT_MAX: u32 = 3;
-
-/// What this process remembers between passes. Losing it costs patience, never an effect.
-#[derive(Default)]
-pub(crate) struct Memory {
-    silent: Mutex<BTreeMap<String, u32>>,
-    asked: Mutex<BTreeMap<String, Timestamp>>,
-}
-
-impl Memory {
-    /// Counts a pass without an answer; whether the target had its chances.
-    pub(crate) fn is_silent(&self, action: &str) -> bool {
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = silent.entry(action.to_owned()).or_default();
-        *count += 1;
-        *count >= SILENT_MAX
-    }
-
-    /// The target answered, or does not matter any more.
-    pub(crate) fn answered(&self, action: &str) {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(action);
-    }
-
-    /// Whether `every` has passed since this said so last.
-    pub(crate) fn is_due(&self, action: &str, now: Timestamp, every: Duration) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = asked.get(action).is_none_or(|last| now.since(*last) >= every);
-        if is_due {
-            asked.insert(action.to_owned(), now);
-        }
-        is_due
-    }
-
-    fn forget(&self, action: &str) {
-        self.answered(action);
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(action);
-    }
-}
+/// How often it is asked whether the incident of a suggestion has ended, by the product's clock.
+const OVER_EVERY: Duration = Duration::from_secs(30);
 
 impl Service {
     /// Executes, verifies and reports, until `shutdown`. A pass that began is finished.
@@ -119,7 +80,7 @@ impl Service {
         let stored = match stored.message.action.state() {
             State::Suggested | State::AwaitingApproval => self.wait(stored).await?,
             State::Approved => Box::pin(self.begin(stored)).await?,
-            State::Executing | State::RollingBack => Box::pin(self.with_target(stored, None)).await?,
+            State::Executing | State::RollingBack => Box::pin(self.go_on(stored)).await?,
             State::Verifying => Box::pin(self.verify(stored)).await?,
             State::Blocked if stored.message.replan => return Box::pin(self.replan(stored)).await,
             _ => stored,
@@ -134,7 +95,11 @@ impl Service {
     /// Takes note of a deadline that passed, and of an incident that ended.
     async fn wait(&self, stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
         let stored = self.apply(&stored, ActionEvent::DeadlinePassed, &Actor::product(), |_| ()).await?;
-        if stored.message.action.end_time.is_some() || !self.is_over(&stored).await? {
+        let Kept { action, .. } = &stored.message;
+        let (about, now) = (format!("{}/over", action.name), self.clock.now());
+        // A suggestion stands for as long as its incident, which can be for days, and nothing is done meanwhile.
+        let is_for_later = action.state() == v1::ActionState::Suggested && !self.memory.is_due(&about, now, OVER_EVERY);
+        if action.end_time.is_some() || is_for_later || !self.is_over(&stored).await? {
             return Ok(stored);
         }
         self.cancel(stored, "its incident ended").await
@@ -182,7 +147,7 @@ impl Service {
             Ok(stored) if stored.message.action.state() == v1::ActionState::Executing => {
                 // On the record before the target is called.
                 match self.settle(stored).await {
-                    Ok(stored) => Box::pin(self.with_target(stored, Some(lease.clone()))).await,
+                    Ok(stored) => Box::pin(self.execute(stored, &lease, true)).await,
                     Err(error) => Err(error),
                 }
             }
@@ -203,7 +168,8 @@ impl Service {
             Ok(Some(Ok(clearance))) => {
                 self.memory.answered(name);
                 let event = ActionEvent::Started { clearance, fencing_token: lease.token };
-                self.apply(&stored, event, &Actor::product(), |_| ()).await
+                let called = |kept: &mut Kept| kept.called_unix_nano = steady_now_unix_nano();
+                self.apply(&stored, event, &Actor::product(), called).await
             }
             Ok(Some(Err(blocks))) if blocks.iter().all(|block| block.reason.is_passing()) => Ok(stored),
             Ok(Some(Err(blocks))) => {
@@ -218,7 +184,7 @@ impl Service {
     }
 
     /// The gate's word; `None` where the target may answer later. What policy forbids costs the target no call.
-    async fn check(
+    pub(crate) async fn check(
         &self,
         stored: &Stored<Kept>,
         action: &Action,
@@ -237,62 +203,12 @@ impl Service {
             Err(reason) if self.memory.is_silent(&stored.message.action.name) => TargetState::Refused { reason },
             Err(_) => return Ok(None),
         };
+        self.memory.answered(&stored.message.action.name);
         Ok(Some(check_start(action, self.around(&known), &target)))
     }
 
-    /// Calls the target, or asks it what became of a call. `began` is the lease of the pass that stored the intent:
-    /// only that pass knows that the target was not called yet.
-    async fn with_target(&self, stored: Stored<Kept>, began: Option<Lease>) -> Result<Stored<Kept>, Status> {
-        if let Some(lease) = began {
-            return self.execute(stored, &lease, true).await;
-        }
-        let Some(lease) = self.lease(&stored).await? else { return Ok(stored) };
-        // Another instance may have gone on with it before it gave the lease back.
-        let stored = self.find(&stored.message.action.name).await?;
-        let done = match stored.message.action.state() {
-            v1::ActionState::Executing => self.execute(stored, &lease, false).await,
-            v1::ActionState::RollingBack => self.roll_back(stored, &lease).await,
-            _ => Ok(stored),
-        };
-        self.release(lease).await;
-        done
-    }
-
-    async fn execute(&self, stored: Stored<Kept>, lease: &Lease, is_first: bool) -> Result<Stored<Kept>, Status> {
-        let spec = stored.message.domain()?.plan.spec;
-        let name = stored.message.action.name.clone();
-        let before = if is_first { Outcome::NeverSeen } else { self.targets.state(&spec.target, &name).await };
-        let outcome = match before {
-            Outcome::NeverSeen => {
-                self.hold(lease).await?;
-                let said = self.targets.execute(&spec, &name, lease.token).await;
-                // A reply that was lost says nothing; the target does.
-                match said {
-                    Outcome::Silent(_) => match self.targets.state(&spec.target, &name).await {
-                        Outcome::NeverSeen => Outcome::Failed("the call never reached the target".to_owned()),
-                        other => other,
-                    },
-                    Outcome::NeverSeen => Outcome::Failed("the target does not know its own answer".to_owned()),
-                    other => other,
-                }
-            }
-            other => other,
-        };
-        let event = match outcome {
-            Outcome::Done => ActionEvent::Succeeded,
-            Outcome::Failed(reason) => ActionEvent::Failed { reason },
-            Outcome::Silent(_) if self.memory.is_silent(&name) => ActionEvent::OutcomeUnknown,
-            Outcome::Silent(_) => ActionEvent::DeadlinePassed,
-            Outcome::Running | Outcome::NeverSeen => {
-                self.memory.answered(&name);
-                ActionEvent::DeadlinePassed
-            }
-        };
-        self.apply(&stored, event, &Actor::product(), |_| ()).await
-    }
-
     /// The right to act on the action's target; `None` where another instance has it.
-    async fn lease(&self, stored: &Stored<Kept>) -> Result<Option<Lease>, Status> {
+    pub(crate) async fn lease(&self, stored: &Stored<Kept>) -> Result<Option<Lease>, Status> {
         let name = format!("target/{}", stored.message.target());
         self.leases.acquire(&name, &self.holder, TARGET_TTL).await.map_err(|error| lost(&error))
     }

@@ -43,6 +43,12 @@ pub(crate) struct Kept {
     /// When it entered its state, by real time.
     #[serde(default)]
     pub(crate) entered_unix_nano: u64,
+    /// When its target was last called, or about to be, by real time; zero before.
+    #[serde(default)]
+    pub(crate) called_unix_nano: u64,
+    /// Whether its target said that the call is under way. That it knows of none after that is no answer.
+    #[serde(default)]
+    pub(crate) is_seen: bool,
     /// Whether its incident is planned for again, because time alone lifts what blocks it.
     #[serde(default)]
     pub(crate) replan: bool,
@@ -77,6 +83,8 @@ impl Kept {
             requests: BTreeMap::new(),
             steps: 0,
             entered_unix_nano: real_now_unix_nano(),
+            called_unix_nano: 0,
+            is_seen: false,
             replan: false,
         }
     }

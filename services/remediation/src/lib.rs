@@ -5,10 +5,12 @@
 
 mod audit;
 mod book;
+mod call;
 mod decide;
 mod execute;
 mod grpc;
 mod kept;
+mod memory;
 mod propose;
 mod report;
 mod service;

@@ -125,11 +125,26 @@ impl Service {
                 targets: &targets,
             });
             let Plan::AskTarget(spec) = made else { return Ok(made) };
-            let answer = self.targets.validate(&spec).await;
-            let answer = answer.unwrap_or_else(|reason| TargetState::Refused { reason });
+            let answer = self.ask(&sources.name, &spec).await?;
             targets.insert(spec, answer);
         }
         Err(status::internal(format!("the plan for {} asks without end", sources.name)))
+    }
+
+    /// The target's word for a plan. One that is away for a moment is waited for, by the caller: its silence would block the
+    /// plan and call people. One that stays away refuses.
+    async fn ask(&self, incident: &str, spec: &Spec) -> Result<TargetState, Status> {
+        let about = format!("{incident}/plan/{}", spec.target);
+        match self.targets.validate(spec).await {
+            Ok(answer) => {
+                self.memory.answered(&about);
+                Ok(answer)
+            }
+            Err(reason) if self.memory.is_silent(&about) => Ok(TargetState::Refused { reason }),
+            Err(reason) => {
+                Err(status::unavailable(&format!("the action target of {}", spec.target), reason, RETRY_AFTER))
+            }
+        }
     }
 
     async fn nothing_to_do(

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
 use crate::audit::Audit;
-use crate::execute::Memory;
 use crate::kept::Kept;
+use crate::memory::Memory;
 use crate::target::Targets;
 
 /// What the service needs of its surroundings.

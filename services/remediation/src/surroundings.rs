@@ -41,14 +41,15 @@ impl Service {
     }
 
     /// The same for an action about to start. Actions that may start too but were planned later do not count: they
-    /// wait for this one, or all would wait for each other.
+    /// wait for this one, or all would wait for each other. None of them does once this one has started.
     pub(crate) async fn known_before(&self, incident: Uuid, action: &Action) -> Result<Known, Status> {
         let mut known = self.known(incident).await?;
         let later = self.find_all(state_filter(ActionState::Approved)).await?;
         let mut later_ids = BTreeSet::new();
         for stored in later {
             let other = stored.message.domain()?;
-            if (other.created_at, other.plan.id) > (action.created_at, action.plan.id) {
+            let is_later = (other.created_at, other.plan.id) > (action.created_at, action.plan.id);
+            if is_later || action.state != ActionState::Approved {
                 later_ids.insert(other.plan.id);
             }
         }

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use llm_sre_domain::ServiceId;
 use llm_sre_domain::remedy::{ServicePattern, Spec, TargetState};
-use llm_sre_mesh::Peer;
 use llm_sre_mesh::clients::Target;
+use llm_sre_mesh::{Peer, status};
 use llm_sre_proto::action::v1;
 use tonic::{Code, Status};
 
 /// How long a target may take to answer one call, in real time.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a target refuses a call under an older token than it has seen, as the contract names it.
+const STALE_TOKEN: &str = "STALE_FENCING_TOKEN";
 
 /// The longest message of a target that is kept, in bytes.
 const WORDS_BYTES_MAX: usize = 1_024;
@@ -94,6 +97,8 @@ async fn timely<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, S
 fn outcome(answer: Result<Option<v1::Execution>, Status>) -> Outcome {
     let execution = match answer {
         Ok(execution) => execution.unwrap_or_default(),
+        // Who acted under a newer token may have done this too.
+        Err(error) if status::reason(&error).as_deref() == Some(STALE_TOKEN) => return Outcome::Silent(words(&error)),
         Err(error) if is_answer(error.code()) => return Outcome::Failed(words(&error)),
         Err(error) => return Outcome::Silent(words(&error)),
     };

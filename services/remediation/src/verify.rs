@@ -6,14 +6,12 @@ use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Actor, Verdict};
 use llm_sre_domain::remedy::{Action, ActionEvent};
 use llm_sre_mesh::records::Stored;
-use llm_sre_ports::leases::Lease;
 use llm_sre_proto::convert::common::{from_proto_time, to_proto_time};
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
 
 use crate::Service;
 use crate::kept::Kept;
-use crate::target::Outcome;
 
 /// How often recovery is measured, by the product's clock.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -54,12 +52,14 @@ impl Service {
         });
         let measured = measured.or_else(|| stored.message.action.recovery.clone());
         let verdict = measured.as_ref().map(incident::CheckRecoveryResponse::verdict);
-        let held = measured.as_ref().and_then(|measured| measured.measured_time.as_ref()).map(from_proto_time);
-        let has_held = held.is_some_and(|until| until.since(since) >= action.plan.verification.measure);
+        let is_well = verdict == Some(incident::RecoveryVerdict::Recovered);
+        let has_held = measured.as_ref().is_some_and(|measured| has_held(measured, since, &action));
+        // What is well at the deadline, and not for long enough yet, has the rest of its time.
+        let window = action.plan.verification.measure + STALE_MAX;
+        let is_to_hold = is_well && !has_held && action.deadline.is_some_and(|deadline| now < deadline + window);
         let event = match verdict {
-            Some(incident::RecoveryVerdict::Recovered) if has_held => {
-                ActionEvent::Verified { verdict: Verdict::Recovered }
-            }
+            _ if is_well && has_held => ActionEvent::Verified { verdict: Verdict::Recovered },
+            _ if is_to_hold => return self.note(stored, measured).await,
             Some(incident::RecoveryVerdict::NotRecovered) if is_late => {
                 ActionEvent::Verified { verdict: Verdict::NotRecovered }
             }
@@ -87,40 +87,14 @@ impl Service {
         kept.action.recovery = measured;
         Ok(self.write(&stored, &kept).await?.unwrap_or(stored))
     }
+}
 
-    /// Has the target take the action back, or asks it what became of that.
-    pub(crate) async fn roll_back(&self, stored: Stored<Kept>, lease: &Lease) -> Result<Stored<Kept>, Status> {
-        let spec = stored.message.domain()?.plan.spec;
-        let name = stored.message.action.name.clone();
-        let undo = format!("{name}/undo");
-        let outcome = match self.targets.state(&spec.target, &undo).await {
-            Outcome::NeverSeen => {
-                self.hold(lease).await?;
-                match self.targets.undo(&spec, &undo, &name, lease.token).await {
-                    Outcome::Silent(_) => match self.targets.state(&spec.target, &undo).await {
-                        Outcome::NeverSeen => Outcome::Failed("the call never reached the target".to_owned()),
-                        other => other,
-                    },
-                    Outcome::NeverSeen => Outcome::Failed("the target does not know its own answer".to_owned()),
-                    other => other,
-                }
-            }
-            other => other,
-        };
-        let event = match outcome {
-            Outcome::Done => ActionEvent::Undone,
-            Outcome::Failed(reason) => ActionEvent::UndoFailed { reason },
-            Outcome::Silent(reason) if self.memory.is_silent(&name) => {
-                ActionEvent::UndoFailed { reason: format!("nobody knows whether it was undone: {reason}") }
-            }
-            Outcome::Silent(_) => ActionEvent::DeadlinePassed,
-            Outcome::Running | Outcome::NeverSeen => {
-                self.memory.answered(&name);
-                ActionEvent::DeadlinePassed
-            }
-        };
-        self.apply(&stored, event, &Actor::product(), |_| ()).await
-    }
+/// Whether the signals were well for as long as the recipe asks for: since the newest sample that was not, where the
+/// detector says when that was.
+fn has_held(measured: &incident::CheckRecoveryResponse, since: Timestamp, action: &Action) -> bool {
+    let well_since = measured.well_since_time.as_ref().map_or(since, from_proto_time).max(since);
+    let until = measured.measured_time.as_ref().map(from_proto_time);
+    until.is_some_and(|until| until.since(well_since) >= action.plan.verification.measure)
 }
 
 /// Whether a measurement tells how it was at a time: telemetry was read that far, and what it rests on was measured about

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Detector;
 use super::findings::BAD_RATIO;
 use super::present::Present;
+use super::recent::Recent;
 use super::table::{Seen, SeriesKey};
 use crate::incident::Verdict;
 use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
@@ -22,6 +23,9 @@ pub struct Recovery {
     /// Event time up to which this was measured. Of what recovered, the earliest of the signals' newest samples, so that
     /// one that fell silent is not covered by others; of what did not, the newest sample of a signal outside.
     pub measured_at: Timestamp,
+    /// Event time since which no sample of any of the signals was outside: of its newest one that was, or where none of
+    /// those kept was, the asked time.
+    pub well_since: Timestamp,
     /// How many signals took part.
     pub samples: u32,
     /// What was measured, signal by signal.
@@ -45,7 +49,8 @@ pub struct Measured {
 
 /// How one anomaly's series looks.
 enum Look {
-    Inside(Timestamp),
+    /// At its newest sample; since when no sample was outside.
+    Inside(Timestamp, Timestamp),
     Outside(Timestamp, String),
     TooFew(String),
     /// The process that showed it is gone, and no other of its service has such a signal: the rest speaks for it.
@@ -60,7 +65,7 @@ impl Detector {
             .iter()
             .filter(|anomaly| !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::NewLogTemplate));
         let mut until: Option<Timestamp> = None;
-        let mut unwell_at: Option<Timestamp> = None;
+        let (mut unwell_at, mut well_since) = (None, since);
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         let mut signals = Vec::new();
@@ -69,13 +74,15 @@ impl Detector {
             let look = self.look(anomaly, since, &present);
             signals.extend(self.measured(anomaly, since, &look, &present));
             match look {
-                Look::Inside(time) => {
+                Look::Inside(time, well) => {
                     inside += 1;
-                    until = Some(until.map_or(time, |until| until.min(time)));
+                    until = Some(until.map_or(time, |until: Timestamp| until.min(time)));
+                    well_since = well_since.max(well);
                 }
                 Look::Outside(time, what) => {
                     outside.push(what);
                     unwell_at = unwell_at.max(Some(time));
+                    well_since = well_since.max(time);
                 }
                 Look::TooFew(what) => missing.push(what),
                 Look::Gone => {}
@@ -91,6 +98,7 @@ impl Detector {
             verdict,
             reason,
             measured_at: unwell_at.or(until).unwrap_or_default(),
+            well_since,
             samples: inside + u32::try_from(outside.len()).unwrap_or(0),
             signals,
         }
@@ -104,7 +112,7 @@ impl Detector {
         present: &Present<'a>,
     ) -> Option<Measured> {
         let verdict = match look {
-            Look::Inside(_) => Verdict::Recovered,
+            Look::Inside(..) => Verdict::Recovered,
             Look::Outside(..) => Verdict::NotRecovered,
             Look::TooFew(_) => Verdict::Inconclusive,
             Look::Gone => return None,
@@ -130,7 +138,8 @@ impl Detector {
             Signal::BudgetBurn => return self.look_at_errors(&anomaly.service, since),
             Signal::Silence => {
                 let heard = self.pulses.get(&anomaly.service).map(|pulse| pulse.last).filter(|last| *last > since);
-                return heard.map_or_else(|| Look::TooFew(format!("{} is silent", anomaly.service)), Look::Inside);
+                let silent = || Look::TooFew(format!("{} is silent", anomaly.service));
+                return heard.map_or_else(silent, |heard| Look::Inside(heard, since));
             }
             _ => {}
         }
@@ -165,16 +174,18 @@ impl Detector {
     ) -> Look {
         let gone = self.table.get(key);
         let is_other = |seen: &Seen<'a>| seen.origin.instance != key.instance && present.speaks(*seen, since);
-        let mut time: Option<Timestamp> = None;
+        let mut well: Option<(Timestamp, Timestamp)> = None;
         for seen in self.table.alike(key).filter(is_other) {
             let usual = if seen.is_warm() { seen } else { gone.unwrap_or(seen) };
             match judge(seen, usual, direction, since) {
-                Look::Inside(inside) => time = Some(time.map_or(inside, |time| time.min(inside))),
+                Look::Inside(time, from) => {
+                    well = Some(well.map_or((time, from), |well| (well.0.min(time), well.1.max(from))));
+                }
                 other => return other,
             }
         }
-        match time {
-            Some(time) => Look::Inside(time),
+        match well {
+            Some((time, from)) => Look::Inside(time, from),
             None if present.has_others(key, since) => Look::Gone,
             None => Look::TooFew(String::new()),
         }
@@ -230,9 +241,15 @@ fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp
     if newest.len() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
-    let is_outside = newest.iter().any(|sample| {
+    let is_outside = |sample: &Recent| {
         let z = usual.series.deviation(sample.value);
         z.abs() >= usual.tuning().leave && (z >= 0.0) == (direction == Direction::Up)
-    });
-    if is_outside { Look::Outside(series.last, String::new()) } else { Look::Inside(series.last) }
+    };
+    if newest.iter().any(is_outside) {
+        return Look::Outside(series.last, String::new());
+    }
+    // By what was usual at its time as well, and by how many requests it rests on: one failure of a few is no relapse.
+    let was_outside = |sample: &Recent| sample.deviation.abs() >= usual.tuning().leave && is_outside(sample);
+    let last_outside = series.after(since).find(was_outside);
+    Look::Inside(series.last, last_outside.map_or(since, |sample| sample.time))
 }

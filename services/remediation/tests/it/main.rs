@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails fails its test.
 
+mod calls;
 mod peers;
 mod store;
 
@@ -97,7 +98,13 @@ impl World {
         let recovered = Arc::new(Mutex::new(true));
         let everything = vec![ServicePattern::parse("*@*").unwrap()];
         Self {
-            owner: Owner { incident, clock: Arc::clone(&clock), recovered, sight: Arc::default() },
+            owner: Owner {
+                incident,
+                clock: Arc::clone(&clock),
+                recovered,
+                sight: Arc::default(),
+                refuses_offers: Arc::default(),
+            },
             clock,
             shop: Shop::default(),
             documents: Arc::default(),
@@ -329,6 +336,20 @@ async fn what_a_service_showed_long_before_the_deadline_says_nothing_at_it() {
         }
         assert_eq!((world.calls("execute"), world.calls("undo")), (1, usize::from(!comes_late)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_have_to_be_well_for_as_long_as_the_recipe_says() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    let verifying = world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    let measure = verifying.verification.unwrap().measure_duration.unwrap();
+    let unwell = world.clock.now() + Duration::from_secs(300);
+    *world.owner.sight.lock().unwrap() = Sight::WellSince(unwell);
+    world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+    let held = world.clock.now().since(unwell);
+    assert!(held.as_secs() >= u64::try_from(measure.seconds).unwrap(), "well for {held:?} only");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use llm_sre_domain::Timestamp;
-use llm_sre_domain::incident::{Event, Incident, Rules};
+use llm_sre_domain::incident::{Event, EventKind, Incident, Rules};
 use llm_sre_mesh::status;
 use llm_sre_ports::clock::{Clock, ManualClock};
 use llm_sre_proto::action::v1 as action;
@@ -27,6 +27,7 @@ pub(crate) struct Owner {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) recovered: Arc<Mutex<bool>>,
     pub(crate) sight: Arc<Mutex<Sight>>,
+    pub(crate) refuses_offers: Arc<Mutex<bool>>,
 }
 
 /// What the owner's detection sees.
@@ -39,6 +40,8 @@ pub(crate) enum Sight {
     Until(Timestamp),
     /// All up to the present, but of the incident's own signals nothing after this time, when they were not well.
     Stale(Timestamp),
+    /// All up to the present; the incident's own signals are well, and were not before this time.
+    WellSince(Timestamp),
     /// Nobody can ask it.
     Gone,
 }
@@ -54,6 +57,9 @@ impl incident::incident_service_server::IncidentService for Owner {
         let request = request.into_inner();
         assert!(request.request_id.len() <= 128, "{} is longer than the contract allows", request.request_id);
         let event = Event::try_from(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if *self.refuses_offers.lock().unwrap() && matches!(event.kind, EventKind::ActionProposed { .. }) {
+            return Err(status::failed_precondition("ILLEGAL_TRANSITION", "nobody waits for an action"));
+        }
         let mut incident = self.incident.lock().unwrap();
         let applied = incident.apply(event, &Rules::default(), self.clock.now());
         applied.map_err(|error| status::failed_precondition("ILLEGAL_TRANSITION", error.to_string()))?;
@@ -64,10 +70,15 @@ impl incident::incident_service_server::IncidentService for Owner {
         _: Request<incident::CheckRecoveryRequest>,
     ) -> Answer<incident::CheckRecoveryResponse> {
         let now = self.clock.now();
+        let mut well_since_time = None;
         let (read, measured, verdict) = match (*self.sight.lock().unwrap(), *self.recovered.lock().unwrap()) {
             (Sight::Gone, _) => return Err(Status::unavailable("the detector is away")),
             (Sight::Until(time), _) => (time, time, incident::RecoveryVerdict::Inconclusive),
             (Sight::Stale(time), _) => (now, time, incident::RecoveryVerdict::NotRecovered),
+            (Sight::WellSince(time), _) => {
+                well_since_time = Some(to_proto_time(time));
+                (now, now, incident::RecoveryVerdict::Recovered)
+            }
             (Sight::Clear, true) => (now, now, incident::RecoveryVerdict::Recovered),
             (Sight::Clear, false) => (now, now, incident::RecoveryVerdict::NotRecovered),
         };
@@ -75,6 +86,7 @@ impl incident::incident_service_server::IncidentService for Owner {
             verdict: verdict.into(),
             measured_time: Some(to_proto_time(measured)),
             read_time: Some(to_proto_time(read)),
+            well_since_time,
             ..Default::default()
         }))
     }
@@ -140,6 +152,8 @@ pub(crate) enum Mood {
     /// Does it, and is never heard of again.
     GoesAway,
     Away,
+    /// Answers questions, and no call reaches it.
+    Unreached,
 }
 
 #[derive(Default)]
@@ -157,7 +171,7 @@ impl Shop {
     fn act(&self, call: &str, id: String) -> Result<action::Execution, Status> {
         let mut record = self.0.lock().unwrap();
         record.calls.push(call.to_owned());
-        if record.mood == Mood::Away {
+        if matches!(record.mood, Mood::Away | Mood::Unreached) {
             return Err(Status::unavailable("away"));
         }
         if !record.done.contains(&id) {

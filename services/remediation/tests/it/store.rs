@@ -11,19 +11,30 @@ use llm_sre_ports::documents::{self, Document, Documents, Filter, NewDocument, P
 use llm_sre_ports::leases::{self, Lease, Leases};
 use llm_sre_ports::telemetry::{self, *};
 
-/// Documents in the order in which they were created.
+/// Documents in the order in which they were created, and all that was ever written.
 #[derive(Default)]
-pub(crate) struct Store(Mutex<Vec<(String, Document)>>);
+pub(crate) struct Store {
+    documents: Mutex<Vec<(String, Document)>>,
+    written: Mutex<Vec<(String, String)>>,
+}
+
+impl Store {
+    /// The bodies that were written to a collection, oldest first.
+    pub(crate) fn written(&self, collection: &str) -> Vec<String> {
+        let written = self.written.lock().unwrap();
+        written.iter().filter(|(of, _)| of == collection).map(|(_, body)| body.clone()).collect()
+    }
+}
 
 #[async_trait]
 impl Documents for Store {
     async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, documents::Error> {
-        let all = self.0.lock().unwrap();
+        let all = self.documents.lock().unwrap();
         Ok(all.iter().find(|(of, document)| of == collection && document.id == id).map(|(_, found)| found.clone()))
     }
 
     async fn put(&self, new: NewDocument, precondition: Precondition) -> Result<u64, documents::Error> {
-        let mut all = self.0.lock().unwrap();
+        let mut all = self.documents.lock().unwrap();
         let place = all.iter().position(|(of, document)| *of == new.collection && document.id == new.id);
         let version = place.map_or(0, |place| all[place].1.version);
         let holds = match precondition {
@@ -34,6 +45,7 @@ impl Documents for Store {
             return Err(documents::Error::Conflict { collection: new.collection, id: new.id });
         }
         let NewDocument { collection, id, body, attributes, schema_version } = new;
+        self.written.lock().unwrap().push((collection.clone(), body.to_string()));
         let document = Document { id, body, attributes, schema_version, version: version + 1 };
         match place {
             Some(place) => all[place].1 = document,
@@ -56,7 +68,7 @@ impl Documents for Store {
                 .all(|(key, values)| document.attributes.get(key).is_some_and(|value| values.contains(value)))
         };
         let skip: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
-        let all = self.0.lock().unwrap();
+        let all = self.documents.lock().unwrap();
         let found = all.iter().rev().filter(|(of, document)| of == collection && matches(document));
         let mut documents: Vec<Document> = found.skip(skip).take(limit + 1).map(|(_, found)| found.clone()).collect();
         let next = (documents.len() > limit).then(|| (skip + limit).to_string());

@@ -1,0 +1,96 @@
+//! What a process remembers of actions between passes. Losing it costs patience, never an effect.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use llm_sre_domain::Timestamp;
+use tokio::time::Instant;
+
+/// How long a target may be away before it counts as one that cannot answer, in real time as all time-outs: a restart of
+/// its process, or of the network before it, is over by then.
+const SILENT_MAX: Duration = Duration::from_secs(60);
+/// Nobody asked for so long: what comes then is another silence. Longer than a call's time-out and a pass.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// A target's silence, under the name of the action, or of what else is asked about.
+#[derive(Clone, Copy)]
+struct Silence {
+    since: Instant,
+    asked: Instant,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Memory {
+    silent: Mutex<BTreeMap<String, Silence>>,
+    asked: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+impl Memory {
+    /// Notes that no answer came; whether the target had its time.
+    pub(crate) fn is_silent(&self, about: &str) -> bool {
+        let now = Instant::now();
+        let mut silent = lock(&self.silent);
+        silent.retain(|_, silence| now - silence.asked <= PAUSE_MAX);
+        let silence = silent.entry(about.to_owned()).or_insert(Silence { since: now, asked: now });
+        silence.asked = now;
+        now - silence.since >= SILENT_MAX
+    }
+
+    /// The target answered, or does not matter any more.
+    pub(crate) fn answered(&self, about: &str) {
+        lock(&self.silent).remove(about);
+    }
+
+    /// Whether `every` has passed, by the product's clock, since this said so last.
+    pub(crate) fn is_due(&self, about: &str, now: Timestamp, every: Duration) -> bool {
+        let mut asked = lock(&self.asked);
+        let is_due = asked.get(about).is_none_or(|last| now.since(*last) >= every);
+        if is_due {
+            asked.insert(about.to_owned(), now);
+        }
+        is_due
+    }
+
+    /// The action ended.
+    pub(crate) fn forget(&self, action: &str) {
+        self.answered(action);
+        lock(&self.asked).retain(|about, _| !about.starts_with(action));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_has_its_time_to_come_back() {
+        let memory = Memory::default();
+        let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+        assert!(!memory.is_silent("a"));
+        pass(59).await;
+        assert!(!memory.is_silent("a"));
+        pass(1).await;
+        assert!(memory.is_silent("a"));
+        assert!(!memory.is_silent("b"), "of another nothing is known");
+        memory.answered("a");
+        assert!(!memory.is_silent("a"));
+        pass(61).await;
+        assert!(!memory.is_silent("a"), "nobody asked meanwhile");
+    }
+
+    #[test]
+    fn what_was_asked_is_asked_again_after_its_time_or_when_it_is_forgotten() {
+        let memory = Memory::default();
+        let (at, every) = (Timestamp::from_secs, Duration::from_secs(5));
+        let asked = [100, 104, 105].map(|second| memory.is_due("a/call", at(second), every));
+        assert_eq!(asked, [true, false, true]);
+        memory.forget("a");
+        assert!(memory.is_due("a/call", at(106), every));
+    }
+}
