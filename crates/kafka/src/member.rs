@@ -284,6 +284,9 @@ impl Core {
             }
             Some(
                 Code::BrokerTransportFailure
+                // Told each time that it begins anew with the brokers that it was given, dozens of times a second, and
+                // kept until a poll comes for it.
+                | Code::AllBrokersDown
                 | Code::Resolve
                 | Code::OperationTimedOut
                 | Code::NotLeaderForPartition

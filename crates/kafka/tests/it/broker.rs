@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use llm_sre_kafka::KafkaBus;
-use llm_sre_ports::bus::{Error, EventBus, Position, Record, TopicPartition, TopicSpec};
+use llm_sre_ports::bus::{Error, EventBus, Position, Record, Start, TopicPartition, TopicSpec};
 use tokio::sync::oneshot;
 
 use super::options;
@@ -109,6 +109,41 @@ async fn what_was_acknowledged_survives_the_broker() {
     }
     assert!(positions.len() as u32 >= 2 * CALLS * BATCH);
     assert_eq!(found, positions, "what is there is what was acknowledged, where it was said to be");
+    drop(kafka);
+}
+
+/// librdkafka tells each time that it found no broker, dozens of times a second: a member that hears of them one by one
+/// goes on with them for minutes after the broker is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_reads_on_as_soon_as_the_broker_is_back() {
+    let Some(mut kafka) = Kafka::start("a_member_reads_on_as_soon_as_the_broker_is_back") else { return };
+    let member_lease = Duration::from_secs(60);
+    let bus = KafkaBus::new(llm_sre_kafka::Options { member_lease, ..options(&kafka) }).unwrap();
+    create(&bus).await;
+    let mut member = bus.subscribe("g", &[TOPIC], Start::Earliest).await.unwrap();
+    let poll = Duration::from_secs(1);
+    bus.publish(TOPIC, vec![record(1)]).await.unwrap();
+    while member.poll(10, 1_000, poll).await.unwrap().records.is_empty() {}
+    let kafka = tokio::task::spawn_blocking(move || {
+        kafka.kill();
+        kafka.start_again();
+        kafka
+    })
+    .await
+    .unwrap();
+    while bus.publish(TOPIC, vec![record(2)]).await.is_err() {}
+    let reading = async {
+        let mut failures = Vec::new();
+        loop {
+            match member.poll(10, 1_000, poll).await {
+                Ok(batch) if batch.records.is_empty() => {}
+                Ok(_) => return failures,
+                Err(error) => failures.push(error),
+            }
+        }
+    };
+    let failures = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the member reads again");
+    assert!(failures.is_empty(), "{} failures, such as {}", failures.len(), failures[0]);
     drop(kafka);
 }
 
