@@ -156,7 +156,7 @@ instruments! {
         "Points, log records, changes and calls that were stored");
     indexer_batch_items: Histogram("llm_sre.indexer.batch.items", "{item}", [], "Items of a batch that went to the store at once");
     indexer_stage_duration: Histogram("llm_sre.indexer.stage.duration", "s", ["llm_sre.stage"],
-        "Time that a poll's records took to be stored (`store`) and committed after that (`commit`)");
+        "Time that a piece of work took to be stored, all tries together (`store`), and that what a poll brought took to be committed after that (`commit`); pieces are stored beside each other");
     store_append_failures: Counter("llm_sre.store.append.failures", "{failure}", ["error.type"],
         "Batches that the store did not take; all but those with `invalid` were tried again");
     source_age: Gauge("llm_sre.source.age", "s", ["llm_sre.source"],

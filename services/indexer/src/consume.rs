@@ -22,6 +22,10 @@ use crate::{Dependencies, Error, GROUP, Options};
 
 mod storing;
 
+/// How long work goes on after `shutdown`; what hangs then is read again by others. Shorter than a node's drain, so that
+/// there is time to leave the group.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
 /// Consumes until `shutdown`, joining the group again whenever the membership is lost.
 pub(crate) async fn run(
     options: &Options,
@@ -46,7 +50,10 @@ pub(crate) async fn run(
         let (backoff, missed) = (&mut backoff, Missed::default());
         let polls = Polls::default();
         let mut member = Member { options, dependencies, sources, shutdown, membership, calls, backoff, missed, polls };
-        let ended = member.consume().await;
+        let ended = tokio::select! {
+            ended = member.consume() => ended,
+            () = is_overdue(shutdown) => Err(Stopped::Shutdown),
+        };
         if let Err(error) = member.membership.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
         }
@@ -56,6 +63,11 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+async fn is_overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(DRAIN_MAX).await;
 }
 
 /// Why the work ends before its effect; what was not committed will be read again.
@@ -84,16 +96,19 @@ impl Member<'_> {
         while !self.membership.must_end() {
             // What is on its way is committed as soon as nothing more is there to be read.
             let poll_wait = if self.polls.is_empty() { poll_wait } else { Duration::ZERO };
-            let polled = tokio::select! {
-                () = self.shutdown.cancelled() => return self.finish_all().await,
-                polled = self.membership.poll(max_batch_records, max_batch_bytes, poll_wait) => polled,
-            };
+            // Never cut short: it may bring word of partitions that went to others.
+            let polled = self.membership.poll(max_batch_records, max_batch_bytes, poll_wait).await;
+            if self.shutdown.is_cancelled() {
+                break;
+            }
             self.look_at_partitions().await;
             match polled {
-                // A poll that failed before it paused everything.
                 Ok(batch) if batch.records.is_empty() => {
-                    self.finish_all().await?;
+                    // A poll that failed before it paused everything.
                     self.recovered();
+                    // More may have come when one piece of work has landed: the others stay on their way.
+                    self.land_to(self.polls.flights().saturating_sub(1)).await?;
+                    self.finish_but(0).await?;
                 }
                 Ok(batch) => {
                     measure::consumed(&batch.records);

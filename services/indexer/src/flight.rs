@@ -20,8 +20,8 @@ const POLLS_MAX: usize = FLIGHTS_MAX + 1;
 
 /// A dead letter that is not buried yet.
 pub(crate) struct Letter {
-    of: TopicPartition,
-    record: Record,
+    pub(crate) of: TopicPartition,
+    pub(crate) record: Record,
 }
 
 impl Letter {
@@ -53,10 +53,10 @@ impl Poll {
     }
 
     /// What cannot be stored, by the topic that it is buried in.
-    pub(crate) fn into_letters(self) -> BTreeMap<String, Vec<Record>> {
-        let mut letters: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-        for Letter { of, record } in self.dead.into_iter().filter(|letter| !self.lost.contains(&letter.of)) {
-            letters.entry(topics::dead_letters(&of.topic)).or_default().push(record);
+    pub(crate) fn into_letters(self) -> BTreeMap<String, Vec<Letter>> {
+        let mut letters: BTreeMap<String, Vec<Letter>> = BTreeMap::new();
+        for letter in self.dead.into_iter().filter(|letter| !self.lost.contains(&letter.of)) {
+            letters.entry(topics::dead_letters(&letter.of.topic)).or_default().push(letter);
         }
         letters
     }
@@ -75,6 +75,11 @@ impl Polls {
         self.0.is_empty()
     }
 
+    /// How many pieces of work are on their way.
+    pub(crate) fn flights(&self) -> usize {
+        self.0.iter().map(|poll| poll.flights.len()).sum()
+    }
+
     /// Adds a poll, the newest.
     pub(crate) fn push(&mut self, records: Arc<[Delivered]>) {
         self.0.push_back(Poll { records, flights: VecDeque::new(), dead: Vec::new(), lost: BTreeSet::new() });
@@ -90,8 +95,7 @@ impl Polls {
     /// The oldest work on its way, where there is more of it than may be, where too many polls wait for it, or where it has
     /// landed already.
     pub(crate) fn next_to_land(&mut self, flights_max: usize) -> Option<Flight> {
-        let flights: usize = self.0.iter().map(|poll| poll.flights.len()).sum();
-        let is_due = flights > flights_max || self.0.len() > POLLS_MAX;
+        let is_due = self.flights() > flights_max || self.0.len() > POLLS_MAX;
         let oldest = self.0.iter_mut().find(|poll| !poll.flights.is_empty())?;
         if is_due || oldest.flights.front()?.storing.is_finished() { oldest.flights.pop_front() } else { None }
     }

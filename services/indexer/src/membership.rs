@@ -6,6 +6,8 @@ use std::time::Duration;
 use llm_sre_ports::bus::{self, Batch, Consumer, Delivered, Progress, TopicPartition};
 use tokio::time::Instant;
 
+use crate::GROUP;
+
 /// How long a member is silent at most: several times in [`bus::MEMBER_LEASE`].
 const SILENT_MAX: Duration = Duration::from_secs(2);
 
@@ -52,6 +54,11 @@ impl Membership {
         std::mem::take(&mut self.revoked)
     }
 
+    /// Whether a partition went to others since [`Self::take_revoked`].
+    pub(crate) fn has_lost(&self, of: &TopicPartition) -> bool {
+        self.revoked.contains(of)
+    }
+
     fn note(&mut self, batch: &Batch) {
         self.came.extend_from_slice(&batch.assigned);
         self.revoked.extend_from_slice(&batch.revoked);
@@ -64,6 +71,11 @@ impl Membership {
 
     pub(crate) async fn commit(&mut self, progress: &[Progress]) -> Result<(), bus::Error> {
         self.stay().await;
+        // The bus would take this for one that went and came back, although others committed more of it meanwhile.
+        if let Some(Progress { of, .. }) = progress.iter().find(|progress| self.has_lost(&progress.of)) {
+            let TopicPartition { topic, partition } = of.clone();
+            return Err(bus::Error::Fenced { group: GROUP.to_owned(), topic, partition });
+        }
         self.consumer.commit(progress).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use llm_sre_ports::bus::{self, Record};
+use llm_sre_ports::bus;
 use llm_sre_ports::telemetry;
 use llm_sre_proto::topics;
 
@@ -88,14 +88,20 @@ impl Member<'_> {
     }
 
     /// Publishes dead letters as often as it takes.
-    pub(super) async fn bury(&mut self, topic: &str, mut letters: Vec<Record>) -> Result<(), Stopped> {
-        for letter in &mut letters {
-            tracing::warn!(topic, reason = letter.header(topics::REASON_HEADER), "a record cannot be stored");
-            fit(letter);
+    pub(super) async fn bury(&mut self, topic: &str, mut letters: Vec<Letter>) -> Result<(), Stopped> {
+        for Letter { record, .. } in &mut letters {
+            tracing::warn!(topic, reason = record.header(topics::REASON_HEADER), "a record cannot be stored");
+            fit(record);
         }
         let mut is_stripped = false;
         loop {
-            let publish = self.dependencies.bus.publish(topic, letters.clone());
+            // Whoever has a partition now reads what the letter is about, and buries it.
+            letters.retain(|letter| !self.membership.has_lost(&letter.of));
+            if letters.is_empty() {
+                return Ok(());
+            }
+            let records = letters.iter().map(|letter| letter.record.clone()).collect();
+            let publish = self.dependencies.bus.publish(topic, records);
             match self.membership.meanwhile(publish).await {
                 Ok(positions) => {
                     measure::buried(topic, positions.len());
@@ -105,7 +111,7 @@ impl Member<'_> {
                 }
                 Err(error @ (bus::Error::TooLarge { .. } | bus::Error::InvalidArgument { .. })) if !is_stripped => {
                     tracing::warn!(%error, topic, "the bus refuses dead letters; keeping where they came from");
-                    letters.iter_mut().for_each(strip);
+                    letters.iter_mut().for_each(|letter| strip(&mut letter.record));
                     is_stripped = true;
                 }
                 Err(error) => {

@@ -1,7 +1,7 @@
 //! The bus' twin in memory, with moods: polls and seeks that fail, pauses that are not heard, slow dead letters.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,9 @@ struct Moods {
     failing_seeks: AtomicUsize,
     is_deaf: AtomicBool,
     has_slow_letters: AtomicBool,
+    refuses_letters: AtomicBool,
+    /// How many letters there were in each publish that was refused.
+    refused_letters: Mutex<Vec<usize>>,
 }
 
 /// Whether one of the failures that are left happens now.
@@ -53,6 +56,16 @@ impl MoodyBus {
         self.moods.has_slow_letters.store(true, Ordering::SeqCst);
     }
 
+    /// From now on dead letters are refused, or taken again.
+    pub(crate) fn refuse_letters(&self, is_refused: bool) {
+        self.moods.refuses_letters.store(is_refused, Ordering::SeqCst);
+    }
+
+    /// How many letters there were in each publish that was refused.
+    pub(crate) fn refused_letters(&self) -> Vec<usize> {
+        self.moods.refused_letters.lock().unwrap().clone()
+    }
+
     /// How many of them are still to come.
     pub(crate) fn failures_left(&self) -> usize {
         self.moods.failing_polls.load(Ordering::SeqCst)
@@ -67,6 +80,10 @@ impl EventBus for MoodyBus {
     async fn publish(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, Error> {
         if topic.ends_with(".dlq") && self.moods.has_slow_letters.load(Ordering::SeqCst) {
             super::pass(MEMBER_LEASE + Duration::from_secs(2)).await;
+        }
+        if topic.ends_with(".dlq") && self.moods.refuses_letters.load(Ordering::SeqCst) {
+            self.moods.refused_letters.lock().unwrap().push(records.len());
+            return Err(Error::Unavailable("no leader".to_owned()));
         }
         self.inner.publish(topic, records).await
     }

@@ -107,3 +107,35 @@ async fn what_came_meanwhile_is_not_passed_over_where_going_back_fails() {
     assert_eq!(lines, ["one", "three", "two"]);
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn letters_of_a_partition_that_went_to_another_are_buried_by_that_one() {
+    const LETTERS: usize = 12;
+    let world = World::new().await;
+    world.bus.refuse_letters(true);
+    for index in 0..LETTERS {
+        world.publish("logs", &format!("service-{index}"), "no protobuf").await;
+    }
+    let first = world.start();
+    pass_until("all letters are tried", || world.bus.refused_letters().contains(&LETTERS)).await;
+    let second = world.start();
+    let is_shared = || world.bus.refused_letters().iter().rev().take_while(|letters| **letters < LETTERS).count() > 20;
+    pass_until("each tries its own", is_shared).await;
+    world.bus.refuse_letters(false);
+    catch_up(&world).await;
+    assert_eq!(world.dead_letters("logs").await.len(), LETTERS);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_does_not_keep_a_process_from_leaving() {
+    let world = World::new().await;
+    world.store.set(Mood::Slow);
+    world.send_logs(logs("cart", &["one"])).await;
+    let running = world.start();
+    pass_until("the line is on its way", || world.store.appends() == 1).await;
+    let asked = tokio::time::Instant::now();
+    running.stop().await;
+    assert!(asked.elapsed() <= Duration::from_secs(6), "{:?}", asked.elapsed());
+}
