@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::{AuditEntry, AuditRecord};
-use llm_sre_mesh::records::{Records, Write};
+use llm_sre_mesh::records::{Records, Stored, Write};
 use llm_sre_mesh::status;
 use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_proto::convert::action::incident_of;
@@ -56,10 +56,29 @@ impl Audit {
                 Write::Done(_) => return Ok(()),
                 // Another instance took the place: the entry follows that one instead. It is asked for by its place, since
                 // lists go by the clocks of those who wrote, which differ.
-                Write::Conflict => taken = self.records.get(&id(next.sequence)).await?,
+                Write::Conflict => {
+                    taken = match self.records.get(&id(next.sequence)).await? {
+                        Some(there) => Some(self.newest_from(there).await?),
+                        None => None,
+                    };
+                }
             }
         }
         Err(status::etag_mismatch("the audit record"))
+    }
+
+    /// The newest entry, by way of one that is there. Places are taken one after the other: steps are doubled until one
+    /// leads too far, and then halved.
+    async fn newest_from(&self, there: Stored<v1::AuditRecord>) -> Result<Stored<v1::AuditRecord>, Status> {
+        let (mut newest, mut step, mut is_passed) = (there, 1, false);
+        while step > 0 {
+            match self.records.get(&id(newest.message.sequence.saturating_add(step))).await? {
+                Some(found) => newest = found,
+                None => is_passed = true,
+            }
+            step = if is_passed { step / 2 } else { step * 2 };
+        }
+        Ok(newest)
     }
 
     /// Entries from a place on, oldest first, at most `size`, and the place to go on from.

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::Service;
-use crate::call::steady_now_unix_nano;
 use crate::kept::Kept;
 
 /// How often the store is asked for what is pending, in real time.
@@ -168,8 +167,7 @@ impl Service {
             Ok(Some(Ok(clearance))) => {
                 self.memory.answered(name);
                 let event = ActionEvent::Started { clearance, fencing_token: lease.token };
-                let called = |kept: &mut Kept| kept.called_unix_nano = steady_now_unix_nano();
-                self.apply(&stored, event, &Actor::product(), called).await
+                self.apply(&stored, event, &Actor::product(), |_| ()).await
             }
             Ok(Some(Err(blocks))) if blocks.iter().all(|block| block.reason.is_passing()) => Ok(stored),
             Ok(Some(Err(blocks))) => {

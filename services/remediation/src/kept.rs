@@ -11,6 +11,7 @@ use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::Attributes;
 use llm_sre_mesh::stages::{Stage, real_now_unix_nano};
 use llm_sre_mesh::{names, status};
+use llm_sre_ports::leases::Lease;
 use llm_sre_proto::incident::v1 as incident;
 use llm_sre_proto::remediation::v1;
 use serde::{Deserialize, Serialize};
@@ -43,12 +44,18 @@ pub(crate) struct Kept {
     /// When it entered its state, by real time.
     #[serde(default)]
     pub(crate) entered_unix_nano: u64,
-    /// When its target was last called, or about to be, by real time; zero before.
-    #[serde(default)]
-    pub(crate) called_unix_nano: u64,
     /// Whether its target said that the call is under way. That it knows of none after that is no answer.
     #[serde(default)]
     pub(crate) is_seen: bool,
+    /// Whether its target was asked to take it back, or is about to be.
+    #[serde(default)]
+    pub(crate) is_undo_called: bool,
+    /// As `is_seen`, of taking it back.
+    #[serde(default)]
+    pub(crate) is_undo_seen: bool,
+    /// Whether its signals were well at the recipe's deadline, and have the rest of the window to stay so.
+    #[serde(default)]
+    pub(crate) is_holding: bool,
     /// Whether its incident is planned for again, because time alone lifts what blocks it.
     #[serde(default)]
     pub(crate) replan: bool,
@@ -83,7 +90,9 @@ impl Kept {
             requests: BTreeMap::new(),
             steps: 0,
             entered_unix_nano: real_now_unix_nano(),
-            called_unix_nano: 0,
+            is_undo_called: false,
+            is_undo_seen: false,
+            is_holding: false,
             is_seen: false,
             replan: false,
         }
@@ -131,6 +140,11 @@ impl Kept {
             step: step.to_owned(),
             detail,
         });
+    }
+
+    /// Owes the audit record a call that is about to be made.
+    pub(crate) fn owe_call(&mut self, step: &str, lease: &Lease, now: Timestamp) {
+        self.owe_step(&Actor::product(), step, format!("fencing token {}", lease.token), now);
     }
 
     /// Owes the log of stages the state that ends now, where that state is a stage.

@@ -13,6 +13,9 @@ const SILENT_MAX: Duration = Duration::from_secs(60);
 /// Nobody asked for so long: what comes then is another silence. Longer than a call's time-out and a pass.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// For so long a call of which nothing was heard may still be on its way, in real time: longer than a call's time-out.
+const ON_ITS_WAY_MAX: Duration = Duration::from_secs(30);
+
 /// A target's silence, under the name of the action, or of what else is asked about.
 #[derive(Clone, Copy)]
 struct Silence {
@@ -25,6 +28,7 @@ struct Silence {
 pub(crate) struct Memory {
     silent: Mutex<BTreeMap<String, Silence>>,
     asked: Mutex<BTreeMap<String, Timestamp>>,
+    called: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Memory {
@@ -43,6 +47,18 @@ impl Memory {
         lock(&self.silent).remove(about);
     }
 
+    /// A call was made, and what became of it is not known.
+    pub(crate) fn called(&self, about: &str) {
+        lock(&self.called).insert(about.to_owned(), Instant::now());
+    }
+
+    /// Whether a call of which nothing was heard arrives no more. Those of other processes count from when this was first
+    /// asked: no clock of theirs is trusted.
+    pub(crate) fn has_settled(&self, about: &str) -> bool {
+        let now = Instant::now();
+        now - *lock(&self.called).entry(about.to_owned()).or_insert(now) >= ON_ITS_WAY_MAX
+    }
+
     /// Whether `every` has passed, by the product's clock, since this said so last.
     pub(crate) fn is_due(&self, about: &str, now: Timestamp, every: Duration) -> bool {
         let mut asked = lock(&self.asked);
@@ -57,6 +73,7 @@ impl Memory {
     pub(crate) fn forget(&self, action: &str) {
         self.answered(action);
         lock(&self.asked).retain(|about, _| !about.starts_with(action));
+        lock(&self.called).retain(|about, _| !about.starts_with(action));
     }
 }
 
@@ -82,6 +99,21 @@ mod tests {
         assert!(!memory.is_silent("a"));
         pass(61).await;
         assert!(!memory.is_silent("a"), "nobody asked meanwhile");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_on_its_way_for_its_time_after_the_last() {
+        let memory = Memory::default();
+        let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+        assert!(!memory.has_settled("a"), "another process may have called");
+        pass(29).await;
+        memory.called("a");
+        pass(29).await;
+        assert!(!memory.has_settled("a"));
+        pass(1).await;
+        assert!(memory.has_settled("a"));
+        memory.forget("a");
+        assert!(!memory.has_settled("a"));
     }
 
     #[test]

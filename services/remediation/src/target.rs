@@ -33,6 +33,8 @@ pub(crate) enum Outcome {
     Done,
     /// Not done, without effect.
     Failed(String),
+    /// This call was refused, and had no effect; of one before it that says nothing.
+    Refused(String),
     /// It does not answer, or says nothing that is understood.
     Silent(String),
 }
@@ -60,14 +62,14 @@ impl Targets {
 
     /// Starts an action.
     pub(crate) async fn execute(&self, spec: &Spec, request_id: &str, fencing_token: u64) -> Outcome {
-        let Some(target) = self.of(&spec.target) else { return Outcome::Failed(nobody(&spec.target)) };
+        let Some(target) = self.of(&spec.target) else { return Outcome::Refused(nobody(&spec.target)) };
         let request = v1::ExecuteRequest { request_id: request_id.to_owned(), fencing_token, spec: Some(spec.into()) };
         outcome(timely(target.execute(request)).await.map(|answer| answer.execution))
     }
 
     /// Takes an action back.
     pub(crate) async fn undo(&self, spec: &Spec, request_id: &str, execute_id: &str, fencing_token: u64) -> Outcome {
-        let Some(target) = self.of(&spec.target) else { return Outcome::Failed(nobody(&spec.target)) };
+        let Some(target) = self.of(&spec.target) else { return Outcome::Refused(nobody(&spec.target)) };
         let request = v1::UndoRequest {
             request_id: request_id.to_owned(),
             execute_request_id: execute_id.to_owned(),
@@ -99,7 +101,7 @@ fn outcome(answer: Result<Option<v1::Execution>, Status>) -> Outcome {
         Ok(execution) => execution.unwrap_or_default(),
         // Who acted under a newer token may have done this too.
         Err(error) if status::reason(&error).as_deref() == Some(STALE_TOKEN) => return Outcome::Silent(words(&error)),
-        Err(error) if is_answer(error.code()) => return Outcome::Failed(words(&error)),
+        Err(error) if is_answer(error.code()) => return Outcome::Refused(words(&error)),
         Err(error) => return Outcome::Silent(words(&error)),
     };
     match execution.state() {

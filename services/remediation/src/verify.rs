@@ -53,40 +53,51 @@ impl Service {
         let measured = measured.or_else(|| stored.message.action.recovery.clone());
         let verdict = measured.as_ref().map(incident::CheckRecoveryResponse::verdict);
         let is_well = verdict == Some(incident::RecoveryVerdict::Recovered);
-        let has_held = measured.as_ref().is_some_and(|measured| has_held(measured, since, &action));
-        // What is well at the deadline, and not for long enough yet, has the rest of its time.
-        let window = action.plan.verification.measure + STALE_MAX;
-        let is_to_hold = is_well && !has_held && action.deadline.is_some_and(|deadline| now < deadline + window);
+        let is_proven = is_well && measured.as_ref().is_some_and(|measured| has_held(measured, since, &action));
+        // What is well at the deadline, and not for long enough yet, has the rest of its time. What is not well meanwhile is
+        // no verdict yet: a sample outside by chance would take back what helped.
+        let may_hold = is_well || stored.message.is_holding;
+        let is_to_hold = may_hold && !is_window_over(measured.as_ref(), &action, now);
         let event = match verdict {
-            _ if is_well && has_held => ActionEvent::Verified { verdict: Verdict::Recovered },
-            _ if is_to_hold => return self.note(stored, measured).await,
+            _ if is_proven => ActionEvent::Verified { verdict: Verdict::Recovered },
+            _ if is_to_hold => return self.keep(stored, measured, is_late).await,
             Some(incident::RecoveryVerdict::NotRecovered) if is_late => {
                 ActionEvent::Verified { verdict: Verdict::NotRecovered }
             }
             _ if is_late => ActionEvent::DeadlinePassed,
-            _ => return self.note(stored, measured).await,
+            _ => return self.keep(stored, measured, false).await,
         };
         let actor = Actor::product();
         let applied = self.apply(&stored, event, &actor, |kept| kept.action.recovery = measured);
         applied.await
     }
 
-    /// Keeps a measurement that says something new.
-    async fn note(
+    /// Keeps a measurement that says something new, and that its window goes on after the deadline.
+    async fn keep(
         &self,
         stored: Stored<Kept>,
         measured: Option<incident::CheckRecoveryResponse>,
+        is_holding: bool,
     ) -> Result<Stored<Kept>, Status> {
         let said = |measured: &Option<incident::CheckRecoveryResponse>| {
             measured.as_ref().map(|measured| (measured.verdict, measured.reason.clone()))
         };
-        if said(&measured) == said(&stored.message.action.recovery) {
+        let mut kept = stored.message.clone();
+        kept.is_holding |= is_holding;
+        if said(&measured) == said(&kept.action.recovery) && kept.is_holding == stored.message.is_holding {
             return Ok(stored);
         }
-        let mut kept = stored.message.clone();
         kept.action.recovery = measured;
         Ok(self.write(&stored, &kept).await?.unwrap_or(stored))
     }
+}
+
+/// Whether the time is over that signals have after the recipe's deadline to be well for long enough: telemetry was read
+/// that far, or the detector had its time to come back.
+fn is_window_over(measured: Option<&incident::CheckRecoveryResponse>, action: &Action, now: Timestamp) -> bool {
+    let Some(deadline) = action.deadline else { return false };
+    let end = deadline + action.plan.verification.measure + STALE_MAX;
+    now >= end && (measured.is_some_and(|measured| has_read(measured, end)) || now.since(end) >= BLIND_MAX)
 }
 
 /// Whether the signals were well for as long as the recipe asks for: since the newest sample that was not, where the

@@ -248,8 +248,12 @@ fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp
     if newest.iter().any(is_outside) {
         return Look::Outside(series.last, String::new());
     }
-    // By what was usual at its time as well, and by how many requests it rests on: one failure of a few is no relapse.
-    let was_outside = |sample: &Recent| sample.deviation.abs() >= usual.tuning().leave && is_outside(sample);
-    let last_outside = series.after(since).find(was_outside);
+    // By what was usual at its time as well, and by how many requests it rests on: one failure of a few is no relapse. When
+    // nothing was usual yet, nothing speaks for a sample.
+    let was_outside = |(newer, sample): &(usize, Recent)| {
+        let was_unusual = sample.deviation.abs() >= usual.tuning().leave || !series.was_warm(sample, *newer);
+        was_unusual && is_outside(sample)
+    };
+    let last_outside = series.after(since).enumerate().find(was_outside).map(|(_, sample)| sample);
     Look::Inside(series.last, last_outside.map_or(since, |sample| sample.time))
 }

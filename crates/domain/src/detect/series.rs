@@ -165,6 +165,12 @@ impl Series {
         self.normal.len() >= WARM_UP_SAMPLES && now.since(self.first) >= WARM_UP
     }
 
+    /// Whether the baseline could surely be trusted at a sample that so many newer ones follow: each of them brought it
+    /// one normal sample at most.
+    pub(crate) fn was_warm(&self, sample: &Recent, newer: usize) -> bool {
+        self.normal.len() >= WARM_UP_SAMPLES + newer && sample.time.since(self.first) >= WARM_UP
+    }
+
     /// Signed robust standard deviations from the median, zero within what was normal before.
     pub(crate) fn deviation(&self, value: f64) -> f64 {
         self.deviation_of(&Sample::plain(self.last, value))

@@ -137,6 +137,19 @@ proptest! {
     }
 
     #[test]
+    fn a_relapse_is_when_signals_were_well_since(seed in any::<u64>(), relapse in 155_i64..190) {
+        let cpu = |step| if (100..130).contains(&step) || step == relapse { 0.9 } else { 0.3 };
+        let (detector, news) = run(seed, 200, cpu, |_| 1.0);
+        let News::Opened(case, ..) = &news[0] else { panic!("{news:?}") };
+        let kept: Vec<_> = case.anomalies.values().cloned().collect();
+        let at = |step| Timestamp::from_secs(100_000 + step * STEP_S);
+        for (since, well_since) in [(140, relapse), (relapse, relapse), (relapse + 1, relapse + 1)] {
+            let recovery = detector.recovery(&kept, at(since));
+            prop_assert_eq!((recovery.verdict, recovery.well_since), (Verdict::Recovered, at(well_since)));
+        }
+    }
+
+    #[test]
     fn the_same_stream_gives_the_same_cases(seed in any::<u64>()) {
         let cpu = |step| if step >= 100 { 0.9 } else { 0.3 };
         prop_assert_eq!(run(seed, 130, cpu, |_| 1.0).1, run(seed, 130, cpu, |_| 1.0).1);

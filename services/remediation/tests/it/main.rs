@@ -5,6 +5,7 @@
 mod calls;
 mod peers;
 mod store;
+mod verifying;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -297,71 +298,6 @@ async fn a_target_that_cannot_say_is_never_called_again() {
     world.run_until(&world.service(), &action.name, v1::ActionState::Unknown).await;
     assert_eq!((world.calls("execute"), world.calls("undo")), (1, 0));
     assert_eq!(world.incident_state(), State::Escalated);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_detector_that_is_behind_or_away_says_nothing_against_an_action() {
-    let deadline_over = Duration::from_secs(1_800);
-    for is_away in [false, true] {
-        let world = World::new(Autonomy::Auto);
-        let service = world.service();
-        let action = world.propose(&service, false).await.unwrap();
-        world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
-        let since = world.clock.now();
-        *world.owner.sight.lock().unwrap() = if is_away { Sight::Gone } else { Sight::Until(since) };
-        world.run_for(&service, deadline_over).await;
-        *world.owner.sight.lock().unwrap() = Sight::Clear;
-        world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
-        assert_eq!((world.calls("execute"), world.calls("undo")), (1, 0));
-        assert_eq!(world.incident_state(), State::Resolved);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_service_showed_long_before_the_deadline_says_nothing_at_it() {
-    for comes_late in [true, false] {
-        let world = World::new(Autonomy::Auto);
-        let service = world.service();
-        let action = world.propose(&service, false).await.unwrap();
-        let verifying = world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
-        let now = world.clock.now();
-        let deadline = from_proto_time(&verifying.deadline_time.unwrap());
-        *world.owner.sight.lock().unwrap() = Sight::Stale(now + Duration::from_secs(60));
-        world.run_for(&service, deadline.since(now) + Duration::from_secs(60)).await;
-        if comes_late {
-            *world.owner.sight.lock().unwrap() = Sight::Clear;
-            world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
-        } else {
-            world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
-        }
-        assert_eq!((world.calls("execute"), world.calls("undo")), (1, usize::from(!comes_late)));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn signals_have_to_be_well_for_as_long_as_the_recipe_says() {
-    let world = World::new(Autonomy::Auto);
-    let service = world.service();
-    let action = world.propose(&service, false).await.unwrap();
-    let verifying = world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
-    let measure = verifying.verification.unwrap().measure_duration.unwrap();
-    let unwell = world.clock.now() + Duration::from_secs(300);
-    *world.owner.sight.lock().unwrap() = Sight::WellSince(unwell);
-    world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
-    let held = world.clock.now().since(unwell);
-    assert!(held.as_secs() >= u64::try_from(measure.seconds).unwrap(), "well for {held:?} only");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_detector_that_never_sees_again_is_not_waited_for_for_ever() {
-    let world = World::new(Autonomy::Auto);
-    let service = world.service();
-    let action = world.propose(&service, false).await.unwrap();
-    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
-    *world.owner.sight.lock().unwrap() = Sight::Gone;
-    world.run_for(&service, Duration::from_secs(2 * 3_600)).await;
-    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
-    assert_eq!((world.calls("execute"), world.calls("undo")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

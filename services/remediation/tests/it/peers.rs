@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Event, EventKind, Incident, Rules};
@@ -42,6 +43,8 @@ pub(crate) enum Sight {
     Stale(Timestamp),
     /// All up to the present; the incident's own signals are well, and were not before this time.
     WellSince(Timestamp),
+    /// As `WellSince`, with telemetry that is late.
+    Behind { by: Duration, well_since: Timestamp },
     /// Nobody can ask it.
     Gone,
 }
@@ -78,6 +81,14 @@ impl incident::incident_service_server::IncidentService for Owner {
             (Sight::WellSince(time), _) => {
                 well_since_time = Some(to_proto_time(time));
                 (now, now, incident::RecoveryVerdict::Recovered)
+            }
+            (Sight::Behind { by, well_since }, _) => {
+                well_since_time = Some(to_proto_time(well_since));
+                let verdict = match now - by > well_since {
+                    true => incident::RecoveryVerdict::Recovered,
+                    false => incident::RecoveryVerdict::NotRecovered,
+                };
+                (now - by, now - by, verdict)
             }
             (Sight::Clear, true) => (now, now, incident::RecoveryVerdict::Recovered),
             (Sight::Clear, false) => (now, now, incident::RecoveryVerdict::NotRecovered),
