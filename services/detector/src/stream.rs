@@ -105,7 +105,8 @@ impl Service {
     ) -> Result<(), bus::Error> {
         let mut wait = Duration::ZERO;
         let (mut quiet, mut is_heard) = (Quiet::default(), false);
-        let (joined, mut is_begun) = (Instant::now(), false);
+        // Until a cluster that is away is back, no partition comes.
+        let (mut joined, mut is_begun) = (None, false);
         loop {
             consumer.pause(&consumer.assignment());
             let batch = tokio::select! {
@@ -116,10 +117,15 @@ impl Service {
                 return Ok(());
             }
             let assignment: BTreeSet<TopicPartition> = consumer.assignment().into_iter().collect();
+            if !assignment.is_empty() {
+                joined = joined.or_else(|| Some(Instant::now()));
+            }
             if !batch.assigned.is_empty() || !is_begun {
-                is_begun = self.begin(&assignment, reading, joined.elapsed() > WHOLE_WITHIN).await?;
+                let is_urgent = joined.is_some_and(|joined| joined.elapsed() > WHOLE_WITHIN);
+                is_begun = self.begin(&assignment, reading, is_urgent).await?;
             }
             if !is_begun {
+                self.measure_watermark();
                 wait = RETRY_AFTER;
                 continue;
             }

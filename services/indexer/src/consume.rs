@@ -1,6 +1,7 @@
 //! The loop that moves telemetry from the bus into the store.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ use crate::{Dependencies, Error, GROUP, Options};
 
 mod storing;
 
-/// How long work goes on after `shutdown`; what hangs then is read again by others. Shorter than a node's drain, so that
-/// there is time to leave the group.
+/// How long the store is waited for after `shutdown`; what hangs then is stored by others. Shorter than a node's drain, so
+/// that there is time to leave the group.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Consumes until `shutdown`, joining the group again whenever the membership is lost.
@@ -48,11 +49,22 @@ pub(crate) async fn run(
         };
         let (calls, membership) = (CallFinder::new(options.call_graph_capacity), Membership::new(consumer));
         let (backoff, missed) = (&mut backoff, Missed::default());
-        let polls = Polls::default();
-        let mut member = Member { options, dependencies, sources, shutdown, membership, calls, backoff, missed, polls };
+        let (polls, overdue) = (Polls::default(), CancellationToken::new());
+        let mut member = Member {
+            options,
+            dependencies,
+            sources,
+            shutdown,
+            overdue: overdue.clone(),
+            membership,
+            calls,
+            backoff,
+            missed,
+            polls,
+        };
         let ended = tokio::select! {
             ended = member.consume() => ended,
-            () = is_overdue(shutdown) => Err(Stopped::Shutdown),
+            never = watch(shutdown, &overdue) => match never {},
         };
         if let Err(error) = member.membership.close().await {
             tracing::debug!(%error, "failed to leave the group; the lease will end");
@@ -65,9 +77,12 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn is_overdue(shutdown: &CancellationToken) {
+/// Says when what hangs is not waited for any more.
+async fn watch(shutdown: &CancellationToken, overdue: &CancellationToken) -> Infallible {
     shutdown.cancelled().await;
     tokio::time::sleep(DRAIN_MAX).await;
+    overdue.cancel();
+    std::future::pending().await
 }
 
 /// Why the work ends before its effect; what was not committed will be read again.
@@ -82,6 +97,8 @@ struct Member<'a> {
     dependencies: &'a Dependencies,
     sources: &'a Sources,
     shutdown: &'a CancellationToken,
+    /// A store that hangs is not waited for any more.
+    overdue: CancellationToken,
     membership: Membership,
     calls: CallFinder,
     backoff: &'a mut Backoff,

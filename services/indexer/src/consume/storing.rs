@@ -16,7 +16,10 @@ use crate::work::{Work, cut};
 impl Member<'_> {
     /// Waits until work is stored; where that failed, it is stored as often as it takes. Gives what cannot be.
     pub(super) async fn land(&mut self, mut flight: Flight) -> Result<Vec<Letter>, Stopped> {
-        let (landed, took) = self.membership.meanwhile(flight.landed()).await;
+        let (landed, took) = tokio::select! {
+            () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
+            landed = self.membership.meanwhile(flight.landed()) => landed,
+        };
         match landed {
             Ok(()) => {
                 flight.sizes.are_stored();
@@ -58,7 +61,10 @@ impl Member<'_> {
             for batch in cut(work.batch()) {
                 let sizes = Sizes::of(&batch);
                 self.sources.see(&batch);
-                outcome = self.membership.meanwhile(store.append(batch)).await;
+                outcome = tokio::select! {
+                    () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
+                    outcome = self.membership.meanwhile(store.append(batch)) => outcome,
+                };
                 match &outcome {
                     Ok(()) => sizes.are_stored(),
                     Err(error) => {
