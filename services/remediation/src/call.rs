@@ -62,10 +62,11 @@ impl Service {
             Outcome::NeverSeen => match self.may_call(&stored, &action, is_first).await? {
                 May::Call => {
                     let step = |kept: &mut Kept| kept.owe_call("execute again", lease, self.clock.now());
-                    let stored = if is_first { stored } else { self.note(&stored, step).await? };
+                    let stored = if is_first { stored } else { self.note_call(&stored, &name, step).await? };
                     self.hold(lease).await?;
                     let call = self.targets.execute(spec, &name, lease.token);
-                    (stored, self.call(&action, &name, is_first, call).await)
+                    let steps = if is_first { None } else { Some(stored.message.steps) };
+                    (stored, self.call(&action, &name, steps, call).await)
                 }
                 May::Wait => (stored, Outcome::NeverSeen),
                 May::Not(reason) => (stored, Outcome::Failed(reason)),
@@ -78,6 +79,8 @@ impl Service {
             Outcome::Failed(reason) | Outcome::Refused(reason) => ActionEvent::Failed { reason },
             Outcome::Silent(_) if self.memory.is_silent(&name) => ActionEvent::OutcomeUnknown,
             Outcome::Running if !stored.message.is_seen => return self.note(&stored, |kept| kept.is_seen = true).await,
+            // Whether a call may still arrive is known soon.
+            Outcome::NeverSeen if is_late(&action, self.clock.now()) => return Ok(stored),
             Outcome::Silent(_) | Outcome::Running | Outcome::NeverSeen => ActionEvent::DeadlinePassed,
         };
         self.apply(&stored, event, &Actor::product(), |_| ()).await
@@ -101,10 +104,11 @@ impl Service {
                     kept.is_undo_called = true;
                     kept.owe_call("undo", lease, now);
                 };
-                let stored = self.note(&stored, step).await?;
+                let stored = self.note_call(&stored, &undo, step).await?;
                 self.hold(lease).await?;
                 let call = self.targets.undo(spec, &undo, &name, lease.token);
-                (stored, self.call(&action, &undo, is_first, call).await)
+                let steps = if is_first { None } else { Some(stored.message.steps) };
+                (stored, self.call(&action, &undo, steps, call).await)
             }
             other => (stored, other),
         };
@@ -131,21 +135,29 @@ impl Service {
 
     /// Makes a call, if there is still time, and says what it came to. A reply that was lost says nothing; the target
     /// does. One that it never saw is made again under the same id, so that it is one effect even if the first was only
-    /// late.
-    async fn call(&self, action: &Action, id: &str, is_first: bool, call: impl Future<Output = Outcome>) -> Outcome {
+    /// late. `steps` are on the record, and none for the first of all calls.
+    async fn call(
+        &self,
+        action: &Action,
+        id: &str,
+        steps: Option<u64>,
+        call: impl Future<Output = Outcome>,
+    ) -> Outcome {
         // What came before it may have taken long.
         if is_late(action, self.clock.now()) {
-            return Outcome::NeverSeen;
+            return steps.map_or_else(|| Outcome::Refused("its time is over".to_owned()), |_| Outcome::NeverSeen);
         }
         let outcome = match call.await {
             Outcome::Silent(_) => self.targets.state(&action.plan.spec.target, id).await,
             Outcome::NeverSeen => Outcome::Failed("the target does not know its own answer".to_owned()),
             // One before it may still arrive.
-            Outcome::Refused(_) if !is_first && !self.memory.has_settled(id) => return Outcome::NeverSeen,
+            Outcome::Refused(_) if steps.is_some_and(|steps| !self.memory.has_settled(id, steps)) => {
+                return Outcome::NeverSeen;
+            }
             other => other,
         };
         if matches!(outcome, Outcome::NeverSeen | Outcome::Silent(_)) {
-            self.memory.called(id);
+            self.memory.called(id, steps.unwrap_or_default());
         }
         outcome
     }
@@ -155,9 +167,9 @@ impl Service {
     async fn may_call(&self, stored: &Stored<Kept>, action: &Action, is_first: bool) -> Result<May, Status> {
         let (kept, now) = (&stored.message, self.clock.now());
         let name = &kept.action.name;
+        // A call that may still arrive is not one without effect.
+        let is_sure = is_first || self.memory.has_settled(name, kept.steps);
         let not = |why: &str| {
-            // A call that may still arrive is not one without effect.
-            let is_sure = is_first || self.memory.has_settled(name);
             if is_sure { May::Not(format!("the target never saw the call, and {why}")) } else { May::Wait }
         };
         if is_late(action, now) {
@@ -167,26 +179,43 @@ impl Service {
         if !kept.unreported.is_empty() {
             return Ok(May::Wait);
         }
-        if !is_first {
-            if !self.memory.is_due(&format!("{name}/call"), now, CALL_AGAIN_AFTER) {
-                return Ok(May::Wait);
-            }
-            match self.check(stored, action).await? {
-                Some(Ok(_)) => {}
-                Some(Err(blocks)) if !blocks.iter().all(|block| block.reason.is_passing()) => {
-                    let details: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
-                    return Ok(not(&details.join("; ")));
-                }
-                Some(Err(_)) | None => return Ok(May::Wait),
-            }
+        let past = "its incident does not wait for it";
+        if !self.is_awaited(kept).await? {
+            return Ok(not(past));
         }
-        Ok(if self.is_awaited(kept).await? { May::Call } else { not("its incident does not wait for it") })
+        if is_first {
+            return Ok(May::Call);
+        }
+        if !self.memory.is_due(&format!("{name}/call"), now, CALL_AGAIN_AFTER) {
+            return Ok(May::Wait);
+        }
+        match self.check(stored, action).await? {
+            // It took its time, in which the incident may have ended.
+            Some(Ok(_)) => Ok(if self.is_awaited(kept).await? { May::Call } else { not(past) }),
+            Some(Err(blocks)) if !blocks.iter().all(|block| block.reason.is_passing()) => {
+                let details: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
+                Ok(not(&details.join("; ")))
+            }
+            Some(Err(_)) | None => Ok(May::Wait),
+        }
     }
 
     /// Whether the incident waits for this action's end.
     async fn is_awaited(&self, kept: &Kept) -> Result<bool, Status> {
         let incident = self.incident(&kept.incident_name()).await?;
         Ok(incident.state() == incident::State::Remediating && incident.action == kept.action.name)
+    }
+
+    /// Puts a call on the record, before it is made.
+    async fn note_call(
+        &self,
+        stored: &Stored<Kept>,
+        id: &str,
+        step: impl FnOnce(&mut Kept),
+    ) -> Result<Stored<Kept>, Status> {
+        let noted = self.note(stored, step).await?;
+        self.memory.stepped(id, stored.message.steps, noted.message.steps);
+        Ok(noted)
     }
 
     /// Stores what is to be remembered of an action, and sees to what it owes.

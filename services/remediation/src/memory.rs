@@ -23,12 +23,20 @@ struct Silence {
     asked: Instant,
 }
 
+/// A call whose end is not known.
+#[derive(Clone, Copy)]
+struct Called {
+    at: Instant,
+    /// How many steps of the action were on the record. With one more that is not this process', another may have called.
+    steps: u64,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Memory {
     silent: Mutex<BTreeMap<String, Silence>>,
     asked: Mutex<BTreeMap<String, Timestamp>>,
-    called: Mutex<BTreeMap<String, Instant>>,
+    called: Mutex<BTreeMap<String, Called>>,
 }
 
 impl Memory {
@@ -48,15 +56,27 @@ impl Memory {
     }
 
     /// A call was made, and what became of it is not known.
-    pub(crate) fn called(&self, about: &str) {
-        lock(&self.called).insert(about.to_owned(), Instant::now());
+    pub(crate) fn called(&self, about: &str, steps: u64) {
+        lock(&self.called).insert(about.to_owned(), Called { at: Instant::now(), steps });
+    }
+
+    /// This process put a step on the record itself.
+    pub(crate) fn stepped(&self, about: &str, from: u64, to: u64) {
+        if let Some(called) = lock(&self.called).get_mut(about).filter(|called| called.steps == from) {
+            called.steps = to;
+        }
     }
 
     /// Whether a call of which nothing was heard arrives no more. Those of other processes count from when this was first
     /// asked: no clock of theirs is trusted.
-    pub(crate) fn has_settled(&self, about: &str) -> bool {
-        let now = Instant::now();
-        now - *lock(&self.called).entry(about.to_owned()).or_insert(now) >= ON_ITS_WAY_MAX
+    pub(crate) fn has_settled(&self, about: &str, steps: u64) -> bool {
+        let first = Called { at: Instant::now(), steps };
+        let mut all = lock(&self.called);
+        let called = all.entry(about.to_owned()).or_insert(first);
+        if called.steps != steps {
+            *called = first;
+        }
+        first.at - called.at >= ON_ITS_WAY_MAX
     }
 
     /// Whether `every` has passed, by the product's clock, since this said so last.
@@ -105,15 +125,19 @@ mod tests {
     async fn a_call_is_on_its_way_for_its_time_after_the_last() {
         let memory = Memory::default();
         let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
-        assert!(!memory.has_settled("a"), "another process may have called");
+        assert!(!memory.has_settled("a", 1), "another process may have called");
         pass(29).await;
-        memory.called("a");
+        memory.called("a", 1);
+        memory.stepped("a", 1, 2);
         pass(29).await;
-        assert!(!memory.has_settled("a"));
+        assert!(!memory.has_settled("a", 2));
         pass(1).await;
-        assert!(memory.has_settled("a"));
+        assert!(memory.has_settled("a", 2));
+        assert!(!memory.has_settled("a", 3), "another process called");
+        pass(30).await;
+        assert!(memory.has_settled("a", 3));
         memory.forget("a");
-        assert!(!memory.has_settled("a"));
+        assert!(!memory.has_settled("a", 3));
     }
 
     #[test]

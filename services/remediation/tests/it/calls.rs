@@ -31,8 +31,9 @@ async fn a_call_that_never_arrived_is_made_again_under_its_id() {
 async fn a_call_that_never_arrived_is_given_up_in_time() {
     let world = World::new(Autonomy::Auto);
     let action = intended(&world).await;
-    // The last call was made a moment before, and may arrive yet.
-    world.run_until(&world.service(), &action.name, v1::ActionState::Unknown).await;
+    // It may arrive for a while, and then no more.
+    let ended = world.run_until(&world.service(), &action.name, v1::ActionState::Failed).await;
+    assert!(ended.outcome.contains("its time is over"), "{}", ended.outcome);
     world.set(Mood::Well);
     world.run_for(&world.service(), Duration::from_secs(60)).await;
     assert_eq!(world.done(), 0);
