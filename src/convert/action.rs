@@ -1,7 +1,5 @@
 //! Actions: the domain's record and the contract's, which is also the stored one.
 
-use std::time::Duration;
-
 use llm_sre_domain::diagnose::CauseKind;
 use llm_sre_domain::incident::{Actor, IncidentId};
 use llm_sre_domain::remedy::{
@@ -10,7 +8,10 @@ use llm_sre_domain::remedy::{
 };
 
 use super::ConvertError;
-use super::common::{enum_table, from_proto_time, known, required_service, required_time, to_proto_time};
+use super::common::{
+    enum_table, from_proto_duration, from_proto_time, known, required_service, required_time, to_proto_duration,
+    to_proto_time,
+};
 use super::incident::{action_id, action_name, diagnosis_id, diagnosis_name, incident_id};
 use crate::action::v1 as target;
 use crate::diagnosis::v1 as diagnosis;
@@ -169,6 +170,7 @@ enum_table!(BlockReason, v1::BlockReason, {
     BlastRadius <=> BlastRadius, RateLimit <=> RateLimit, TargetBusy <=> TargetBusy, FleetLimit <=> FleetLimit,
     Ineffective <=> Ineffective, OutcomeUnknown <=> OutcomeUnknown, Refused <=> Refused, Precondition <=> Precondition,
     DigestMismatch <=> DigestMismatch, AttemptsExhausted <=> AttemptsExhausted, Cooldown <=> Cooldown,
+    KillSwitch <=> KillSwitch, Freeze <=> Freeze,
 });
 
 impl From<&Block> for v1::Block {
@@ -203,18 +205,6 @@ impl From<&v1::Verification> for Verification {
             deadline: from_proto_duration(verification.deadline_duration.as_ref()),
         }
     }
-}
-
-fn to_proto_duration(duration: Duration) -> pbjson_types::Duration {
-    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    pbjson_types::Duration { seconds, nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0) }
-}
-
-fn from_proto_duration(duration: Option<&pbjson_types::Duration>) -> Duration {
-    let bounded = |seconds: i64| u64::try_from(seconds).unwrap_or(0);
-    duration.map_or(Duration::ZERO, |duration| {
-        Duration::new(bounded(duration.seconds), u32::try_from(duration.nanos).unwrap_or(0))
-    })
 }
 
 impl From<&ActionType> for v1::ActionType {

@@ -1,5 +1,7 @@
 //! Times and identities.
 
+use std::time::Duration;
+
 use llm_sre_domain::telemetry::Origin;
 use llm_sre_domain::{ServiceId, Timestamp};
 use uuid::Uuid;
@@ -20,6 +22,20 @@ pub fn from_proto_time(time: &pbjson_types::Timestamp) -> Timestamp {
     let nanos = i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
     let bounded = nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
     Timestamp::from_nanos(i64::try_from(bounded).unwrap_or(i64::MAX))
+}
+
+/// A domain duration as a protobuf duration.
+pub fn to_proto_duration(duration: Duration) -> pbjson_types::Duration {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    pbjson_types::Duration { seconds, nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0) }
+}
+
+/// A protobuf duration as a domain duration; nothing, and what is negative, is zero.
+pub fn from_proto_duration(duration: Option<&pbjson_types::Duration>) -> Duration {
+    let bounded = |seconds: i64| u64::try_from(seconds).unwrap_or(0);
+    duration.map_or(Duration::ZERO, |duration| {
+        Duration::new(bounded(duration.seconds), u32::try_from(duration.nanos).unwrap_or(0))
+    })
 }
 
 /// A required time.

@@ -10,6 +10,7 @@ mod audit;
 mod catalogue;
 mod digest;
 mod gate;
+mod hold;
 mod pattern;
 mod plan;
 mod policy;
@@ -17,13 +18,14 @@ mod policy;
 mod tests;
 
 pub use action::{Action, ActionEffect, ActionEvent, ActionState, Decision, Illegal};
-pub use audit::{AuditEntry, AuditHash, AuditRecord, Broken, verify};
+pub use audit::{AuditEntry, AuditHash, AuditRecord, AuditSubject, Broken, verify};
 pub use catalogue::{
     ActionKind, ActionType, BlastRadius, Catalogue, Fact, Parameter, ParameterError, ParameterKind, Parameters,
     Reversibility, Verification,
 };
 pub use digest::Digest;
 pub use gate::{Block, BlockReason, Clearance, History, PastAction, Spec, Surroundings, TargetState, check_start};
+pub use hold::{Freeze, Holds};
 pub use pattern::{PatternError, ServicePattern};
 pub use plan::{NothingToDo, PersonReason, Plan, PlanInput, Proposed, plan};
 pub use policy::{Autonomy, Limits, Policy, Rule};

@@ -2,6 +2,7 @@
 
 mod asking;
 mod dlq;
+mod holds;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use asking::{
     Output,
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
+pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -45,6 +47,10 @@ pub(crate) enum Command {
     Diagnose(Diagnose),
     /// Look at repairs and decide about them.
     Actions(Actions),
+    /// Stop all repairs at once, and let them go on.
+    KillSwitch(KillSwitch),
+    /// Leave services alone for some time.
+    Freeze(Freeze),
     /// Break the simulated shop.
     Faults(Faults),
     /// Ask a process whether it is ready; exits with 0 where it is, for probes.

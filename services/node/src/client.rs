@@ -4,6 +4,7 @@ mod actions;
 mod diagnose;
 mod faults;
 mod health;
+mod holds;
 mod incidents;
 
 use std::pin::Pin;
@@ -72,6 +73,10 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
         }
         Asking::Diagnose(arguments) => (address(&arguments.client, config), Box::pin(diagnose::run(arguments, config))),
         Asking::Actions(arguments) => (address(&arguments.client, config), Box::pin(actions::run(arguments, config))),
+        Asking::KillSwitch(arguments) => {
+            (address(&arguments.client, config), Box::pin(holds::kill_switch(arguments, config)))
+        }
+        Asking::Freeze(arguments) => (address(&arguments.client, config), Box::pin(holds::freeze(arguments, config))),
         Asking::Faults(arguments) => (address(&arguments.client, config), Box::pin(faults::run(arguments, config))),
         Asking::Health(arguments) => (address(&arguments.client, config), Box::pin(health::run(arguments, config))),
     };
@@ -86,6 +91,8 @@ pub(crate) enum Asking {
     Incidents(cli::Incidents),
     Diagnose(cli::Diagnose),
     Actions(cli::Actions),
+    KillSwitch(cli::KillSwitch),
+    Freeze(cli::Freeze),
     Faults(cli::Faults),
     Health(cli::Health),
 }

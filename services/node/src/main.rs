@@ -53,6 +53,8 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Incidents(arguments) => runtime.block_on(client::run(Asking::Incidents(arguments), &config)),
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
+        Command::KillSwitch(arguments) => runtime.block_on(client::run(Asking::KillSwitch(arguments), &config)),
+        Command::Freeze(arguments) => runtime.block_on(client::run(Asking::Freeze(arguments), &config)),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Health(arguments) => runtime.block_on(client::run(Asking::Health(arguments), &config)),
         Command::Dlq(arguments) => runtime.block_on(async {

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
-use llm_sre_domain::remedy::{AuditEntry, AuditRecord};
+use llm_sre_domain::remedy::{AuditEntry, AuditRecord, AuditSubject};
 use llm_sre_mesh::records::{Records, Stored, Write};
 use llm_sre_mesh::status;
 use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_proto::ConvertError;
 use llm_sre_proto::convert::action::incident_of;
 use llm_sre_proto::convert::common::{required_time, to_proto_time};
 use llm_sre_proto::convert::incident::{action_id, action_name};
 use llm_sre_proto::remediation::v1;
 use tonic::Status;
 
+use crate::hold::{FREEZES, KILL_SWITCH};
 use crate::kept::Step;
 
 /// How often an entry looks for its place while others append too.
@@ -35,10 +37,10 @@ impl Audit {
         Self { records: Records::new(documents, "audit") }
     }
 
-    /// Appends a step of an action. A step that is there already is not appended again.
-    pub(crate) async fn append(&self, action: &str, step: &Step) -> Result<(), Status> {
+    /// Appends a step of an action, or of a hold. A step that is there already is not appended again.
+    pub(crate) async fn append(&self, about: &str, step: &Step) -> Result<(), Status> {
         let key = Filter::default().with("key", &step.key);
-        let entry = entry(action, step)?;
+        let entry = entry(about, step)?;
         let mut taken = None;
         for _ in 0..ATTEMPTS_MAX {
             if !self.records.list(key.clone(), None, 1).await?.0.is_empty() {
@@ -50,7 +52,7 @@ impl Audit {
             };
             let last = last.map(|stored| from_wire(&stored.message)).transpose()?;
             let next = AuditRecord::next(last.as_ref(), entry.clone());
-            let attributes = [("key", step.key.clone()), ("action", action.to_owned())];
+            let attributes = [("key", step.key.clone()), ("action", about.to_owned())];
             let attributes = attributes.map(|(key, value)| (key.to_owned(), value)).into();
             match self.records.create(&id(next.sequence), &to_wire(&next), attributes).await? {
                 Write::Done(_) => return Ok(()),
@@ -130,30 +132,41 @@ fn id(sequence: u64) -> String {
     format!("{sequence:020}")
 }
 
-fn entry(action: &str, step: &Step) -> Result<AuditEntry, Status> {
-    let wrong = |error: &dyn std::fmt::Display| status::internal(format!("audit of {action}: {error}"));
-    let id = action_id("action", action).map_err(|error| wrong(&error))?;
+fn entry(about: &str, step: &Step) -> Result<AuditEntry, Status> {
+    let wrong = |error: &dyn std::fmt::Display| status::internal(format!("audit of {about}: {error}"));
     Ok(AuditEntry {
         time: Timestamp::from_nanos(step.time_unix_nano),
         actor: Actor::new(&step.actor).map_err(|error| wrong(&error))?,
-        incident: incident_of("action", action).map_err(|error| wrong(&error))?,
-        action: id.ok_or_else(|| wrong(&"it names no action"))?,
+        subject: subject(about).map_err(|error| wrong(&error))?,
         step: step.step.clone(),
         detail: step.detail.clone(),
     })
 }
 
+fn subject(about: &str) -> Result<AuditSubject, ConvertError> {
+    if about == KILL_SWITCH || about.starts_with(FREEZES) {
+        return Ok(AuditSubject::Hold(about.to_owned()));
+    }
+    let action = action_id("action", about)?.ok_or(ConvertError::Missing("action"))?;
+    Ok(AuditSubject::Action { incident: incident_of("action", about)?, action })
+}
+
 fn to_wire(record: &AuditRecord) -> v1::AuditRecord {
     let AuditRecord { sequence, entry, previous, hash } = record;
+    let (action, hold) = match &entry.subject {
+        AuditSubject::Action { incident, action } => (action_name(*incident, *action), String::new()),
+        AuditSubject::Hold(name) => (String::new(), name.clone()),
+    };
     v1::AuditRecord {
         sequence: *sequence,
         time: Some(to_proto_time(entry.time)),
         actor: entry.actor.to_string(),
-        action: action_name(entry.incident, entry.action),
+        action,
         step: entry.step.clone(),
         detail: entry.detail.clone(),
         previous_hash: previous.to_string(),
         hash: hash.to_string(),
+        hold,
     }
 }
 
@@ -174,7 +187,7 @@ pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
     };
     Ok(AuditRecord {
         sequence: record.sequence,
-        entry: entry(&record.action, &step)?,
+        entry: entry(if record.hold.is_empty() { &record.action } else { &record.hold }, &step)?,
         previous: record.previous_hash.parse().map_err(|error| wrong(&error))?,
         hash: record.hash.parse().map_err(|error| wrong(&error))?,
     })

@@ -66,7 +66,7 @@ impl Service {
                     self.hold(lease).await?;
                     let call = self.targets.execute(spec, &name, lease.token);
                     let steps = if is_first { None } else { Some(stored.message.steps) };
-                    (stored, self.call(&action, &name, steps, call).await)
+                    (stored, self.call(&action, &name, steps, call).await?)
                 }
                 May::Wait => (stored, Outcome::NeverSeen),
                 May::Not(reason) => (stored, Outcome::Failed(reason)),
@@ -99,6 +99,9 @@ impl Service {
                 (stored, Outcome::Failed(reason))
             }
             Outcome::NeverSeen if !is_late(&action, now) && self.memory.is_due(&undo, now, CALL_AGAIN_AFTER) => {
+                if self.is_held(&spec.target).await? {
+                    return Ok(stored);
+                }
                 let is_first = !stored.message.is_undo_called;
                 let step = |kept: &mut Kept| {
                     kept.is_undo_called = true;
@@ -108,7 +111,7 @@ impl Service {
                 self.hold(lease).await?;
                 let call = self.targets.undo(spec, &undo, &name, lease.token);
                 let steps = if is_first { None } else { Some(stored.message.steps) };
-                (stored, self.call(&action, &undo, steps, call).await)
+                (stored, self.call(&action, &undo, steps, call).await?)
             }
             other => (stored, other),
         };
@@ -135,31 +138,36 @@ impl Service {
 
     /// Makes a call, if there is still time, and says what it came to. A reply that was lost says nothing; the target
     /// does. One that it never saw is made again under the same id, so that it is one effect even if the first was only
-    /// late. `steps` are on the record, and none for the first of all calls.
+    /// late. `steps` are on the record, and none for the first of all calls. What people ordered to be left alone meanwhile
+    /// is as if it had never been called.
     async fn call(
         &self,
         action: &Action,
         id: &str,
         steps: Option<u64>,
         call: impl Future<Output = Outcome>,
-    ) -> Outcome {
+    ) -> Result<Outcome, Status> {
+        if self.is_held(&action.plan.spec.target).await? {
+            return Ok(Outcome::NeverSeen);
+        }
         // What came before it may have taken long.
         if is_late(action, self.clock.now()) {
-            return steps.map_or_else(|| Outcome::Refused("its time is over".to_owned()), |_| Outcome::NeverSeen);
+            let late = || Outcome::Refused("its time is over".to_owned());
+            return Ok(steps.map_or_else(late, |_| Outcome::NeverSeen));
         }
         let outcome = match call.await {
             Outcome::Silent(_) => self.targets.state(&action.plan.spec.target, id).await,
             Outcome::NeverSeen => Outcome::Failed("the target does not know its own answer".to_owned()),
             // One before it may still arrive.
             Outcome::Refused(_) if steps.is_some_and(|steps| !self.memory.has_settled(id, steps)) => {
-                return Outcome::NeverSeen;
+                return Ok(Outcome::NeverSeen);
             }
             other => other,
         };
         if matches!(outcome, Outcome::NeverSeen | Outcome::Silent(_)) {
             self.memory.called(id, steps.unwrap_or_default());
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Whether to call a target that never saw the call. Since the intent was stored a process may have been dead for

@@ -11,7 +11,7 @@ use crate::book::illegal;
 use crate::propose::shown;
 
 /// Who decides, until there is sign-in.
-const PERSON: &str = "unauthenticated:local";
+pub(crate) const PERSON: &str = "unauthenticated:local";
 /// The longest note, in characters.
 const NOTE_MAX: usize = 2_000;
 
@@ -60,9 +60,7 @@ impl Service {
     /// Carries a decision out. The same request twice is one decision.
     pub(crate) async fn decide(&self, order: Order) -> Result<v1::Action, Status> {
         names::check_request_id(&order.request_id)?;
-        if order.note.chars().count() > NOTE_MAX {
-            return Err(status::invalid_argument("note", format!("is at most {NOTE_MAX} characters")));
-        }
+        check_note(&order.note)?;
         let actor = Actor::new(PERSON).map_err(|error| status::internal(error.to_string()))?;
         let event = order.verb.event(&actor, &order.note)?;
         let stored = self.find(&order.name).await?;
@@ -91,4 +89,12 @@ impl Service {
         self.changed.notify_one();
         settled.map(shown)
     }
+}
+
+/// Checks what a person wants to say.
+pub(crate) fn check_note(note: &str) -> Result<(), Status> {
+    if note.chars().count() > NOTE_MAX {
+        return Err(status::invalid_argument("note", format!("is at most {NOTE_MAX} characters")));
+    }
+    Ok(())
 }

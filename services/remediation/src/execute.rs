@@ -52,6 +52,9 @@ impl Service {
 
     /// Looks once at every pending action, those of different targets at the same time. Says whether one is under way.
     pub(crate) async fn pass(&self) -> Result<bool, Status> {
+        if let Err(error) = self.tend_holds().await {
+            tracing::warn!(%error, "holds wait for the next pass");
+        }
         let pending = self.pending().await?;
         let mut by_target: BTreeMap<_, Vec<Stored<Kept>>> = BTreeMap::new();
         // The store lists the newest first; the oldest has waited longest.

@@ -133,4 +133,33 @@ impl RemediationService for Service {
         let next_page_token = next.map(|next| next.to_string()).unwrap_or_default();
         Ok(Response::new(v1::ListAuditRecordsResponse { records, next_page_token }))
     }
+
+    async fn get_kill_switch(
+        &self,
+        _request: Request<v1::GetKillSwitchRequest>,
+    ) -> Result<Response<v1::KillSwitch>, Status> {
+        self.switch_now().await.map(Response::new)
+    }
+
+    async fn set_kill_switch(
+        &self,
+        request: Request<v1::SetKillSwitchRequest>,
+    ) -> Result<Response<v1::KillSwitch>, Status> {
+        self.move_switch(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn create_freeze(&self, request: Request<v1::CreateFreezeRequest>) -> Result<Response<v1::Freeze>, Status> {
+        self.order_freeze(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_freezes(
+        &self,
+        request: Request<v1::ListFreezesRequest>,
+    ) -> Result<Response<v1::ListFreezesResponse>, Status> {
+        self.some_freezes(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn end_freeze(&self, request: Request<v1::EndFreezeRequest>) -> Result<Response<v1::Freeze>, Status> {
+        self.lift_freeze(request.into_inner()).await.map(Response::new)
+    }
 }

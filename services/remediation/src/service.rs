@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
 use crate::audit::Audit;
+use crate::hold::HoldBook;
 use crate::kept::Kept;
 use crate::memory::Memory;
 use crate::target::Targets;
@@ -51,6 +52,7 @@ pub struct Service {
     pub(crate) actions: Records<Kept>,
     pub(crate) requests: Records<Answered>,
     pub(crate) audit: Audit,
+    pub(crate) holds: HoldBook,
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) telemetry: Arc<dyn TelemetryStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -82,7 +84,8 @@ impl Service {
         Self {
             actions: Records::new(Arc::clone(&documents), "actions"),
             requests: Records::new(Arc::clone(&documents), "action_requests"),
-            audit: Audit::new(documents),
+            audit: Audit::new(Arc::clone(&documents)),
+            holds: HoldBook::new(documents),
             leases: dependencies.leases,
             telemetry: dependencies.telemetry,
             clock: dependencies.clock,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use llm_sre_domain::remedy::{Action, ActionState, History, PastAction, Surroundings};
+use llm_sre_domain::remedy::{Action, ActionState, History, Holds, PastAction, Surroundings};
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::status;
 use llm_sre_ports::documents::Filter;
@@ -29,6 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What the domain's [`Surroundings`] borrow.
 pub(crate) struct Known {
     pub(crate) history: History,
+    pub(crate) holds: Holds,
     pub(crate) seen: BTreeSet<ServiceId>,
     pub(crate) now: Timestamp,
 }
@@ -37,7 +38,8 @@ impl Service {
     /// Everything that limits look at, for an incident.
     pub(crate) async fn known(&self, incident: Uuid) -> Result<Known, Status> {
         let now = self.clock.now();
-        Ok(Known { history: self.history(incident, now).await?, seen: self.seen(now).await?, now })
+        let (history, seen) = (self.history(incident, now).await?, self.seen(now).await?);
+        Ok(Known { history, holds: self.holds().await?, seen, now })
     }
 
     /// The same for an action about to start. Actions that may start too but were planned later do not count: they
@@ -62,6 +64,7 @@ impl Service {
         Surroundings {
             catalogue: &self.catalogue,
             policy: &self.policy,
+            holds: &known.holds,
             history: &known.history,
             seen: &known.seen,
             now: known.now,

@@ -24,6 +24,20 @@ impl FromStr for AuditHash {
     }
 }
 
+/// What a step is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditSubject {
+    /// An action for an incident.
+    Action {
+        /// The incident.
+        incident: IncidentId,
+        /// The action.
+        action: ActionId,
+    },
+    /// A hold, by its resource name: the kill switch, or a freeze.
+    Hold(String),
+}
+
 /// One step, before it has its place in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
@@ -31,10 +45,8 @@ pub struct AuditEntry {
     pub time: Timestamp,
     /// Who did it.
     pub actor: Actor,
-    /// The incident that it is about.
-    pub incident: IncidentId,
-    /// The action that it is about.
-    pub action: ActionId,
+    /// What it is about.
+    pub subject: AuditSubject,
     /// What was done, such as `approved` or `execute`.
     pub step: String,
     /// The facts of the step, in one line.
@@ -90,13 +102,22 @@ impl AuditRecord {
 }
 
 fn hash(sequence: u64, entry: &AuditEntry, previous: AuditHash) -> AuditHash {
-    let AuditEntry { time, actor, incident, action, step, detail } = entry;
+    let AuditEntry { time, actor, subject, step, detail } = entry;
     let mut writer = Writer::new("llm-sre audit 1");
     writer.number(sequence);
     writer.bytes(&time.as_nanos().to_be_bytes());
     writer.shown(actor);
-    writer.shown(incident);
-    writer.shown(action);
+    match subject {
+        AuditSubject::Action { incident, action } => {
+            writer.shown(incident);
+            writer.shown(action);
+        }
+        // No incident has that id.
+        AuditSubject::Hold(name) => {
+            writer.text("hold");
+            writer.text(name);
+        }
+    }
     writer.text(step);
     writer.text(detail);
     writer.bytes(&previous.0);

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, Parameters, Policy, Proposed};
+use super::{
+    Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, Holds, Parameters, Policy, Proposed,
+};
 use super::{Autonomy, Reversibility};
 use crate::incident::{ActionId, Fingerprint, IncidentId};
 use crate::{ServiceId, Timestamp};
@@ -127,12 +129,19 @@ pub enum BlockReason {
     AttemptsExhausted,
     /// The same action on the same target was used for another incident a short while ago.
     Cooldown,
+    /// A person ordered that nothing is done.
+    KillSwitch,
+    /// A person ordered that nothing is done to the target for some time.
+    Freeze,
 }
 
 impl BlockReason {
-    /// Whether time alone lifts it, so that trying again later is worth more than calling people now.
+    /// Whether it is lifted without anything about the plan or the target changing, so that trying again later is worth more than calling people now.
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::RateLimit | Self::TargetBusy | Self::FleetLimit | Self::Cooldown)
+        matches!(
+            self,
+            Self::RateLimit | Self::TargetBusy | Self::FleetLimit | Self::Cooldown | Self::KillSwitch | Self::Freeze
+        )
     }
 }
 
@@ -149,6 +158,8 @@ pub struct Surroundings<'a> {
     pub catalogue: &'a Catalogue,
     /// What people allow.
     pub policy: &'a Policy,
+    /// What people ordered to be left alone.
+    pub holds: &'a Holds,
     /// What was done before.
     pub history: &'a History,
     /// The services seen in telemetry within its retention.
@@ -200,7 +211,7 @@ pub(super) fn policy_blocks(
     but: Option<ActionId>,
     around: Surroundings<'_>,
 ) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let mut blocks = around.holds.blocks(&spec.target, around.now);
     if !around.policy.is_enrolled(&spec.target) {
         blocks.push(Block::new(BlockReason::NotEnrolled, format!("{} is not enrolled", spec.target)));
     }

@@ -72,6 +72,7 @@ struct World {
     hypotheses: Vec<Hypothesis>,
     catalogue: Catalogue,
     policy: Policy,
+    holds: Holds,
     history: History,
     seen: BTreeSet<ServiceId>,
     /// What every target says when asked.
@@ -91,6 +92,7 @@ impl World {
             ],
             catalogue: Catalogue::default(),
             policy: Policy { autonomy: Autonomy::Auto, enrolled: everything, ..Policy::default() },
+            holds: Holds::default(),
             history: History::default(),
             seen: BTreeSet::from([service()]),
             answer: ready(),
@@ -102,6 +104,7 @@ impl World {
         Surroundings {
             catalogue: &self.catalogue,
             policy: &self.policy,
+            holds: &self.holds,
             history: &self.history,
             seen: &self.seen,
             now: self.now,

@@ -170,3 +170,26 @@ fn a_log_in_a_file_is_plain() {
     assert!(!node.err().is_empty(), "nothing was logged");
     assert!(!node.err().contains('\u{1b}'), "colours in a file: {}", node.err());
 }
+
+#[test]
+fn repairs_are_stopped_and_let_go_on() {
+    let (_demo, person) = demo();
+    assert!(person.reads(&["kill-switch", "show"]).contains("released"));
+    let engage = ["kill-switch", "engage", "--note", "migration"];
+    person.reads(&[&engage[..], &["--validate-only"]].concat());
+    assert!(person.reads(&["kill-switch", "show"]).contains("released"), "--validate-only changed something");
+    assert!(person.reads(&engage).contains("unauthenticated:local: migration"));
+    assert_eq!(person.parses(&["kill-switch", "show"])[0]["engaged"], true);
+    assert!(person.reads(&["kill-switch", "release"]).contains("released"));
+
+    person.is_told(&["freeze", "add", "cart", "--for", "2h"], &["services[0]", "environment"]);
+    let add = ["freeze", "add", "shop/cart@demo", "*@staging", "--for", "2h", "--note", "audit", "--request-id", "f1"];
+    let frozen = person.parses(&add);
+    assert_eq!(person.parses(&add)[0]["name"], frozen[0]["name"]);
+    let name = frozen[0]["name"].as_str().unwrap();
+    let listed = person.reads(&["freeze", "list"]);
+    assert!(listed.contains(name) && listed.contains("shop/cart@demo, *@staging"), "{listed}");
+    person.reads(&["freeze", "end", name.trim_start_matches("freezes/")]);
+    assert!(!person.reads(&["freeze", "list"]).contains(name));
+    assert!(person.reads(&["freeze", "list", "--ended"]).contains(name));
+}

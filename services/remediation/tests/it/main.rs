@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A helper that fails fails its test.
 
 mod calls;
+mod holds;
 mod peers;
 mod store;
 mod verifying;
@@ -105,6 +106,7 @@ impl World {
                 recovered,
                 sight: Arc::default(),
                 refuses_offers: Arc::default(),
+                kills_at_start: Arc::default(),
             },
             clock,
             shop: Shop::default(),

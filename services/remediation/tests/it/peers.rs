@@ -12,6 +12,9 @@ use llm_sre_proto::action::v1 as action;
 use llm_sre_proto::convert::common::to_proto_time;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
 use llm_sre_proto::incident::v1 as incident;
+use llm_sre_proto::remediation::v1 as remediation;
+use llm_sre_proto::remediation::v1::remediation_service_server::RemediationService;
+use llm_sre_remediation::Service;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
@@ -29,6 +32,8 @@ pub(crate) struct Owner {
     pub(crate) recovered: Arc<Mutex<bool>>,
     pub(crate) sight: Arc<Mutex<Sight>>,
     pub(crate) refuses_offers: Arc<Mutex<bool>>,
+    /// Through which service the kill switch is engaged when an action starts.
+    pub(crate) kills_at_start: Arc<Mutex<Option<Service>>>,
 }
 
 /// What the owner's detection sees.
@@ -62,6 +67,11 @@ impl incident::incident_service_server::IncidentService for Owner {
         let event = Event::try_from(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         if *self.refuses_offers.lock().unwrap() && matches!(event.kind, EventKind::ActionProposed { .. }) {
             return Err(status::failed_precondition("ILLEGAL_TRANSITION", "nobody waits for an action"));
+        }
+        let service = self.kills_at_start.lock().unwrap().clone();
+        if let (Some(service), EventKind::ActionStarted { .. }) = (service, &event.kind) {
+            let request = remediation::SetKillSwitchRequest { engaged: true, ..Default::default() };
+            service.set_kill_switch(Request::new(request)).await?;
         }
         let mut incident = self.incident.lock().unwrap();
         let applied = incident.apply(event, &Rules::default(), self.clock.now());

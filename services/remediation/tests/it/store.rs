@@ -16,9 +16,20 @@ use llm_sre_ports::telemetry::{self, *};
 pub(crate) struct Store {
     documents: Mutex<Vec<(String, Document)>>,
     written: Mutex<Vec<(String, String)>>,
+    hidden: Mutex<Option<&'static str>>,
 }
 
 impl Store {
+    /// From now on this collection, or none, cannot be read.
+    pub(crate) fn hide(&self, collection: Option<&'static str>) {
+        *self.hidden.lock().unwrap() = collection;
+    }
+
+    fn check(&self, collection: &str) -> Result<(), documents::Error> {
+        let is_hidden = *self.hidden.lock().unwrap() == Some(collection);
+        if is_hidden { Err(documents::Error::Unavailable("it does not answer".to_owned())) } else { Ok(()) }
+    }
+
     /// The bodies that were written to a collection, oldest first.
     pub(crate) fn written(&self, collection: &str) -> Vec<String> {
         let written = self.written.lock().unwrap();
@@ -29,6 +40,7 @@ impl Store {
 #[async_trait]
 impl Documents for Store {
     async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, documents::Error> {
+        self.check(collection)?;
         let all = self.documents.lock().unwrap();
         Ok(all.iter().find(|(of, document)| of == collection && document.id == id).map(|(_, found)| found.clone()))
     }
@@ -61,6 +73,7 @@ impl Documents for Store {
         cursor: Option<String>,
         limit: usize,
     ) -> Result<Page, documents::Error> {
+        self.check(collection)?;
         let matches = |document: &Document| {
             filter
                 .attributes

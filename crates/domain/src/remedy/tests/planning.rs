@@ -56,14 +56,19 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_record_is_found(steps in prop::collection::vec("[a-z]{0,6}", 1..8), at: prop::sample::Index, how in 0..6) {
+    fn a_changed_record_is_found(
+        steps in prop::collection::vec(("[a-z]{0,6}", any::<bool>()), 1..8),
+        at: prop::sample::Index,
+        how in 0..7,
+    ) {
         let mut records: Vec<AuditRecord> = Vec::new();
-        for step in steps {
+        for (step, is_hold) in steps {
+            let (incident, hold) = (incident().id, AuditSubject::Hold("killSwitch".to_owned()));
+            let action = AuditSubject::Action { incident, action: ActionId::of(incident, 0) };
             let entry = AuditEntry {
                 time: now(),
                 actor: person(),
-                incident: incident().id,
-                action: ActionId::of(incident().id, 0),
+                subject: if is_hold { hold } else { action },
                 step,
                 detail: String::new(),
             };
@@ -77,7 +82,8 @@ proptest! {
             1 => records[index].entry.step.push('x'),
             2 => records[index].entry.actor = Actor::product(),
             3 => records[index].entry.time = now() + Duration::from_nanos(1),
-            4 if index + 1 < records.len() => { records.remove(index); }
+            4 => records[index].entry.subject = AuditSubject::Hold("freezes/x".to_owned()),
+            5 if index + 1 < records.len() => { records.remove(index); }
             // Writing a record anew breaks the link to the one after it; for the newest only the noted head tells.
             _ => {
                 let before = index.checked_sub(1).map(|before| records[before].clone());

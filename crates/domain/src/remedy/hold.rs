@@ -1,0 +1,89 @@
+//! What people order while it lasts: that nothing is done at all, or nothing to some services for some time.
+//!
+//! Holds are no part of the policy, and so of no digest: an approval outlives them.
+
+use super::{Block, BlockReason, ServicePattern};
+use crate::{ServiceId, Timestamp};
+
+/// A time in which no target of some services is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// Which services.
+    pub services: Vec<ServicePattern>,
+    /// From this time on.
+    pub start: Timestamp,
+    /// Until just before this time.
+    pub end: Timestamp,
+    /// What the person who ordered it wrote.
+    pub note: String,
+}
+
+impl Freeze {
+    fn covers(&self, service: &ServiceId, now: Timestamp) -> bool {
+        self.start <= now && now < self.end && self.services.iter().any(|pattern| pattern.matches(service))
+    }
+}
+
+/// Everything that is on hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Why nothing may be done at all; `None` while the kill switch is released.
+    pub kill_switch: Option<String>,
+    /// Freezes that are not over, in any order.
+    pub freezes: Vec<Freeze>,
+}
+
+impl Holds {
+    /// The holds that forbid to call the target of a service now; empty where none does.
+    pub fn blocks(&self, service: &ServiceId, now: Timestamp) -> Vec<Block> {
+        let block = |reason, fact: String, note: &str| {
+            let detail = if note.is_empty() { fact } else { format!("{fact}: {note}") };
+            Block { reason, detail }
+        };
+        let killed = self.kill_switch.iter();
+        let killed = killed.map(|note| block(BlockReason::KillSwitch, "the kill switch is engaged".to_owned(), note));
+        let freezes = self.freezes.iter().filter(|freeze| freeze.covers(service, now));
+        let frozen = freezes.map(|freeze| {
+            block(BlockReason::Freeze, format!("{service} is frozen until {}", freeze.end), &freeze.note)
+        });
+        killed.chain(frozen).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(second)
+    }
+
+    proptest! {
+        #[test]
+        fn a_freeze_holds_its_services_from_its_start_until_its_end(
+            start in 0_i64..100,
+            length in 0_i64..100,
+            now in 0_i64..250,
+            is_meant in any::<bool>(),
+        ) {
+            let pattern = ServicePattern::parse("shop/c*@production").unwrap();
+            let freeze =
+                Freeze { services: vec![pattern], start: at(start), end: at(start + length), note: String::new() };
+            let holds = Holds { kill_switch: None, freezes: vec![freeze] };
+            let service = ServiceId::new("shop", if is_meant { "cart" } else { "web" }, "production");
+            let is_held = is_meant && (start..start + length).contains(&now);
+            prop_assert_eq!(!holds.blocks(&service, at(now)).is_empty(), is_held);
+        }
+
+        #[test]
+        fn the_kill_switch_holds_everything(name in "[a-z]{1,8}", now in 0_i64..250) {
+            let holds = Holds { kill_switch: Some("migration".to_owned()), freezes: Vec::new() };
+            let blocks = holds.blocks(&ServiceId::named(&name), at(now));
+            prop_assert_eq!(blocks.len(), 1);
+            prop_assert_eq!(blocks[0].reason, BlockReason::KillSwitch);
+            prop_assert!(blocks[0].detail.contains("migration"));
+        }
+    }
+}

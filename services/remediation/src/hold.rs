@@ -1,0 +1,179 @@
+//! The kill switch and freezes: kept where every process finds them before each call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_domain::remedy::{Freeze, Holds, ServicePattern};
+use llm_sre_domain::{ServiceId, Timestamp};
+use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
+use llm_sre_mesh::status;
+use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_proto::convert::common::from_proto_time;
+use llm_sre_proto::remediation::v1;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tonic::Status;
+
+use crate::Service;
+use crate::audit::Audit;
+use crate::decide::PERSON;
+use crate::kept::Step;
+
+/// The kill switch's name, and its id in the store.
+pub(crate) const KILL_SWITCH: &str = "killSwitch";
+/// What the names of freezes begin with.
+pub(crate) const FREEZES: &str = "freezes/";
+/// Freezes a page.
+const PAGE: usize = 200;
+/// Pages of freezes that are not over: more of them than may be ordered is an error, since none may be overlooked.
+const PAGES_MAX: usize = 5;
+/// How often it is looked for what holds still owe, by the product's clock.
+const TEND_EVERY: Duration = Duration::from_secs(30);
+
+/// A hold, and what is still to be told about it: one document, so that a kill in between loses neither.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Hold<M> {
+    /// As the contract shows it, without its etag.
+    #[serde(flatten)]
+    pub(crate) order: M,
+    /// Steps that are not in the audit record yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unaudited: Vec<Step>,
+    /// How many steps were noted.
+    #[serde(default)]
+    steps: u64,
+}
+
+impl<M> Hold<M> {
+    pub(crate) fn new(order: M) -> Self {
+        Self { order, unaudited: Vec::new(), steps: 0 }
+    }
+
+    /// Owes the audit record a step.
+    pub(crate) fn owe(&mut self, name: &str, step: &str, detail: String, now: Timestamp) {
+        self.steps += 1;
+        self.unaudited.push(Step {
+            key: format!("{name}/{}", self.steps),
+            time_unix_nano: now.as_nanos(),
+            actor: PERSON.to_owned(),
+            step: step.to_owned(),
+            detail,
+        });
+    }
+
+    pub(crate) fn attributes(&self, is_open: bool) -> Attributes {
+        let yes = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
+        [("open".to_owned(), yes(is_open)), ("owes".to_owned(), yes(!self.unaudited.is_empty()))].into()
+    }
+}
+
+/// Where holds are kept.
+#[derive(Clone)]
+pub(crate) struct HoldBook {
+    pub(crate) kill_switch: Records<Hold<v1::KillSwitch>>,
+    pub(crate) freezes: Records<Hold<v1::Freeze>>,
+}
+
+impl HoldBook {
+    pub(crate) fn new(documents: Arc<dyn Documents>) -> Self {
+        let freezes = Records::new(Arc::clone(&documents), "freezes");
+        Self { kill_switch: Records::new(documents, "kill_switch"), freezes }
+    }
+
+    /// Freezes that may not be over.
+    pub(crate) async fn open(&self) -> Result<Vec<Stored<Hold<v1::Freeze>>>, Status> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let (page, next) = self.freezes.list(Filter::default().with("open", "yes"), cursor, PAGE).await?;
+            found.extend(page);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(status::internal(format!("more than {} freezes are open", found.len())))
+    }
+
+    /// Everything that is on hold. What cannot be read is an error: nothing is done then.
+    async fn holds(&self) -> Result<Holds, Status> {
+        let switch = self.kill_switch.get(KILL_SWITCH).await?.map(|stored| stored.message.order);
+        let freezes = self.open().await?;
+        let freezes = freezes.iter().map(|stored| freeze(&stored.message.order)).collect::<Result<_, _>>()?;
+        Ok(Holds { kill_switch: switch.filter(|switch| switch.engaged).map(|switch| switch.note), freezes })
+    }
+}
+
+/// A freeze as the domain reads it.
+fn freeze(order: &v1::Freeze) -> Result<Freeze, Status> {
+    let unreadable = |why: &dyn std::fmt::Display| status::internal(format!("{} cannot be read: {why}", order.name));
+    let services = order.services.iter().map(|text| ServicePattern::parse(text)).collect::<Result<_, _>>();
+    let (Some(start), Some(end)) = (&order.start_time, &order.end_time) else {
+        return Err(unreadable(&"it does not say from when until when"));
+    };
+    Ok(Freeze {
+        services: services.map_err(|error| unreadable(&error))?,
+        start: from_proto_time(start),
+        end: from_proto_time(end),
+        note: order.note.clone(),
+    })
+}
+
+/// Tells the audit record what a hold owes.
+pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
+    records: &Records<Hold<M>>,
+    audit: &Audit,
+    name: &str,
+    stored: Stored<Hold<M>>,
+    is_open: bool,
+) -> Result<Stored<Hold<M>>, Status> {
+    if stored.message.unaudited.is_empty() {
+        return Ok(stored);
+    }
+    let mut hold = stored.message.clone();
+    for step in std::mem::take(&mut hold.unaudited) {
+        audit.append(name, &step).await?;
+    }
+    match records.replace(&stored, &hold, hold.attributes(is_open)).await? {
+        Write::Done(stored) => Ok(stored),
+        // Whoever wrote it took over what it owes.
+        Write::Conflict => Ok(stored),
+    }
+}
+
+impl Service {
+    /// Everything that is on hold.
+    pub(crate) async fn holds(&self) -> Result<Holds, Status> {
+        self.holds.holds().await
+    }
+
+    /// Whether people ordered that the target of a service is not called now.
+    pub(crate) async fn is_held(&self, service: &ServiceId) -> Result<bool, Status> {
+        Ok(!self.holds().await?.blocks(service, self.clock.now()).is_empty())
+    }
+
+    /// Tells what holds owe that was not told when they were ordered, and closes freezes that are over.
+    pub(crate) async fn tend_holds(&self) -> Result<(), Status> {
+        let now = self.clock.now();
+        if !self.memory.is_due("holds", now, TEND_EVERY) {
+            return Ok(());
+        }
+        if let Some(stored) = self.holds.kill_switch.get(KILL_SWITCH).await? {
+            settle(&self.holds.kill_switch, &self.audit, KILL_SWITCH, stored, true).await?;
+        }
+        for stored in self.holds.open().await? {
+            let name = stored.message.order.name.clone();
+            let is_over = is_over(&stored.message.order, now);
+            let stored = settle(&self.holds.freezes, &self.audit, &name, stored, !is_over).await?;
+            if is_over {
+                let hold = stored.message.clone();
+                // Who wrote it meanwhile will find it over, too.
+                self.holds.freezes.replace(&stored, &hold, hold.attributes(false)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn is_over(order: &v1::Freeze, now: Timestamp) -> bool {
+    order.end_time.as_ref().is_some_and(|end| from_proto_time(end) <= now)
+}

@@ -1,0 +1,210 @@
+//! What people order about holds: the kill switch moved, freezes ordered and ended.
+
+use std::time::Duration;
+
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::remedy::ServicePattern;
+use llm_sre_mesh::records::{Stored, Write};
+use llm_sre_mesh::{names, page, status};
+use llm_sre_ports::documents::Filter;
+use llm_sre_proto::convert::common::{from_proto_duration, from_proto_time, to_proto_time};
+use llm_sre_proto::remediation::v1;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::Service;
+use crate::decide::{PERSON, check_note};
+use crate::hold::{FREEZES, Hold, KILL_SWITCH, is_over, settle};
+
+/// Namespace of the ids of freezes that a request named.
+const REQUESTS: Uuid = Uuid::from_u128(0x6c6c_6d73_7265_4d0f_9f72_6565_7a65_7331);
+/// Freezes that are not over: each is read before each call.
+const OPEN_MAX: usize = 200;
+/// Patterns of one freeze.
+const SERVICES_MAX: usize = 100;
+/// The longest pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 300;
+/// The longest freeze. Who wants no repairs for longer changes the policy.
+const FREEZE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
+/// How often a write is tried again because somebody else wrote first.
+const ATTEMPTS_MAX: usize = 16;
+
+impl Service {
+    /// The kill switch as it is.
+    pub(crate) async fn switch_now(&self) -> Result<v1::KillSwitch, Status> {
+        let stored = self.holds.kill_switch.get(KILL_SWITCH).await?;
+        Ok(stored.map(|stored| switch(&stored)).unwrap_or_default())
+    }
+
+    /// Moves the kill switch. Where it stands as asked already, nothing changes.
+    pub(crate) async fn move_switch(&self, request: v1::SetKillSwitchRequest) -> Result<v1::KillSwitch, Status> {
+        let v1::SetKillSwitchRequest { engaged, note, etag, validate_only } = request;
+        check_note(&note)?;
+        let records = &self.holds.kill_switch;
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = records.get(KILL_SWITCH).await?;
+            let seen = stored.as_ref().map(Stored::etag).unwrap_or_default();
+            if !etag.is_empty() && etag != seen {
+                return Err(status::etag_mismatch(KILL_SWITCH));
+            }
+            let mut hold = stored.as_ref().map(|stored| stored.message.clone()).unwrap_or_default();
+            if hold.order.engaged == engaged && hold.order.note == note {
+                let Some(stored) = stored else { return Ok(v1::KillSwitch::default()) };
+                let stored = settle(records, &self.audit, KILL_SWITCH, stored, true).await?;
+                return Ok(switch(&stored));
+            }
+            let now = self.clock.now();
+            let update_time = Some(to_proto_time(now));
+            hold.order =
+                v1::KillSwitch { engaged, note: note.clone(), actor: PERSON.to_owned(), update_time, etag: seen };
+            if validate_only {
+                return Ok(hold.order);
+            }
+            hold.order.etag.clear();
+            hold.owe(KILL_SWITCH, if engaged { "engaged" } else { "released" }, note.clone(), now);
+            let written = match &stored {
+                Some(stored) => records.replace(stored, &hold, hold.attributes(true)).await?,
+                None => records.create(KILL_SWITCH, &hold, hold.attributes(true)).await?,
+            };
+            if let Write::Done(stored) = written {
+                tracing::warn!(engaged, note, "the kill switch was moved");
+                self.changed.notify_one();
+                let stored = settle(records, &self.audit, KILL_SWITCH, stored, true).await?;
+                return Ok(switch(&stored));
+            }
+        }
+        Err(status::etag_mismatch(KILL_SWITCH))
+    }
+
+    /// Orders a freeze. The same request twice is one freeze.
+    pub(crate) async fn order_freeze(&self, request: v1::CreateFreezeRequest) -> Result<v1::Freeze, Status> {
+        names::check_request_id(&request.request_id)?;
+        let (now, records) = (self.clock.now(), &self.holds.freezes);
+        let id = match request.request_id.as_str() {
+            "" => Uuid::now_v7(),
+            request_id => Uuid::new_v5(&REQUESTS, request_id.as_bytes()),
+        };
+        let (id, name) = (id.to_string(), format!("{FREEZES}{id}"));
+        if let Some(before) = records.get(&id).await? {
+            let order = &before.message.order;
+            if order.services != request.services || order.note != request.note {
+                return Err(status::invalid_argument("request_id", "was used to order another freeze"));
+            }
+            let is_open = !is_over(order, now);
+            return settle(records, &self.audit, &name, before, is_open).await.map(|stored| shown(&stored));
+        }
+        let order = v1::Freeze { name: name.clone(), ..ordered(&request, now)? };
+        if self.holds.open().await?.len() >= OPEN_MAX {
+            let message = format!("{OPEN_MAX} freezes are not over; end some of them, or freeze with wider patterns");
+            return Err(status::failed_precondition("TOO_MANY_FREEZES", message));
+        }
+        if request.validate_only {
+            return Ok(order);
+        }
+        let mut hold = Hold::new(order);
+        hold.owe(&name, "frozen", detail(&hold.order), now);
+        match records.create(&id, &hold, hold.attributes(true)).await? {
+            Write::Done(stored) => settle(records, &self.audit, &name, stored, true).await.map(|stored| shown(&stored)),
+            // The same request, a moment before.
+            Write::Conflict => Err(status::etag_mismatch(&name)),
+        }
+    }
+
+    /// A page of freezes.
+    pub(crate) async fn some_freezes(
+        &self,
+        request: v1::ListFreezesRequest,
+    ) -> Result<v1::ListFreezesResponse, Status> {
+        let size = page::size(request.page_size, 50, 200)?;
+        let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
+        let filter = if request.show_ended { Filter::default() } else { Filter::default().with("open", "yes") };
+        let (found, next) = self.holds.freezes.list(filter, cursor, size).await?;
+        let now = self.clock.now();
+        let is_wanted = |freeze: &v1::Freeze| request.show_ended || !is_over(freeze, now);
+        let freezes = found.iter().map(shown).filter(is_wanted).collect();
+        Ok(v1::ListFreezesResponse { freezes, next_page_token: next.unwrap_or_default() })
+    }
+
+    /// Ends a freeze now. One that is over stays as it is.
+    pub(crate) async fn lift_freeze(&self, request: v1::EndFreezeRequest) -> Result<v1::Freeze, Status> {
+        let v1::EndFreezeRequest { name, note, validate_only } = request;
+        check_note(&note)?;
+        let id = name.strip_prefix(FREEZES).and_then(|id| Uuid::try_parse(id).ok());
+        let id = id.ok_or_else(|| {
+            status::invalid_argument("name", format!("'{name}' does not have the form {FREEZES}{{uuid}}"))
+        })?;
+        let records = &self.holds.freezes;
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = records.get(&id.to_string()).await?.ok_or_else(|| status::not_found(&name))?;
+            let now = self.clock.now();
+            if is_over(&stored.message.order, now) {
+                return settle(records, &self.audit, &name, stored, false).await.map(|stored| shown(&stored));
+            }
+            let mut hold = stored.message.clone();
+            hold.order.end_time = Some(to_proto_time(now));
+            if validate_only {
+                return Ok(v1::Freeze { etag: stored.etag(), ..hold.order });
+            }
+            hold.owe(&name, "ended", note.clone(), now);
+            if let Write::Done(stored) = records.replace(&stored, &hold, hold.attributes(false)).await? {
+                self.changed.notify_one();
+                return settle(records, &self.audit, &name, stored, false).await.map(|stored| shown(&stored));
+            }
+        }
+        Err(status::etag_mismatch(&name))
+    }
+}
+
+/// The freeze that a request orders, but for its name.
+fn ordered(request: &v1::CreateFreezeRequest, now: Timestamp) -> Result<v1::Freeze, Status> {
+    check_note(&request.note)?;
+    if !(1..=SERVICES_MAX).contains(&request.services.len()) {
+        return Err(status::invalid_argument("services", format!("are from 1 to {SERVICES_MAX} patterns")));
+    }
+    for (index, text) in request.services.iter().enumerate() {
+        let field = format!("services[{index}]");
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(status::invalid_argument(&field, format!("is at most {PATTERN_BYTES_MAX} bytes")));
+        }
+        ServicePattern::parse(text).map_err(|error| status::invalid_argument(&field, error.to_string()))?;
+    }
+    let start = request.start_time.as_ref().map_or(now, from_proto_time);
+    let (field, end) = match (&request.end_time, &request.duration) {
+        (Some(end), None) => ("end_time", from_proto_time(end)),
+        (None, Some(duration)) => ("duration", start + from_proto_duration(Some(duration))),
+        (None, None) => return Err(status::invalid_argument("end_time", "is required, or `duration`")),
+        (Some(_), Some(_)) => return Err(status::invalid_argument("duration", "does not stand beside `end_time`")),
+    };
+    if end <= now || end <= start {
+        return Err(status::invalid_argument(field, "does not end after the start and the present"));
+    }
+    if end.since(start) > FREEZE_MAX {
+        let days = FREEZE_MAX.as_secs() / 86_400;
+        return Err(status::invalid_argument(field, format!("ends more than {days} days after the start")));
+    }
+    Ok(v1::Freeze {
+        services: request.services.clone(),
+        start_time: Some(to_proto_time(start)),
+        end_time: Some(to_proto_time(end)),
+        note: request.note.clone(),
+        actor: PERSON.to_owned(),
+        create_time: Some(to_proto_time(now)),
+        ..v1::Freeze::default()
+    })
+}
+
+/// A freeze in one line of the audit record.
+fn detail(order: &v1::Freeze) -> String {
+    let start = order.start_time.as_ref().map(from_proto_time).unwrap_or_default();
+    let end = order.end_time.as_ref().map(from_proto_time).unwrap_or_default();
+    let fact = format!("{} from {start} until {end}", order.services.join(", "));
+    if order.note.is_empty() { fact } else { format!("{fact}: {}", order.note) }
+}
+
+fn switch(stored: &Stored<Hold<v1::KillSwitch>>) -> v1::KillSwitch {
+    v1::KillSwitch { etag: stored.etag(), ..stored.message.order.clone() }
+}
+
+fn shown(stored: &Stored<Hold<v1::Freeze>>) -> v1::Freeze {
+    v1::Freeze { etag: stored.etag(), ..stored.message.order.clone() }
+}
