@@ -144,11 +144,15 @@ fn entry(about: &str, step: &Step) -> Result<AuditEntry, Status> {
 }
 
 fn subject(about: &str) -> Result<AuditSubject, ConvertError> {
-    if about == KILL_SWITCH || about.starts_with(FREEZES) {
+    if is_hold(about) {
         return Ok(AuditSubject::Hold(about.to_owned()));
     }
     let action = action_id("action", about)?.ok_or(ConvertError::Missing("action"))?;
     Ok(AuditSubject::Action { incident: incident_of("action", about)?, action })
+}
+
+fn is_hold(about: &str) -> bool {
+    about == KILL_SWITCH || about.starts_with(FREEZES)
 }
 
 fn to_wire(record: &AuditRecord) -> v1::AuditRecord {
@@ -178,6 +182,12 @@ pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
     let wrong =
         |error: &dyn std::fmt::Display| status::internal(format!("stored audit record {}: {error}", record.sequence));
     let time = required_time("time", record.time.as_ref()).map_err(|error| wrong(&error))?;
+    // The hash is over one of them: with the other beside it, or in its place, the record would say what was not written.
+    let about = match (record.action.as_str(), record.hold.as_str()) {
+        (action, "") if !is_hold(action) => action,
+        ("", hold) if is_hold(hold) => hold,
+        _ => return Err(wrong(&"it is about neither an action nor a hold, or about both")),
+    };
     let step = Step {
         key: String::new(),
         time_unix_nano: time.as_nanos(),
@@ -187,7 +197,7 @@ pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
     };
     Ok(AuditRecord {
         sequence: record.sequence,
-        entry: entry(if record.hold.is_empty() { &record.action } else { &record.hold }, &step)?,
+        entry: entry(about, &step)?,
         previous: record.previous_hash.parse().map_err(|error| wrong(&error))?,
         hash: record.hash.parse().map_err(|error| wrong(&error))?,
     })

@@ -29,6 +29,8 @@ const PAGE: usize = 200;
 const PAGES_MAX: usize = 5;
 /// How often it is looked for what holds still owe, by the product's clock.
 const TEND_EVERY: Duration = Duration::from_secs(30);
+/// So long after its end a freeze is closed: long enough that no clock of another process is still before its end.
+const CLOSE_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 /// A hold, and what is still to be told about it: one document, so that a kill in between loses neither.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,11 +44,17 @@ pub(crate) struct Hold<M> {
     /// How many steps were noted.
     #[serde(default)]
     steps: u64,
+    /// What the request that ordered it asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<v1::CreateFreezeRequest>,
+    /// Whether it holds no more, whatever a clock says.
+    #[serde(default)]
+    pub(crate) is_closed: bool,
 }
 
 impl<M> Hold<M> {
-    pub(crate) fn new(order: M) -> Self {
-        Self { order, unaudited: Vec::new(), steps: 0 }
+    pub(crate) fn new(order: M, asked: v1::CreateFreezeRequest) -> Self {
+        Self { order, unaudited: Vec::new(), steps: 0, asked: Some(asked), is_closed: false }
     }
 
     /// Owes the audit record a step.
@@ -61,9 +69,9 @@ impl<M> Hold<M> {
         });
     }
 
-    pub(crate) fn attributes(&self, is_open: bool) -> Attributes {
+    pub(crate) fn attributes(&self) -> Attributes {
         let yes = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
-        [("open".to_owned(), yes(is_open)), ("owes".to_owned(), yes(!self.unaudited.is_empty()))].into()
+        [("open".to_owned(), yes(!self.is_closed)), ("owes".to_owned(), yes(!self.unaudited.is_empty()))].into()
     }
 }
 
@@ -107,12 +115,10 @@ impl HoldBook {
 fn freeze(order: &v1::Freeze) -> Result<Freeze, Status> {
     let unreadable = |why: &dyn std::fmt::Display| status::internal(format!("{} cannot be read: {why}", order.name));
     let services = order.services.iter().map(|text| ServicePattern::parse(text)).collect::<Result<_, _>>();
-    let (Some(start), Some(end)) = (&order.start_time, &order.end_time) else {
-        return Err(unreadable(&"it does not say from when until when"));
-    };
+    let Some(end) = &order.end_time else { return Err(unreadable(&"it does not say until when")) };
     Ok(Freeze {
         services: services.map_err(|error| unreadable(&error))?,
-        start: from_proto_time(start),
+        start: order.start_time.as_ref().map(from_proto_time),
         end: from_proto_time(end),
         note: order.note.clone(),
     })
@@ -124,7 +130,6 @@ pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
     audit: &Audit,
     name: &str,
     stored: Stored<Hold<M>>,
-    is_open: bool,
 ) -> Result<Stored<Hold<M>>, Status> {
     if stored.message.unaudited.is_empty() {
         return Ok(stored);
@@ -133,7 +138,7 @@ pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
     for step in std::mem::take(&mut hold.unaudited) {
         audit.append(name, &step).await?;
     }
-    match records.replace(&stored, &hold, hold.attributes(is_open)).await? {
+    match records.replace(&stored, &hold, hold.attributes()).await? {
         Write::Done(stored) => Ok(stored),
         // Whoever wrote it took over what it owes.
         Write::Conflict => Ok(stored),
@@ -158,16 +163,21 @@ impl Service {
             return Ok(());
         }
         if let Some(stored) = self.holds.kill_switch.get(KILL_SWITCH).await? {
-            settle(&self.holds.kill_switch, &self.audit, KILL_SWITCH, stored, true).await?;
+            settle(&self.holds.kill_switch, &self.audit, KILL_SWITCH, stored).await?;
         }
-        for stored in self.holds.open().await? {
-            let name = stored.message.order.name.clone();
-            let is_over = is_over(&stored.message.order, now);
-            let stored = settle(&self.holds.freezes, &self.audit, &name, stored, !is_over).await?;
-            if is_over {
-                let hold = stored.message.clone();
-                // Who wrote it meanwhile will find it over, too.
-                self.holds.freezes.replace(&stored, &hold, hold.attributes(false)).await?;
+        let freezes = &self.holds.freezes;
+        for (attribute, is_owing) in [("owes", true), ("open", false)] {
+            let filter = Filter::default().with(attribute, "yes");
+            // The next page's turn comes when these are done with.
+            for stored in freezes.list_readable(filter, None, PAGE).await?.0 {
+                if is_owing {
+                    let name = stored.message.order.name.clone();
+                    settle(freezes, &self.audit, &name, stored).await?;
+                } else if is_over(&stored.message.order, now - CLOSE_AFTER) {
+                    let hold = Hold { is_closed: true, ..stored.message.clone() };
+                    // Who wrote it meanwhile leaves it for the next time.
+                    freezes.replace(&stored, &hold, hold.attributes()).await?;
+                }
             }
         }
         Ok(())

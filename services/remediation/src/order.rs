@@ -21,9 +21,9 @@ const REQUESTS: Uuid = Uuid::from_u128(0x6c6c_6d73_7265_4d0f_9f72_6565_7a65_7331
 /// Freezes that are not over: each is read before each call.
 const OPEN_MAX: usize = 200;
 /// Patterns of one freeze.
-const SERVICES_MAX: usize = 100;
+const SERVICES_MAX: usize = 50;
 /// The longest pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 300;
+const PATTERN_BYTES_MAX: usize = 200;
 /// The longest freeze. Who wants no repairs for longer changes the policy.
 const FREEZE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// How often a write is tried again because somebody else wrote first.
@@ -44,14 +44,14 @@ impl Service {
         for _ in 0..ATTEMPTS_MAX {
             let stored = records.get(KILL_SWITCH).await?;
             let seen = stored.as_ref().map(Stored::etag).unwrap_or_default();
-            if !etag.is_empty() && etag != seen {
-                return Err(status::etag_mismatch(KILL_SWITCH));
-            }
             let mut hold = stored.as_ref().map(|stored| stored.message.clone()).unwrap_or_default();
             if hold.order.engaged == engaged && hold.order.note == note {
                 let Some(stored) = stored else { return Ok(v1::KillSwitch::default()) };
-                let stored = settle(records, &self.audit, KILL_SWITCH, stored, true).await?;
+                let stored = settle(records, &self.audit, KILL_SWITCH, stored).await?;
                 return Ok(switch(&stored));
+            }
+            if !etag.is_empty() && etag != seen {
+                return Err(status::etag_mismatch(KILL_SWITCH));
             }
             let now = self.clock.now();
             let update_time = Some(to_proto_time(now));
@@ -63,13 +63,13 @@ impl Service {
             hold.order.etag.clear();
             hold.owe(KILL_SWITCH, if engaged { "engaged" } else { "released" }, note.clone(), now);
             let written = match &stored {
-                Some(stored) => records.replace(stored, &hold, hold.attributes(true)).await?,
-                None => records.create(KILL_SWITCH, &hold, hold.attributes(true)).await?,
+                Some(stored) => records.replace(stored, &hold, hold.attributes()).await?,
+                None => records.create(KILL_SWITCH, &hold, hold.attributes()).await?,
             };
             if let Write::Done(stored) = written {
                 tracing::warn!(engaged, note, "the kill switch was moved");
                 self.changed.notify_one();
-                let stored = settle(records, &self.audit, KILL_SWITCH, stored, true).await?;
+                let stored = settle(records, &self.audit, KILL_SWITCH, stored).await?;
                 return Ok(switch(&stored));
             }
         }
@@ -85,29 +85,30 @@ impl Service {
             request_id => Uuid::new_v5(&REQUESTS, request_id.as_bytes()),
         };
         let (id, name) = (id.to_string(), format!("{FREEZES}{id}"));
-        if let Some(before) = records.get(&id).await? {
-            let order = &before.message.order;
-            if order.services != request.services || order.note != request.note {
-                return Err(status::invalid_argument("request_id", "was used to order another freeze"));
+        let asked = v1::CreateFreezeRequest { validate_only: false, ..request.clone() };
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(before) = records.get(&id).await? {
+                if before.message.asked.as_ref() != Some(&asked) {
+                    return Err(status::invalid_argument("request_id", "was used to order another freeze"));
+                }
+                return settle(records, &self.audit, &name, before).await.map(|stored| shown(&stored));
             }
-            let is_open = !is_over(order, now);
-            return settle(records, &self.audit, &name, before, is_open).await.map(|stored| shown(&stored));
+            let order = v1::Freeze { name: name.clone(), ..ordered(&request, now)? };
+            if self.holds.open().await?.len() >= OPEN_MAX {
+                let message = format!("{OPEN_MAX} freezes stand; end some of them, or freeze with wider patterns");
+                return Err(status::failed_precondition("TOO_MANY_FREEZES", message));
+            }
+            if request.validate_only {
+                return Ok(order);
+            }
+            let mut hold = Hold::new(order, asked.clone());
+            hold.owe(&name, "frozen", detail(&hold.order), now);
+            // On a conflict the same request came a moment before.
+            if let Write::Done(stored) = records.create(&id, &hold, hold.attributes()).await? {
+                return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
+            }
         }
-        let order = v1::Freeze { name: name.clone(), ..ordered(&request, now)? };
-        if self.holds.open().await?.len() >= OPEN_MAX {
-            let message = format!("{OPEN_MAX} freezes are not over; end some of them, or freeze with wider patterns");
-            return Err(status::failed_precondition("TOO_MANY_FREEZES", message));
-        }
-        if request.validate_only {
-            return Ok(order);
-        }
-        let mut hold = Hold::new(order);
-        hold.owe(&name, "frozen", detail(&hold.order), now);
-        match records.create(&id, &hold, hold.attributes(true)).await? {
-            Write::Done(stored) => settle(records, &self.audit, &name, stored, true).await.map(|stored| shown(&stored)),
-            // The same request, a moment before.
-            Write::Conflict => Err(status::etag_mismatch(&name)),
-        }
+        Err(status::etag_mismatch(&name))
     }
 
     /// A page of freezes.
@@ -120,6 +121,7 @@ impl Service {
         let filter = if request.show_ended { Filter::default() } else { Filter::default().with("open", "yes") };
         let (found, next) = self.holds.freezes.list(filter, cursor, size).await?;
         let now = self.clock.now();
+        // Until it is closed, one that is over stands among those that are not.
         let is_wanted = |freeze: &v1::Freeze| request.show_ended || !is_over(freeze, now);
         let freezes = found.iter().map(shown).filter(is_wanted).collect();
         Ok(v1::ListFreezesResponse { freezes, next_page_token: next.unwrap_or_default() })
@@ -129,26 +131,27 @@ impl Service {
     pub(crate) async fn lift_freeze(&self, request: v1::EndFreezeRequest) -> Result<v1::Freeze, Status> {
         let v1::EndFreezeRequest { name, note, validate_only } = request;
         check_note(&note)?;
-        let id = name.strip_prefix(FREEZES).and_then(|id| Uuid::try_parse(id).ok());
-        let id = id.ok_or_else(|| {
+        let is_canonical = |id: &&str| Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == **id);
+        let id = name.strip_prefix(FREEZES).filter(is_canonical).ok_or_else(|| {
             status::invalid_argument("name", format!("'{name}' does not have the form {FREEZES}{{uuid}}"))
         })?;
         let records = &self.holds.freezes;
         for _ in 0..ATTEMPTS_MAX {
-            let stored = records.get(&id.to_string()).await?.ok_or_else(|| status::not_found(&name))?;
+            let stored = records.get(id).await?.ok_or_else(|| status::not_found(&name))?;
             let now = self.clock.now();
-            if is_over(&stored.message.order, now) {
-                return settle(records, &self.audit, &name, stored, false).await.map(|stored| shown(&stored));
+            if stored.message.is_closed || is_over(&stored.message.order, now) {
+                return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
             }
             let mut hold = stored.message.clone();
             hold.order.end_time = Some(to_proto_time(now));
             if validate_only {
                 return Ok(v1::Freeze { etag: stored.etag(), ..hold.order });
             }
+            hold.is_closed = true;
             hold.owe(&name, "ended", note.clone(), now);
-            if let Write::Done(stored) = records.replace(&stored, &hold, hold.attributes(false)).await? {
+            if let Write::Done(stored) = records.replace(&stored, &hold, hold.attributes()).await? {
                 self.changed.notify_one();
-                return settle(records, &self.audit, &name, stored, false).await.map(|stored| shown(&stored));
+                return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
             }
         }
         Err(status::etag_mismatch(&name))
@@ -168,23 +171,27 @@ fn ordered(request: &v1::CreateFreezeRequest, now: Timestamp) -> Result<v1::Free
         }
         ServicePattern::parse(text).map_err(|error| status::invalid_argument(&field, error.to_string()))?;
     }
-    let start = request.start_time.as_ref().map_or(now, from_proto_time);
+    let start = request.start_time.as_ref().map(from_proto_time);
+    let days = FREEZE_MAX.as_secs() / 86_400;
+    if start.is_some_and(|start| start > now + FREEZE_MAX) {
+        return Err(status::invalid_argument("start_time", format!("is more than {days} days from now")));
+    }
+    let begins = start.map_or(now, |start| start.max(now));
     let (field, end) = match (&request.end_time, &request.duration) {
         (Some(end), None) => ("end_time", from_proto_time(end)),
-        (None, Some(duration)) => ("duration", start + from_proto_duration(Some(duration))),
+        (None, Some(duration)) => ("duration", start.unwrap_or(now) + from_proto_duration(Some(duration))),
         (None, None) => return Err(status::invalid_argument("end_time", "is required, or `duration`")),
         (Some(_), Some(_)) => return Err(status::invalid_argument("duration", "does not stand beside `end_time`")),
     };
-    if end <= now || end <= start {
+    if end <= begins {
         return Err(status::invalid_argument(field, "does not end after the start and the present"));
     }
-    if end.since(start) > FREEZE_MAX {
-        let days = FREEZE_MAX.as_secs() / 86_400;
+    if end.since(begins) > FREEZE_MAX {
         return Err(status::invalid_argument(field, format!("ends more than {days} days after the start")));
     }
     Ok(v1::Freeze {
         services: request.services.clone(),
-        start_time: Some(to_proto_time(start)),
+        start_time: start.map(to_proto_time),
         end_time: Some(to_proto_time(end)),
         note: request.note.clone(),
         actor: PERSON.to_owned(),
@@ -195,9 +202,9 @@ fn ordered(request: &v1::CreateFreezeRequest, now: Timestamp) -> Result<v1::Free
 
 /// A freeze in one line of the audit record.
 fn detail(order: &v1::Freeze) -> String {
-    let start = order.start_time.as_ref().map(from_proto_time).unwrap_or_default();
+    let start = order.start_time.as_ref().map(|start| format!(" from {}", from_proto_time(start))).unwrap_or_default();
     let end = order.end_time.as_ref().map(from_proto_time).unwrap_or_default();
-    let fact = format!("{} from {start} until {end}", order.services.join(", "));
+    let fact = format!("{}{start} until {end}", order.services.join(", "));
     if order.note.is_empty() { fact } else { format!("{fact}: {}", order.note) }
 }
 

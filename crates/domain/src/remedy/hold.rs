@@ -5,13 +5,16 @@
 use super::{Block, BlockReason, ServicePattern};
 use crate::{ServiceId, Timestamp};
 
+/// Characters of a note that a block repeats.
+const NOTE_SHOWN: usize = 200;
+
 /// A time in which no target of some services is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freeze {
     /// Which services.
     pub services: Vec<ServicePattern>,
-    /// From this time on.
-    pub start: Timestamp,
+    /// From this time on; `None` from when it was ordered, whatever a clock says that is behind.
+    pub start: Option<Timestamp>,
     /// Until just before this time.
     pub end: Timestamp,
     /// What the person who ordered it wrote.
@@ -20,7 +23,9 @@ pub struct Freeze {
 
 impl Freeze {
     fn covers(&self, service: &ServiceId, now: Timestamp) -> bool {
-        self.start <= now && now < self.end && self.services.iter().any(|pattern| pattern.matches(service))
+        self.start.is_none_or(|start| start <= now)
+            && now < self.end
+            && self.services.iter().any(|pattern| pattern.matches(service))
     }
 }
 
@@ -34,16 +39,17 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// The holds that forbid to call the target of a service now; empty where none does.
+    /// The holds that forbid to call the target of a service now, of freezes the last to end; empty where none does.
     pub fn blocks(&self, service: &ServiceId, now: Timestamp) -> Vec<Block> {
         let block = |reason, fact: String, note: &str| {
+            let note: String = note.chars().take(NOTE_SHOWN).collect();
             let detail = if note.is_empty() { fact } else { format!("{fact}: {note}") };
             Block { reason, detail }
         };
         let killed = self.kill_switch.iter();
         let killed = killed.map(|note| block(BlockReason::KillSwitch, "the kill switch is engaged".to_owned(), note));
         let freezes = self.freezes.iter().filter(|freeze| freeze.covers(service, now));
-        let frozen = freezes.map(|freeze| {
+        let frozen = freezes.max_by_key(|freeze| freeze.end).into_iter().map(|freeze| {
             block(BlockReason::Freeze, format!("{service} is frozen until {}", freeze.end), &freeze.note)
         });
         killed.chain(frozen).collect()
@@ -67,13 +73,16 @@ mod tests {
             length in 0_i64..100,
             now in 0_i64..250,
             is_meant in any::<bool>(),
+            is_at_once in any::<bool>(),
         ) {
             let pattern = ServicePattern::parse("shop/c*@production").unwrap();
-            let freeze =
-                Freeze { services: vec![pattern], start: at(start), end: at(start + length), note: String::new() };
-            let holds = Holds { kill_switch: None, freezes: vec![freeze] };
+            let (services, end) = (vec![pattern], at(start + length));
+            let begun = (!is_at_once).then(|| at(start));
+            let freeze = Freeze { services, start: begun, end, note: String::new() };
+            let holds = Holds { kill_switch: None, freezes: vec![freeze.clone(), freeze] };
             let service = ServiceId::new("shop", if is_meant { "cart" } else { "web" }, "production");
-            let is_held = is_meant && (start..start + length).contains(&now);
+            let is_held = is_meant && (is_at_once || start <= now) && now < start + length;
+            prop_assert!(holds.blocks(&service, at(now)).len() <= 1);
             prop_assert_eq!(!holds.blocks(&service, at(now)).is_empty(), is_held);
         }
 

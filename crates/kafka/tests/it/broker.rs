@@ -29,6 +29,16 @@ async fn create(bus: &KafkaBus) {
     bus.create_topic(spec).await.unwrap();
 }
 
+/// Ends the broker with SIGKILL, if it runs, and starts it again on its data.
+async fn restarted(mut kafka: Kafka) -> Kafka {
+    let restart = move || {
+        kafka.kill();
+        kafka.start_again();
+        kafka
+    };
+    tokio::task::spawn_blocking(restart).await.unwrap()
+}
+
 /// Publishes one call after the other, also while the broker is away, until it was told and some more are through.
 async fn publish(
     bus: &KafkaBus,
@@ -75,7 +85,7 @@ async fn read_all(bus: &KafkaBus, partition: u32) -> Vec<(u64, u32)> {
 /// Killed with SIGKILL in the midst of publishing, and started again on its data.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_the_broker() {
-    let Some(mut kafka) = Kafka::start("what_was_acknowledged_survives_the_broker") else { return };
+    let Some(kafka) = Kafka::start("what_was_acknowledged_survives_the_broker") else { return };
     let bus = KafkaBus::new(options(&kafka)).unwrap();
     create(&bus).await;
     let (tell, is_back) = oneshot::channel();
@@ -86,13 +96,7 @@ async fn what_was_acknowledged_survives_the_broker() {
     });
     seen.wait_for(|calls| *calls >= CALLS).await.unwrap();
     bus.end_offsets(TOPIC).await.unwrap();
-    let kafka = tokio::task::spawn_blocking(move || {
-        kafka.kill();
-        kafka.start_again();
-        kafka
-    })
-    .await
-    .unwrap();
+    let kafka = restarted(kafka).await;
     // What the client knows of the partitions' leaders is older than what the broker knows now.
     assert_eq!(bus.end_offsets(TOPIC).await.unwrap().len(), PARTITIONS as usize);
     tell.send(()).unwrap();
@@ -116,7 +120,7 @@ async fn what_was_acknowledged_survives_the_broker() {
 /// goes on with them for minutes after the broker is back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_reads_on_as_soon_as_the_broker_is_back() {
-    let Some(mut kafka) = Kafka::start("a_member_reads_on_as_soon_as_the_broker_is_back") else { return };
+    let Some(kafka) = Kafka::start("a_member_reads_on_as_soon_as_the_broker_is_back") else { return };
     let member_lease = Duration::from_secs(60);
     let bus = KafkaBus::new(llm_sre_kafka::Options { member_lease, ..options(&kafka) }).unwrap();
     create(&bus).await;
@@ -124,13 +128,7 @@ async fn a_member_reads_on_as_soon_as_the_broker_is_back() {
     let poll = Duration::from_secs(1);
     bus.publish(TOPIC, vec![record(1)]).await.unwrap();
     while member.poll(10, 1_000, poll).await.unwrap().records.is_empty() {}
-    let kafka = tokio::task::spawn_blocking(move || {
-        kafka.kill();
-        kafka.start_again();
-        kafka
-    })
-    .await
-    .unwrap();
+    let kafka = restarted(kafka).await;
     while bus.publish(TOPIC, vec![record(2)]).await.is_err() {}
     let reading = async {
         let mut failures = Vec::new();
@@ -182,12 +180,7 @@ async fn a_broker_that_is_away_is_named_and_comes_back() {
         let is_clear = |text: &String| text.contains(&kafka.port.to_string()) && text.contains("Connection refused");
         assert!(matches!(&error, Some(Error::Unavailable(text)) if is_clear(text)), "{error:?}");
     }
-    let kafka = tokio::task::spawn_blocking(move || {
-        kafka.start_again();
-        kafka
-    })
-    .await
-    .unwrap();
+    let kafka = restarted(kafka).await;
     let published = async { while bus.publish(TOPIC, vec![record(2)]).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(60), published).await.expect("publishing works again");
     drop(kafka);

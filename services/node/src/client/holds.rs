@@ -27,6 +27,9 @@ pub(super) async fn kill_switch(arguments: cli::KillSwitch, config: &Config) -> 
     let (note, validate_only) = (order.note, order.validate_only);
     let request = SetKillSwitchRequest { engaged, note, etag: String::new(), validate_only };
     let switch = client.set_kill_switch(request).await?.into_inner();
+    if validate_only && arguments.client.output == Output::Table {
+        return Ok(output::fields(&[("kill switch", "could be moved; nothing was changed".to_owned())])?);
+    }
     show_switch(&switch, arguments.client.output)
 }
 
@@ -96,7 +99,7 @@ fn table(freezes: &[Freeze]) -> anyhow::Result<()> {
         vec![
             freeze.name.clone(),
             freeze.services.join(", "),
-            output::time(freeze.start_time.as_ref()),
+            output::time(freeze.start_time.as_ref().or(freeze.create_time.as_ref())),
             output::time(freeze.end_time.as_ref()),
             said(&freeze.actor, &freeze.note),
         ]

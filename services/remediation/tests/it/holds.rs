@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use llm_sre_proto::convert::common::to_proto_duration;
 use tonic::Code;
+use uuid::Uuid;
 
 use super::*;
 
@@ -131,6 +132,8 @@ async fn orders_are_one_effect_and_on_the_record() {
     assert_eq!(freeze(&world.service(), order(&["*@*"], 600)).await.unwrap().name, frozen.name);
     let other = freeze(&service, order(&["*@production"], 600)).await.unwrap_err();
     assert_eq!(other.code(), Code::InvalidArgument);
+    let longer = freeze(&service, order(&["*@*"], 6_000)).await.unwrap_err();
+    assert!(longer.message().contains("request_id"), "{}", longer.message());
     for _ in 0..2 {
         assert!(switch(&service, true).await.engaged);
     }
@@ -170,6 +173,7 @@ async fn a_freeze_that_makes_no_sense_is_refused_by_name() {
     let world = World::new(Autonomy::Auto);
     let service = world.service();
     let past = Some(llm_sre_proto::convert::common::to_proto_time(world.clock.now()));
+    let far = Some(llm_sre_proto::convert::common::to_proto_time(world.clock.now() + Duration::from_secs(91 * 86_400)));
     let wrong = [
         ("services", order(&[], 600)),
         ("services[0]", order(&["checkout"], 600)),
@@ -178,6 +182,7 @@ async fn a_freeze_that_makes_no_sense_is_refused_by_name() {
         ("duration", order(&["*@*"], 0)),
         ("duration", order(&["*@*"], 91 * 86_400)),
         ("duration", v1::CreateFreezeRequest { end_time: past, ..order(&["*@*"], 1) }),
+        ("start_time", v1::CreateFreezeRequest { start_time: far, ..order(&["*@*"], 1) }),
         ("note", v1::CreateFreezeRequest { note: "x".repeat(2_001), ..order(&["*@*"], 1) }),
     ];
     for (field, request) in wrong {
@@ -198,5 +203,36 @@ async fn a_store_that_does_not_say_what_is_on_hold_lets_nothing_be_done() {
         assert_eq!(world.calls("execute"), 0, "{collection}");
         world.documents.hide(None);
         world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hold_owes_the_record_is_told_when_the_record_can_be_written() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let frozen = freeze(&service, order(&["*@*"], 600)).await.unwrap();
+    world.documents.hide(Some("audit"));
+    let end = v1::EndFreezeRequest { name: frozen.name.clone(), ..Default::default() };
+    assert_eq!(service.end_freeze(Request::new(end)).await.unwrap_err().code(), Code::Unavailable);
+    world.documents.hide(None);
+    world.run_for(&service, Duration::from_secs(60)).await;
+    let steps: Vec<_> = audit(&service).await.into_iter().map(|record| record.step).collect();
+    assert_eq!(steps, ["frozen", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_moved_to_another_subject_is_not_read() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    switch(&service, true).await;
+    let record = audit(&service).await.remove(0);
+    let action = format!("incidents/{}/actions/{}", Uuid::nil(), Uuid::nil());
+    for moved in [
+        v1::AuditRecord { action: record.hold.clone(), hold: String::new(), ..record.clone() },
+        v1::AuditRecord { action: action.clone(), ..record.clone() },
+        v1::AuditRecord { hold: action, ..record.clone() },
+        v1::AuditRecord { hold: String::new(), ..record.clone() },
+    ] {
+        assert!(audit_from_wire(&moved).is_err(), "{moved:?}");
     }
 }
