@@ -63,7 +63,7 @@ impl Service {
                 May::Call => {
                     let step = |kept: &mut Kept| kept.owe_call("execute again", lease, self.clock.now());
                     let stored = if is_first { stored } else { self.note_call(&stored, &name, step).await? };
-                    self.hold(lease).await?;
+                    self.renew(lease).await?;
                     let call = self.targets.execute(spec, &name, lease.token);
                     let steps = if is_first { None } else { Some(stored.message.steps) };
                     (stored, self.call(&action, &name, steps, call).await?)
@@ -108,7 +108,7 @@ impl Service {
                     kept.owe_call("undo", lease, now);
                 };
                 let stored = self.note_call(&stored, &undo, step).await?;
-                self.hold(lease).await?;
+                self.renew(lease).await?;
                 let call = self.targets.undo(spec, &undo, &name, lease.token);
                 let steps = if is_first { None } else { Some(stored.message.steps) };
                 (stored, self.call(&action, &undo, steps, call).await?)

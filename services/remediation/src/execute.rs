@@ -215,7 +215,7 @@ impl Service {
     }
 
     /// Makes sure that the right is still there, right before a call with effect.
-    pub(crate) async fn hold(&self, lease: &Lease) -> Result<(), Status> {
+    pub(crate) async fn renew(&self, lease: &Lease) -> Result<(), Status> {
         self.leases.renew(lease, TARGET_TTL).await.map_err(|error| lost(&error))
     }
 }

@@ -25,12 +25,12 @@ pub(crate) const KILL_SWITCH: &str = "killSwitch";
 pub(crate) const FREEZES: &str = "freezes/";
 /// Freezes a page.
 const PAGE: usize = 200;
-/// Pages of freezes that are not over: more of them than may be ordered is an error, since none may be overlooked.
+/// Pages of freezes that are not closed. More than can be ordered is an error, since none may be overlooked.
 const PAGES_MAX: usize = 5;
 /// How often it is looked for what holds still owe, by the product's clock.
 const TEND_EVERY: Duration = Duration::from_secs(30);
 /// So long after its end a freeze is closed: long enough that no clock of another process is still before its end.
-const CLOSE_AFTER: Duration = Duration::from_secs(24 * 3_600);
+const CLOSE_AFTER: Duration = Duration::from_secs(3_600);
 
 /// A hold, and what is still to be told about it: one document, so that a kill in between loses neither.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -104,9 +104,10 @@ impl HoldBook {
 
     /// Everything that is on hold. What cannot be read is an error: nothing is done then.
     async fn holds(&self) -> Result<Holds, Status> {
-        let switch = self.kill_switch.get(KILL_SWITCH).await?.map(|stored| stored.message.order);
         let freezes = self.open().await?;
         let freezes = freezes.iter().map(|stored| freeze(&stored.message.order)).collect::<Result<_, _>>()?;
+        // Last, so that the time from an order to stop everything to the call that it may miss is the shortest.
+        let switch = self.kill_switch.get(KILL_SWITCH).await?.map(|stored| stored.message.order);
         Ok(Holds { kill_switch: switch.filter(|switch| switch.engaged).map(|switch| switch.note), freezes })
     }
 }
@@ -166,18 +167,16 @@ impl Service {
             settle(&self.holds.kill_switch, &self.audit, KILL_SWITCH, stored).await?;
         }
         let freezes = &self.holds.freezes;
-        for (attribute, is_owing) in [("owes", true), ("open", false)] {
-            let filter = Filter::default().with(attribute, "yes");
-            // The next page's turn comes when these are done with.
-            for stored in freezes.list_readable(filter, None, PAGE).await?.0 {
-                if is_owing {
-                    let name = stored.message.order.name.clone();
-                    settle(freezes, &self.audit, &name, stored).await?;
-                } else if is_over(&stored.message.order, now - CLOSE_AFTER) {
-                    let hold = Hold { is_closed: true, ..stored.message.clone() };
-                    // Who wrote it meanwhile leaves it for the next time.
-                    freezes.replace(&stored, &hold, hold.attributes()).await?;
-                }
+        // The next page's turn comes when these owe nothing.
+        for stored in freezes.list_readable(Filter::default().with("owes", "yes"), None, PAGE).await?.0 {
+            let name = stored.message.order.name.clone();
+            settle(freezes, &self.audit, &name, stored).await?;
+        }
+        for stored in self.holds.open().await? {
+            if is_over(&stored.message.order, now - CLOSE_AFTER) {
+                let hold = Hold { is_closed: true, ..stored.message.clone() };
+                // Who wrote it meanwhile leaves it for the next time.
+                freezes.replace(&stored, &hold, hold.attributes()).await?;
             }
         }
         Ok(())

@@ -19,7 +19,9 @@ use crate::hold::{FREEZES, Hold, KILL_SWITCH, is_over, settle};
 /// Namespace of the ids of freezes that a request named.
 const REQUESTS: Uuid = Uuid::from_u128(0x6c6c_6d73_7265_4d0f_9f72_6565_7a65_7331);
 /// Freezes that are not over: each is read before each call.
-const OPEN_MAX: usize = 200;
+const STANDING_MAX: usize = 200;
+/// The same with those that are not closed yet: fewer than are read, so that several orders at once are none too many.
+const OPEN_MAX: usize = 800;
 /// Patterns of one freeze.
 const SERVICES_MAX: usize = 50;
 /// The longest pattern, in bytes.
@@ -94,8 +96,12 @@ impl Service {
                 return settle(records, &self.audit, &name, before).await.map(|stored| shown(&stored));
             }
             let order = v1::Freeze { name: name.clone(), ..ordered(&request, now)? };
-            if self.holds.open().await?.len() >= OPEN_MAX {
-                let message = format!("{OPEN_MAX} freezes stand; end some of them, or freeze with wider patterns");
+            let open = self.holds.open().await?;
+            let standing = open.iter().filter(|freeze| !is_over(&freeze.message.order, now)).count();
+            if standing >= STANDING_MAX || open.len() >= OPEN_MAX {
+                let counted =
+                    format!("{standing} freezes stand, and {} ended a short while ago", open.len() - standing);
+                let message = format!("{counted}; end some of them, or freeze with wider patterns and for longer");
                 return Err(status::failed_precondition("TOO_MANY_FREEZES", message));
             }
             if request.validate_only {

@@ -236,3 +236,24 @@ async fn a_record_that_is_moved_to_another_subject_is_not_read() {
         assert!(audit_from_wire(&moved).is_err(), "{moved:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn so_many_freezes_stand_and_those_that_are_over_make_room() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let another =
+        |index: usize| v1::CreateFreezeRequest { request_id: format!("f{index}"), ..order(&["*@staging"], 600) };
+    for index in 0..200 {
+        freeze(&service, another(index)).await.unwrap();
+    }
+    let refused = freeze(&service, another(200)).await.unwrap_err();
+    assert_eq!(status::reason(&refused).as_deref(), Some("TOO_MANY_FREEZES"));
+    world.clock.advance_to(world.clock.now() + Duration::from_secs(600));
+    for index in 200..400 {
+        freeze(&service, another(index)).await.unwrap();
+    }
+    // The oldest are closed behind the newest, and then no call reads them.
+    world.run_for(&service, Duration::from_secs(600 + 3_700)).await;
+    let open = world.documents.found("freezes", "open", "yes");
+    assert_eq!(open, 0);
+}

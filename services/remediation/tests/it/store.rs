@@ -25,6 +25,13 @@ impl Store {
         *self.hidden.lock().unwrap() = collection;
     }
 
+    /// How many documents of a collection have this attribute.
+    pub(crate) fn found(&self, collection: &str, attribute: &str, value: &str) -> usize {
+        let all = self.documents.lock().unwrap();
+        let has = |document: &Document| document.attributes.get(attribute).is_some_and(|found| found == value);
+        all.iter().filter(|(of, document)| of == collection && has(document)).count()
+    }
+
     fn check(&self, collection: &str) -> Result<(), documents::Error> {
         let is_hidden = *self.hidden.lock().unwrap() == Some(collection);
         if is_hidden { Err(documents::Error::Unavailable("it does not answer".to_owned())) } else { Ok(()) }
