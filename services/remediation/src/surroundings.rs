@@ -38,8 +38,9 @@ impl Service {
     /// Everything that limits look at, for an incident.
     pub(crate) async fn known(&self, incident: Uuid) -> Result<Known, Status> {
         let now = self.clock.now();
-        let (history, seen) = (self.history(incident, now).await?, self.seen(now).await?);
-        Ok(Known { history, holds: self.holds().await?, seen, now })
+        // At the same time: an incident waits for all three.
+        let (history, seen, holds) = tokio::try_join!(self.history(incident, now), self.seen(now), self.holds())?;
+        Ok(Known { history, holds, seen, now })
     }
 
     /// The same for an action about to start. Actions that may start too but were planned later do not count: they
