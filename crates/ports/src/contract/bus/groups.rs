@@ -200,8 +200,13 @@ pub async fn a_member_that_polls_stays_one(kit: Bus) {
 
 /// Polls a member that was dead until it has begun anew, and read so many records since.
 async fn begin_anew(kit: &Bus, dead: &mut dyn Consumer, records: usize) -> Batch {
-    let has_begun = |batch: &Batch| batch.assigned.len() == EVERY && batch.records.len() >= records;
-    let batch = poll_until(kit, dead, "a new beginning", has_begun).await;
+    let has_begun = |batch: &Batch| batch.assigned.len() >= EVERY && batch.records.len() >= records;
+    let mut batch = poll_until(kit, dead, "a new beginning", has_begun).await;
+    if kit.is_remote {
+        // A machine that stood still for a lease makes it begin anew twice.
+        batch.revoked.dedup();
+        batch.assigned.dedup();
+    }
     assert_eq!((&batch.revoked, &batch.assigned), (&every(), &every()));
     batch
 }
