@@ -155,6 +155,18 @@ fn tests_wait_for_conditions_and_never_sleep() {
     assert_none(&violations);
 }
 
+/// A seed gives the same run only if nothing is left to chance; and who reads a branch list reads an order.
+#[test]
+fn selects_say_their_order() {
+    let mut violations = Vec::new();
+    for file in repository().iter().filter(|file| file.is("rs") && !source::is_test_path(&file.path)) {
+        for line in source::unordered_selects(&source::split(&file.text).code) {
+            violations.push(Violation::new(&file.path, line, "a select without `biased;`"));
+        }
+    }
+    assert_none(&violations);
+}
+
 #[test]
 fn dependencies_follow_the_arrows() {
     let files = repository();

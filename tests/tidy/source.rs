@@ -178,9 +178,21 @@ pub(crate) fn sleeps(code: &str, is_test_file: bool) -> Vec<usize> {
     lines
 }
 
+/// The lines on which a `select!` leaves to chance which of its branches is looked at first.
+pub(crate) fn unordered_selects(code: &str) -> Vec<usize> {
+    let bodies = code.match_indices("select! {").map(|(at, opening)| (at, &code[at + opening.len()..]));
+    bodies.filter(|(_, body)| !body.trim_start().starts_with("biased;")).map(|(at, _)| line_at(code, at)).collect()
+}
+
 #[cfg(test)]
 mod checks {
     use super::*;
+
+    #[test]
+    fn an_order_is_seen_behind_a_comment() {
+        let code = split("select! {\n // why\n biased;\n a => {} }\nselect! {\n a => {} }\n").code;
+        assert_eq!(unordered_selects(&code), [5]);
+    }
 
     #[test]
     fn prose_is_told_from_code() {

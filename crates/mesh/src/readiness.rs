@@ -78,6 +78,7 @@ impl Readiness {
             std::future::pending::<()>().await;
         };
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => {}
             () = both => {}
         }
@@ -126,6 +127,7 @@ impl Dependency {
         tokio::pin!(given_up);
         loop {
             tokio::select! {
+                biased;
                 answer = &mut asking => return answer.err(),
                 () = &mut is_late, if !is_waited => {
                     is_waited = true;

@@ -112,6 +112,7 @@ impl Server {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
+            biased;
             result = serving => result.map_err(|source| Error::Serve { address, source }),
             () = drained => Ok(()),
         }

@@ -122,6 +122,7 @@ impl StageLog {
                 }
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
                 () = self.written.notified(), if wait == POLL => {}
                 () = tokio::time::sleep(wait) => {}

@@ -51,6 +51,7 @@ where
                 return;
             }
             tokio::select! {
+                biased;
                 () = sender.closed() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }

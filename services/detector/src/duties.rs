@@ -59,15 +59,17 @@ impl Service {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shutdown.is_cancelled() {
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
-                // With the lease the duties are another's. Each is safe to repeat.
-                () = self.owing.is_noted.notified() => {
-                    shutdown.run_until_cancelled(Box::pin(self.do_noted())).await;
-                }
+                // With the lease the duties are another's. Each is safe to repeat. Ticks come first: what is done for what was noted
+                // can note more for ever.
                 _ = ticks.tick() => {
                     if let Some(Err(error)) = shutdown.run_until_cancelled(Box::pin(self.do_duties())).await {
                         tracing::warn!(%error, "failed to look for what is owed");
                     }
+                }
+                () = self.owing.is_noted.notified() => {
+                    shutdown.run_until_cancelled(Box::pin(self.do_noted())).await;
                 }
             }
         }

@@ -55,6 +55,7 @@ impl Service {
                     }
                 };
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(wait) => {}
                 }

@@ -284,6 +284,7 @@ impl Service {
             cursor = next;
             if is_all {
                 tokio::select! {
+                    biased;
                     () = sender.closed() => return,
                     () = tokio::time::sleep(WATCH_EVERY) => {}
                 }

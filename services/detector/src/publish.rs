@@ -42,6 +42,7 @@ impl Service {
                 }
             };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 () = self.stepped.notified() => {}
                 () = tokio::time::sleep(wait) => {}

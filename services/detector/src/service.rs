@@ -233,6 +233,7 @@ impl Service {
         let mut misses = 0;
         loop {
             tokio::select! {
+                biased;
                 () = lost.cancelled() => break,
                 () = tokio::time::sleep(LEASE_EVERY) => {}
             }

@@ -88,6 +88,7 @@ impl Service {
             }
             self.measure_watermark();
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(RETRY_AFTER) => {}
             }
@@ -110,6 +111,7 @@ impl Service {
         loop {
             consumer.pause(&consumer.assignment());
             let batch = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
                 polled = consumer.poll(1, 1, wait) => polled?,
             };
@@ -297,6 +299,7 @@ impl Service {
                 }
                 tracing::warn!(%error, "failed to store a finding; trying again");
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => return false,
                     () = tokio::time::sleep(RETRY_AFTER) => {}
                 }

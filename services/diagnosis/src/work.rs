@@ -81,6 +81,7 @@ impl Service {
                 tracing::warn!(%error, "failed to look for unfinished diagnoses");
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(RECONCILE_EVERY) => {}
             }

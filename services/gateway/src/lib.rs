@@ -108,6 +108,7 @@ impl Gateway {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
+            biased;
             result = serving.into_future() => result.map_err(Error),
             () = drained => Ok(()),
         }

@@ -42,6 +42,7 @@ pub(crate) async fn run(
                 may_pass("join the group", error)?;
                 let wait = backoff.next_wait();
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => return Ok(()),
                     () = tokio::time::sleep(wait) => continue,
                 }
@@ -63,6 +64,7 @@ pub(crate) async fn run(
             polls,
         };
         let ended = tokio::select! {
+            biased;
             ended = member.consume() => ended,
             never = watch(shutdown, &overdue) => match never {},
         };
@@ -268,6 +270,7 @@ impl Member<'_> {
     async fn wait(&mut self) -> Result<(), Stopped> {
         let wait = self.backoff.next_wait();
         tokio::select! {
+            biased;
             () = self.shutdown.cancelled() => Err(Stopped::Shutdown),
             () = self.membership.wait(wait) => Ok(()),
         }

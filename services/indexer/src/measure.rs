@@ -165,6 +165,7 @@ impl Sources {
                 ages.into_iter().map(|(age, service)| (vec![("llm_sre.source", service.to_string().into())], age));
             instruments().source_age.replace(&[], rows);
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(TELL_EVERY) => {}
             }

@@ -12,6 +12,7 @@ pub(crate) async fn run(options: &Options, dependencies: &Dependencies, shutdown
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             _ = turns.tick() => prune(options, dependencies).await,
         }

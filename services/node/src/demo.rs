@@ -65,6 +65,7 @@ async fn perform(node: Node, story: Story) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut services = tokio::spawn(node.run(shutdown.clone()));
     let told = tokio::select! {
+        biased;
         told = story.tell() => told,
         asked = asked_to_end() => asked,
         ended = &mut services => return ended.context("the services stopped")?,

@@ -128,6 +128,7 @@ pub(crate) async fn asked_to_end() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("failed to wait for SIGTERM")?;
     tokio::select! {
+        biased;
         result = tokio::signal::ctrl_c() => result.context("failed to wait for Ctrl-C"),
         _ = terminate.recv() => Ok(()),
     }

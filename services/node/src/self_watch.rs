@@ -59,10 +59,12 @@ impl SelfWatch {
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         loop {
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = self.look() => {}
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(self.every) => {}
             }

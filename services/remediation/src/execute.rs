@@ -43,6 +43,7 @@ impl Service {
                 }
             };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(wait) => {}

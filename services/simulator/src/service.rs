@@ -88,6 +88,7 @@ impl Service {
             }
         };
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => {}
             ((), ()) = async { tokio::join!(self.trade(reports), sending) } => {}
         }

@@ -17,8 +17,10 @@ impl Member<'_> {
     /// Waits until work is stored; where that failed, it is stored as often as it takes. Gives what cannot be.
     pub(super) async fn land(&mut self, mut flight: Flight) -> Result<Vec<Letter>, Stopped> {
         let (landed, took) = tokio::select! {
-            () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
+            biased;
+            // What is stored was not cut short.
             landed = self.membership.meanwhile(flight.landed()) => landed,
+            () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
         };
         match landed {
             Ok(()) => {
@@ -62,8 +64,9 @@ impl Member<'_> {
                 let sizes = Sizes::of(&batch);
                 self.sources.see(&batch);
                 outcome = tokio::select! {
-                    () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
+                    biased;
                     outcome = self.membership.meanwhile(store.append(batch)) => outcome,
+                    () = self.overdue.cancelled() => return Err(Stopped::Shutdown),
                 };
                 match &outcome {
                     Ok(()) => sizes.are_stored(),

@@ -91,6 +91,7 @@ impl Story {
         let end = self.clock.now() + time;
         loop {
             tokio::select! {
+                biased;
                 () = self.clock.sleep_until(end) => return Ok(()),
                 incident = news.recv() => self.hear(incident).await?,
             }
@@ -105,6 +106,7 @@ impl Story {
         self.incidents.clear();
         loop {
             tokio::select! {
+                biased;
                 () = self.clock.sleep_until(deadline) => {
                     self.clear(&fault).await?;
                     bail!("the loop did not close; the fault was cleared");
