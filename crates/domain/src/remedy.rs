@@ -18,7 +18,7 @@ mod policy;
 mod tests;
 
 pub use action::{Action, ActionEffect, ActionEvent, ActionState, Decision, Illegal};
-pub use audit::{AuditEntry, AuditHash, AuditRecord, AuditSubject, Broken, verify};
+pub use audit::{AuditChain, AuditEntry, AuditHash, AuditRecord, AuditSubject, Broken, verify};
 pub use catalogue::{
     ActionKind, ActionType, BlastRadius, Catalogue, Fact, Parameter, ParameterError, ParameterKind, Parameters,
     Reversibility, Verification,

@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Overrides;
 
 pub(crate) use asking::{
-    Actions, ActionsCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents, IncidentsCommand, Mutation,
-    Output,
+    Actions, ActionsCommand, Audit, AuditCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents,
+    IncidentsCommand, Mutation, Output,
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
@@ -51,6 +51,11 @@ pub(crate) enum Command {
     KillSwitch(KillSwitch),
     /// Leave services alone for some time.
     Freeze(Freeze),
+    /// Look at the record of every step of every repair.
+    Audit(Audit),
+    /// Look at what may be repaired.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Break the simulated shop.
     Faults(Faults),
     /// Ask a process whether it is ready; exits with 0 where it is, for probes.
@@ -195,6 +200,19 @@ pub(crate) struct Drill {
 pub(crate) enum Config {
     /// Print the effective configuration as TOML.
     Dump,
+}
+
+/// `llm-sre policy`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check a policy file, and say what it allows for services.
+    Check {
+        /// The file, in TOML; the configuration's where it is not said.
+        file: Option<PathBuf>,
+        /// Say what it allows for this service, as `[namespace/]name[@environment]`.
+        #[arg(long = "service", value_name = "NAME")]
+        services: Vec<String>,
+    },
 }
 
 fn fault_kinds() -> PossibleValuesParser {

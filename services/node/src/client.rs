@@ -1,6 +1,7 @@
 //! The commands that ask running services.
 
 mod actions;
+mod audit;
 mod diagnose;
 mod faults;
 mod health;
@@ -77,6 +78,7 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
             (address(&arguments.client, config), Box::pin(holds::kill_switch(arguments, config)))
         }
         Asking::Freeze(arguments) => (address(&arguments.client, config), Box::pin(holds::freeze(arguments, config))),
+        Asking::Audit(arguments) => (address(&arguments.client, config), Box::pin(audit::run(arguments, config))),
         Asking::Faults(arguments) => (address(&arguments.client, config), Box::pin(faults::run(arguments, config))),
         Asking::Health(arguments) => (address(&arguments.client, config), Box::pin(health::run(arguments, config))),
     };
@@ -91,6 +93,7 @@ pub(crate) enum Asking {
     Incidents(cli::Incidents),
     Diagnose(cli::Diagnose),
     Actions(cli::Actions),
+    Audit(cli::Audit),
     KillSwitch(cli::KillSwitch),
     Freeze(cli::Freeze),
     Faults(cli::Faults),
@@ -144,7 +147,7 @@ fn said(actor: &str, note: &str) -> String {
 }
 
 /// The identity of `[namespace/]name[@environment]`.
-fn parse_service(text: &str) -> ServiceIdentity {
+pub(crate) fn parse_service(text: &str) -> ServiceIdentity {
     let (service, environment) = text.rsplit_once('@').unwrap_or((text, ""));
     let (namespace, name) = service.rsplit_once('/').unwrap_or(("", service));
     ServiceIdentity { namespace: namespace.to_owned(), name: name.to_owned(), environment: environment.to_owned() }

@@ -8,6 +8,7 @@ mod dlq;
 mod drill;
 mod node;
 mod output;
+mod policy;
 mod replay;
 mod run;
 mod self_watch;
@@ -55,6 +56,8 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::KillSwitch(arguments) => runtime.block_on(client::run(Asking::KillSwitch(arguments), &config)),
         Command::Freeze(arguments) => runtime.block_on(client::run(Asking::Freeze(arguments), &config)),
+        Command::Audit(arguments) => runtime.block_on(client::run(Asking::Audit(arguments), &config)),
+        Command::Policy(command) => policy::run(command, &config),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Health(arguments) => runtime.block_on(client::run(Asking::Health(arguments), &config)),
         Command::Dlq(arguments) => runtime.block_on(async {

@@ -23,6 +23,8 @@ pub(crate) enum Verb {
     Reject,
     /// Withdraw it.
     Cancel,
+    /// Have it undone.
+    RollBack,
 }
 
 /// One decision.
@@ -40,6 +42,7 @@ impl Verb {
             Self::Approve(_) => "approve",
             Self::Reject => "reject",
             Self::Cancel => "cancel",
+            Self::RollBack => "roll back",
         }
     }
 
@@ -52,6 +55,7 @@ impl Verb {
             }
             Self::Reject => ActionEvent::Rejected { actor, note },
             Self::Cancel => ActionEvent::Cancelled { actor, note },
+            Self::RollBack => ActionEvent::RollbackOrdered { actor, note },
         })
     }
 }

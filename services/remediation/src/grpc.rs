@@ -104,6 +104,15 @@ impl RemediationService for Service {
         Box::pin(self.decide(order)).await.map(Response::new)
     }
 
+    async fn roll_back_action(
+        &self,
+        request: Request<v1::RollBackActionRequest>,
+    ) -> Result<Response<v1::Action>, Status> {
+        let v1::RollBackActionRequest { name, note, request_id, validate_only } = request.into_inner();
+        let order = Order { name, verb: Verb::RollBack, note, request_id, validate_only };
+        Box::pin(self.decide(order)).await.map(Response::new)
+    }
+
     async fn list_action_types(
         &self,
         _request: Request<v1::ListActionTypesRequest>,

@@ -171,6 +171,8 @@ pub enum ActionEvent {
     RollbackOrdered {
         /// Who.
         actor: Actor,
+        /// What that person wrote.
+        note: String,
     },
     /// The target undid it.
     Undone,

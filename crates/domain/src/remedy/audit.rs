@@ -124,25 +124,64 @@ fn hash(sequence: u64, entry: &AuditEntry, previous: AuditHash) -> AuditHash {
     AuditHash(writer.finish())
 }
 
-/// Verifies a whole record, oldest first, and returns the hash of its newest entry. A record cut off at its end
-/// verifies; compare the hash with one noted elsewhere to see that.
+/// Verifies a record entry by entry, oldest first.
+#[derive(Clone, Debug)]
+pub struct AuditChain {
+    expected: u64,
+    head: AuditHash,
+}
+
+impl Default for AuditChain {
+    fn default() -> Self {
+        Self { expected: 1, head: AuditHash::default() }
+    }
+}
+
+impl AuditChain {
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// When it is out of place, cut off from the one before, or changed.
+    pub fn add(&mut self, record: &AuditRecord) -> Result<(), Broken> {
+        let sequence = record.sequence;
+        if sequence != self.expected {
+            return Err(Broken::Sequence { expected: self.expected, found: sequence });
+        }
+        if record.previous != self.head {
+            return Err(Broken::Chain { sequence });
+        }
+        if record.hash != hash(sequence, &record.entry, self.head) {
+            return Err(Broken::Changed { sequence });
+        }
+        (self.expected, self.head) = (sequence.saturating_add(1), record.hash);
+        Ok(())
+    }
+
+    /// How many entries it took.
+    pub fn len(&self) -> u64 {
+        self.expected - 1
+    }
+
+    /// Whether it took none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The hash of the newest of them. A record cut off at its end verifies; compare this with one noted elsewhere to see
+    /// that.
+    pub fn head(&self) -> AuditHash {
+        self.head
+    }
+}
+
+/// Verifies a whole record, oldest first, and returns the hash of its newest entry. See [`AuditChain`].
 ///
 /// # Errors
 /// Names the first entry that is out of place, cut off from the one before, or changed.
 pub fn verify<'a>(records: impl IntoIterator<Item = &'a AuditRecord>) -> Result<AuditHash, Broken> {
-    let (mut expected, mut previous) = (1, AuditHash::default());
+    let mut chain = AuditChain::default();
     for record in records {
-        let sequence = record.sequence;
-        if sequence != expected {
-            return Err(Broken::Sequence { expected, found: sequence });
-        }
-        if record.previous != previous {
-            return Err(Broken::Chain { sequence });
-        }
-        if record.hash != hash(sequence, &record.entry, previous) {
-            return Err(Broken::Changed { sequence });
-        }
-        (expected, previous) = (sequence.saturating_add(1), record.hash);
+        chain.add(record)?;
     }
-    Ok(previous)
+    Ok(chain.head())
 }

@@ -169,6 +169,49 @@ pub(crate) enum ActionsCommand {
         #[command(flatten)]
         mutation: Mutation,
     },
+    /// Withdraw one that was not begun.
+    Cancel {
+        /// Its name.
+        action: String,
+        #[command(flatten)]
+        mutation: Mutation,
+    },
+    /// Have one undone whose recovery is being measured.
+    Rollback {
+        /// Its name.
+        action: String,
+        #[command(flatten)]
+        mutation: Mutation,
+    },
+}
+
+/// `llm-sre audit`
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+/// What to do with the audit record.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List entries, oldest first.
+    List {
+        /// Only of this action, by its name.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        action: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Prove that no entry was changed, taken out or put in; exits with 1 where one was.
+    Verify {
+        /// A hash that was printed before: it has to be in the record still, which shows that its end was not cut off.
+        #[arg(long, value_name = "HASH")]
+        noted: Option<String>,
+    },
 }
 
 /// `llm-sre faults`

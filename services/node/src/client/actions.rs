@@ -2,7 +2,8 @@
 
 use llm_sre_mesh::names;
 use llm_sre_proto::remediation::v1::{
-    Action, ApproveActionRequest, GetActionRequest, ListActionsRequest, RejectActionRequest,
+    Action, ApproveActionRequest, CancelActionRequest, GetActionRequest, ListActionsRequest, RejectActionRequest,
+    RollBackActionRequest,
 };
 
 use super::{Services, incident_name, said, service_text};
@@ -42,6 +43,24 @@ pub(super) async fn run(arguments: Actions, config: &Config) -> anyhow::Result<(
                 validate_only: mutation.validate_only,
             };
             client.reject_action(request).await?
+        }
+        ActionsCommand::Cancel { action, mutation } => {
+            let request = CancelActionRequest {
+                name: action,
+                request_id: mutation.request_id(),
+                note: mutation.note,
+                validate_only: mutation.validate_only,
+            };
+            client.cancel_action(request).await?
+        }
+        ActionsCommand::Rollback { action, mutation } => {
+            let request = RollBackActionRequest {
+                name: action,
+                request_id: mutation.request_id(),
+                note: mutation.note,
+                validate_only: mutation.validate_only,
+            };
+            client.roll_back_action(request).await?
         }
     };
     let action = answer.into_inner();

@@ -193,3 +193,19 @@ fn repairs_are_stopped_and_let_go_on() {
     assert!(!person.reads(&["freeze", "list"]).contains(name));
     assert!(person.reads(&["freeze", "list", "--ended"]).contains(name));
 }
+
+#[test]
+fn the_record_is_listed_and_proven() {
+    let (_demo, person) = demo();
+    person.reads(&["kill-switch", "engage", "--note", "migration"]);
+    let proven = person.reads(&["audit", "verify"]);
+    let head = proven.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(proven.starts_with("1 entries") && head.len() == 64, "{proven}");
+    person.reads(&["kill-switch", "release"]);
+    let table = person.reads(&["audit", "list"]);
+    assert!(table.contains("killSwitch") && table.contains("migration") && table.contains("released"), "{table}");
+    assert!(person.reads(&["audit", "verify", "--noted", &head]).starts_with("2 entries"));
+    person.is_told(&["audit", "verify", "--noted", &"f".repeat(64)], &["is not in it"]);
+    person.is_told(&["actions", "rollback", "nonsense"], &["nonsense", "INVALID_FIELD"]);
+    person.is_told(&["actions", "cancel", "nonsense"], &["nonsense", "INVALID_FIELD"]);
+}

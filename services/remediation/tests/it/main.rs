@@ -244,6 +244,22 @@ async fn an_approval_is_for_what_was_seen_and_is_used_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_person_has_it_undone_without_waiting_for_the_verdict() {
+    let world = World::new(Autonomy::Auto);
+    *world.owner.recovered.lock().unwrap() = false;
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    let order = v1::RollBackActionRequest { name: action.name.clone(), note: "wrong".to_owned(), ..Default::default() };
+    let early = service.roll_back_action(Request::new(order.clone())).await.unwrap_err();
+    assert_eq!(status::reason(&early).as_deref(), Some("ILLEGAL_TRANSITION"));
+    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    service.roll_back_action(Request::new(order)).await.unwrap();
+    let ended = world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+    assert!(ended.outcome.contains("unauthenticated:local had it undone: wrong"), "{}", ended.outcome);
+    assert_eq!((world.calls("execute"), world.calls("undo")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_approving_in_time_ends_the_offer() {
     let world = World::new(Autonomy::Approve);
     let service = world.service();

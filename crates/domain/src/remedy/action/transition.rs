@@ -40,7 +40,7 @@ impl Action {
                 ActionState::Verifying => Ok(self.verify(verdict, now)),
                 _ => self.known(),
             },
-            ActionEvent::RollbackOrdered { actor } => self.order_rollback(&actor, now),
+            ActionEvent::RollbackOrdered { actor, note } => self.order_rollback(&actor, &note, now),
             ActionEvent::Undone => match self.state {
                 ActionState::RollingBack => {
                     let outcome = format!("{}; undone", self.outcome);
@@ -175,12 +175,14 @@ impl Action {
         vec![told, report(EventKind::RolledBack { action })]
     }
 
-    fn order_rollback(&mut self, actor: &Actor, now: Timestamp) -> Effects {
+    fn order_rollback(&mut self, actor: &Actor, note: &str, now: Timestamp) -> Effects {
         match self.state {
             ActionState::RollingBack => Ok(Vec::new()),
             ActionState::Verifying if self.plan.reversibility == Reversibility::Undo => {
                 let told = report(EventKind::RollbackStarted { action: self.plan.id });
-                Ok(self.roll_back_or_leave(told, format!("{actor} had it undone"), now))
+                let outcome = format!("{actor} had it undone");
+                let outcome = if note.is_empty() { outcome } else { format!("{outcome}: {note}") };
+                Ok(self.roll_back_or_leave(told, outcome, now))
             }
             _ => Err(self.illegal()),
         }

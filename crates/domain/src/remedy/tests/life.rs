@@ -36,7 +36,7 @@ fn moves() -> impl Strategy<Value = Move> {
             ActionEvent::Cancelled { actor: person(), note: reason() },
             ActionEvent::Failed { reason: reason() },
             ActionEvent::OutcomeUnknown,
-            ActionEvent::RollbackOrdered { actor: person() },
+            ActionEvent::RollbackOrdered { actor: person(), note: reason() },
             ActionEvent::UndoFailed { reason: reason() },
             ActionEvent::DeadlinePassed,
         ]).prop_map(Move::Event),

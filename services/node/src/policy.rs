@@ -1,0 +1,81 @@
+//! `llm-sre policy`
+
+use llm_sre_domain::ServiceId;
+use llm_sre_domain::remedy::{ActionKind, Autonomy, Policy};
+
+use crate::cli;
+use crate::client::parse_service;
+use crate::config::{Config, read_toml};
+use crate::output;
+
+/// Checks a policy, and says what it allows. A mistake names its key, and ends the program with 2.
+pub(crate) fn run(command: cli::Policy, config: &Config) -> anyhow::Result<()> {
+    let cli::Policy::Check { file, services } = command;
+    let policy: Policy = match &file {
+        Some(file) => read_toml(file)?,
+        None => config.policy()?,
+    };
+    if services.is_empty() {
+        let Policy { enrolled, protected, rules, autonomy, .. } = &policy;
+        let counts = format!("{} enrolled, {} protected, {} rules", enrolled.len(), protected.len(), rules.len());
+        output::line(format!("the policy can be used: {counts}; elsewhere autonomy is {}", rung(*autonomy)))?;
+        return Ok(());
+    }
+    let rows = services.iter().flat_map(|text| {
+        let identity = parse_service(text);
+        let service = ServiceId::new(&identity.namespace, &identity.name, &identity.environment);
+        let policy = &policy;
+        ActionKind::ALL.map(|kind| vec![service.to_string(), kind.to_string(), allowed(policy, &service, kind)])
+    });
+    output::table(&["service", "action", "allowed"], rows)?;
+    Ok(())
+}
+
+/// What a policy allows, limits aside.
+fn allowed(policy: &Policy, service: &ServiceId, kind: ActionKind) -> String {
+    if policy.is_protected(service) {
+        return "never: it is protected".to_owned();
+    }
+    if !policy.is_enrolled(service) {
+        return "never: it is not enrolled".to_owned();
+    }
+    let autonomy = policy.autonomy(service, kind);
+    match autonomy {
+        Autonomy::Observe => "no plan is made".to_owned(),
+        Autonomy::Suggest => "a plan is shown".to_owned(),
+        Autonomy::Approve => "after a person's approval".to_owned(),
+        Autonomy::Auto => format!(
+            "at once where the cause is {:.0} % sure, else after a person's approval",
+            policy.confidence_auto_min * 100.0
+        ),
+    }
+}
+
+fn rung(autonomy: Autonomy) -> &'static str {
+    match autonomy {
+        Autonomy::Observe => "observe",
+        Autonomy::Suggest => "suggest",
+        Autonomy::Approve => "approve",
+        Autonomy::Auto => "auto",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_is_what_the_gate_allows() {
+        let policy: Policy = toml::from_str(
+            "autonomy = \"approve\"\nenrolled = [\"shop/*@demo\"]\nprotected = [\"shop/ledger@demo\"]\n\
+             [[rules]]\nservice = \"shop/cart@demo\"\naction = \"restart\"\nautonomy = \"auto\"\n",
+        )
+        .unwrap();
+        let said = |name: &str, kind| allowed(&policy, &ServiceId::new("shop", name, "demo"), kind);
+        assert!(said("ledger", ActionKind::Restart).contains("protected"));
+        assert!(said("cart", ActionKind::Restart).starts_with("at once where the cause is 60 % sure"));
+        assert_eq!(said("cart", ActionKind::RaisePool), "after a person's approval");
+        let elsewhere = ServiceId::new("shop", "cart", "production");
+        assert!(allowed(&policy, &elsewhere, ActionKind::Restart).contains("not enrolled"));
+    }
+}
