@@ -9,7 +9,7 @@ use crate::diagnosis::v1;
 
 enum_table!(CauseKind, v1::CauseKind, {
     BadDeployment <=> BadDeployment, ConnectionPoolExhaustion <=> ConnectionPoolExhaustion, MemoryLeak <=> MemoryLeak,
-    CpuSaturation <=> CpuSaturation, ResourceSaturation <=> ResourceSaturation, TrafficSurge <=> TrafficSurge,
+    CpuSaturation <=> CpuSaturation, DiskFull <=> DiskFull, ResourceSaturation <=> ResourceSaturation, TrafficSurge <=> TrafficSurge,
     BadConfiguration <=> BadConfiguration, ServiceDegradation <=> ServiceDegradation,
 });
 
@@ -28,6 +28,7 @@ impl From<&Hypothesis> for v1::Hypothesis {
             confidence: hypothesis.confidence,
             supporting_evidence: ids(&hypothesis.supports),
             contradicting_evidence: ids(&hypothesis.contradicts),
+            change: hypothesis.change.as_ref().map(Into::into),
         }
     }
 }
@@ -48,6 +49,7 @@ impl TryFrom<&v1::Hypothesis> for Hypothesis {
             confidence: hypothesis.confidence,
             supports: ids(&hypothesis.supporting_evidence),
             contradicts: ids(&hypothesis.contradicting_evidence),
+            change: hypothesis.change.as_ref().map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::ServiceId;
 use crate::evidence::EvidenceId;
-use crate::telemetry::Origin;
+use crate::telemetry::{Change, Origin};
 
 pub use rank::rank;
 
@@ -23,6 +23,8 @@ pub enum CauseKind {
     MemoryLeak,
     /// The CPU is the bottleneck.
     CpuSaturation,
+    /// A disk has no room left, or soon will have none.
+    DiskFull,
     /// Another resource is the bottleneck.
     ResourceSaturation,
     /// More load than the service can carry.
@@ -46,6 +48,8 @@ pub struct Hypothesis {
     pub metric: Arc<str>,
     /// What kind of cause.
     pub cause: CauseKind,
+    /// The change that is blamed; `None` where the cause is none.
+    pub change: Option<Change>,
     /// The claim, in a sentence.
     pub statement: String,
     /// What to do now.

@@ -10,6 +10,7 @@ mod audit;
 mod catalogue;
 mod digest;
 mod gate;
+mod history;
 mod hold;
 mod pattern;
 mod plan;
@@ -24,7 +25,8 @@ pub use catalogue::{
     Reversibility, Verification,
 };
 pub use digest::Digest;
-pub use gate::{Block, BlockReason, Clearance, History, PastAction, Spec, Surroundings, TargetState, check_start};
+pub use gate::{Block, BlockReason, Clearance, Spec, Surroundings, TargetState, check_start};
+pub use history::{History, PastAction};
 pub use hold::{Freeze, Holds};
 pub use pattern::{PatternError, ServicePattern};
 pub use plan::{NothingToDo, PersonReason, Plan, PlanInput, Proposed, plan};

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use llm_sre_proto::simulator::v1::FaultKind;
 
 use crate::config::Overrides;
 
@@ -215,8 +216,10 @@ pub(crate) enum Policy {
     },
 }
 
+/// Every kind that the contract has, by its name there.
 fn fault_kinds() -> PossibleValuesParser {
-    PossibleValuesParser::new(["bad_deploy", "connection_pool_exhaustion", "memory_leak", "traffic_peak"])
+    let kinds = (1..).map_while(|number| FaultKind::try_from(number).ok());
+    PossibleValuesParser::new(kinds.map(|kind| kind.as_str_name().trim_start_matches("FAULT_KIND_").to_lowercase()))
 }
 
 /// How fast the demo goes where nobody says: an incident of half an hour in half a minute.

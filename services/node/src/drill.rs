@@ -17,7 +17,14 @@ use crate::{output, run, side_by_side};
 use episode::Episode;
 
 /// The faults of a drill, in turn.
-const FAULTS: [FaultKind; 3] = [FaultKind::BadDeploy, FaultKind::ConnectionPoolExhaustion, FaultKind::MemoryLeak];
+pub(crate) const FAULTS: [FaultKind; 6] = [
+    FaultKind::BadDeploy,
+    FaultKind::ConnectionPoolExhaustion,
+    FaultKind::MemoryLeak,
+    FaultKind::BadConfiguration,
+    FaultKind::CpuSaturation,
+    FaultKind::DiskFull,
+];
 /// The most runs of one call.
 const RUNS_MAX: u32 = 100_000;
 
@@ -72,7 +79,9 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     if let Some(seed) = arguments.again {
         return Ok(vec![episode(only.unwrap_or_default(), arguments.service.clone(), seed)]);
     }
-    let fault = |turn: u32| only.unwrap_or(FAULTS[turn as usize % FAULTS.len()]);
+    // Where there are fewer runs than faults, another seed brings others.
+    let first = (seed % FAULTS.len() as u64) as usize;
+    let fault = |turn: u32| only.unwrap_or(FAULTS[(first + turn as usize) % FAULTS.len()]);
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
     let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));
     let all = faults.chain(controls).enumerate();

@@ -112,6 +112,9 @@ fn kind(given: i32) -> Result<Option<Kind>, Status> {
         Ok(FaultKind::BadDeploy) => Ok(Some(Kind::BadDeploy)),
         Ok(FaultKind::ConnectionPoolExhaustion) => Ok(Some(Kind::PoolExhaustion)),
         Ok(FaultKind::MemoryLeak) => Ok(Some(Kind::MemoryLeak)),
+        Ok(FaultKind::BadConfiguration) => Ok(Some(Kind::BadConfiguration)),
+        Ok(FaultKind::CpuSaturation) => Ok(Some(Kind::CpuSaturation)),
+        Ok(FaultKind::DiskFull) => Ok(Some(Kind::DiskFull)),
         Ok(FaultKind::TrafficPeak) => Ok(Some(Kind::TrafficPeak)),
         Err(_) => Err(status::invalid_argument("kind", format!("{given} is not a kind of fault"))),
     }
@@ -131,6 +134,9 @@ fn told(fault: &fault::Fault) -> Fault {
         Kind::BadDeploy => FaultKind::BadDeploy,
         Kind::PoolExhaustion => FaultKind::ConnectionPoolExhaustion,
         Kind::MemoryLeak => FaultKind::MemoryLeak,
+        Kind::BadConfiguration => FaultKind::BadConfiguration,
+        Kind::CpuSaturation => FaultKind::CpuSaturation,
+        Kind::DiskFull => FaultKind::DiskFull,
         Kind::TrafficPeak => FaultKind::TrafficPeak,
     };
     let onset = match fault.onset {

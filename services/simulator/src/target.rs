@@ -18,7 +18,7 @@ impl ActionService for Service {
     async fn validate(&self, request: Request<ValidateRequest>) -> Result<Response<ValidateResponse>, Status> {
         let (service, order) = parse(request.into_inner().spec)?;
         let target_state = self.world().check(&service, &order).map_err(refused)?.into_iter().collect();
-        let reversible = !matches!(order, Order::Restart { .. });
+        let reversible = !matches!(order, Order::Restart { .. } | Order::ClearDisk { .. });
         Ok(Response::new(ValidateResponse { target_state, reversible }))
     }
 
@@ -65,7 +65,12 @@ fn parse(spec: Option<ActionSpec>) -> Result<(String, Order), Status> {
     let mut parameters = spec.parameters;
     let order = match spec.r#type.as_str() {
         "restart" => Order::Restart { instance: parameters.remove("instance").unwrap_or_default() },
+        "clear_disk" => Order::ClearDisk { instance: parameters.remove("instance").unwrap_or_default() },
         "rollback_deployment" => Order::RollBack,
+        "revert_configuration" => {
+            let missing = || status::invalid_argument("spec.parameters.key", "is required");
+            Order::Revert { key: parameters.remove("key").filter(|key| !key.is_empty()).ok_or_else(missing)? }
+        }
         "raise_pool" => {
             let given = parameters.remove("raise_percent").unwrap_or_else(|| "100".to_owned());
             let percent = given.parse().ok().filter(|percent| (1..=RAISE_MAX).contains(percent));
@@ -91,6 +96,8 @@ pub(crate) fn refused(refusal: Refusal) -> Status {
         Refusal::UnknownService(_) => status::error(Code::NotFound, "UNKNOWN_SERVICE", message, &[]),
         Refusal::UnknownRun(_) => status::error(Code::NotFound, "UNKNOWN_EXECUTION", message, &[]),
         Refusal::UnknownInstance { .. } => status::invalid_argument("spec.parameters.instance", message),
+        Refusal::UnknownSetting { .. } => status::invalid_argument("spec.parameters.key", message),
+        Refusal::NeverChanged(_) => status::failed_precondition("NO_PREVIOUS_VALUE", message),
         Refusal::Reused(_) => status::invalid_argument("request_id", message),
         Refusal::NothingBefore(_) => status::failed_precondition("NO_PREVIOUS_VERSION", message),
         Refusal::Busy(_) => status::failed_precondition("OPERATION_UNDER_WAY", message),

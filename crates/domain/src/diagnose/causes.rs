@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rank::{anomalies, is_symptom};
 use super::{CauseKind, Hypothesis};
 use crate::evidence::{EvidenceId, Fact, Observation};
-use crate::telemetry::ChangeKind;
+use crate::telemetry::{Change, ChangeKind};
 use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
 
 /// How long after a change its harm shows, unless it leaks.
@@ -36,7 +36,7 @@ pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis
     let supports: Vec<EvidenceId> = facts.iter().map(|fact| fact.id.clone()).collect();
     let mut sure = 1.0;
     let mut found = Vec::new();
-    for (cause, telling) in causes(&own, facts).into_iter().take(CAUSES_MAX) {
+    for Suspect { cause, telling, change } in causes(&own, facts).into_iter().take(CAUSES_MAX) {
         let shown = telling.or(strongest);
         let (claim, immediate_fix, long_term_fix) = words(cause);
         found.push(Hypothesis {
@@ -46,6 +46,7 @@ pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis
             statement: format!("{service}: {claim}"),
             metric: shown.map(|anomaly| anomaly.metric.clone()).unwrap_or_default(),
             cause,
+            change: change.cloned(),
             immediate_fix: immediate_fix.to_owned(),
             long_term_fix: long_term_fix.to_owned(),
             confidence: sure * supported(cause, facts),
@@ -75,44 +76,73 @@ fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
     }
 }
 
-/// The causes that the signals of one service speak for, and the anomaly that tells each.
-fn causes<'a>(own: &[&'a Anomaly], facts: &[&Fact]) -> Vec<(CauseKind, Option<&'a Anomaly>)> {
+/// What the signals of one service speak for.
+struct Suspect<'a> {
+    cause: CauseKind,
+    /// The anomaly that tells it.
+    telling: Option<&'a Anomaly>,
+    /// The change that it is.
+    change: Option<&'a Change>,
+}
+
+impl<'a> Suspect<'a> {
+    fn shown(cause: CauseKind, telling: Option<&'a Anomaly>) -> Self {
+        Self { cause, telling, change: None }
+    }
+
+    fn changed(cause: CauseKind, change: &'a Change) -> Self {
+        Self { cause, telling: None, change: Some(change) }
+    }
+}
+
+/// The causes that the signals of one service speak for, most likely first.
+fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact]) -> Vec<Suspect<'a>> {
     let rising = |part: &str| {
         own.iter().copied().find(|anomaly| {
             anomaly.direction == Direction::Up && anomaly.signal == Signal::Saturation && anomaly.metric.contains(part)
         })
     };
     let is_harmed = own.iter().any(|anomaly| is_symptom(anomaly));
-    let deployed = lag(&[ChangeKind::Deployment], own, facts).filter(|_| is_harmed);
-    let configured = lag(&[ChangeKind::Configuration, ChangeKind::FeatureFlag], own, facts);
-    let deployment = || (CauseKind::BadDeployment, None);
+    let deployed = last_change(&[ChangeKind::Deployment], own, facts).filter(|_| is_harmed);
+    let configured = last_change(&[ChangeKind::Configuration, ChangeKind::FeatureFlag], own, facts);
+    let deployment = |change| Suspect::changed(CauseKind::BadDeployment, change);
+    let (soon, late) = match deployed {
+        Some((lag, change)) if lag <= CHANGE_SOON => (Some(change), None),
+        Some((_, change)) => (None, Some(change)),
+        None => (None, None),
+    };
 
+    let full = |part, cause| rising(part).map(|resource| Suspect::shown(cause, Some(resource)));
     let mut found = Vec::new();
-    found.extend(rising("db.client.connection").map(|pool| (CauseKind::ConnectionPoolExhaustion, Some(pool))));
-    found.extend(deployed.filter(|lag| *lag <= CHANGE_SOON).map(|_| deployment()));
-    found.extend(configured.map(|_| (CauseKind::BadConfiguration, None)));
-    found.extend(rising("memory").map(|memory| (CauseKind::MemoryLeak, Some(memory))));
-    found.extend(deployed.filter(|lag| *lag > CHANGE_SOON).map(|_| deployment()));
-    found.extend(rising("cpu").map(|cpu| (CauseKind::CpuSaturation, Some(cpu))));
+    found.extend(full("db.client.connection", CauseKind::ConnectionPoolExhaustion));
+    found.extend(full("filesystem", CauseKind::DiskFull));
+    found.extend(soon.map(deployment));
+    found.extend(configured.map(|(_, change)| Suspect::changed(CauseKind::BadConfiguration, change)));
+    found.extend(full("memory", CauseKind::MemoryLeak));
+    found.extend(full("cpu", CauseKind::CpuSaturation));
+    found.extend(late.map(deployment));
     if found.is_empty() {
         found.push(match rising("") {
-            Some(resource) => (CauseKind::ResourceSaturation, Some(resource)),
-            None if own.iter().all(|anomaly| anomaly.signal == Signal::Traffic) => (CauseKind::TrafficSurge, None),
-            None => (CauseKind::ServiceDegradation, None),
+            Some(resource) => Suspect::shown(CauseKind::ResourceSaturation, Some(resource)),
+            None if own.iter().all(|anomaly| anomaly.signal == Signal::Traffic) => {
+                Suspect::shown(CauseKind::TrafficSurge, None)
+            }
+            None => Suspect::shown(CauseKind::ServiceDegradation, None),
         });
     }
     found
 }
 
-/// How long before the harm the last change of these kinds was, if it can be to blame.
-fn lag(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&Fact]) -> Option<Duration> {
+/// The last change of these kinds that can be to blame, and how long before the harm it was.
+fn last_change<'a>(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&'a Fact]) -> Option<(Duration, &'a Change)> {
     let harm = harm_onset(own)?;
     let changes = facts.iter().filter_map(|fact| match &fact.observation {
-        Observation::Change(change) if kinds.contains(&change.kind) => Some(change.time),
+        Observation::Change(change) if kinds.contains(&change.kind) => Some(change),
         _ => None,
     });
-    let before = changes.filter(|time| *time <= harm + CHANGE_AFTER);
-    before.map(|time| harm.since(time)).min().filter(|lag| *lag <= CHANGE_WINDOW)
+    let before = changes.filter(|change| change.time <= harm + CHANGE_AFTER);
+    let lags = before.map(|change| (harm.since(change.time), change));
+    lags.min_by_key(|(lag, _)| *lag).filter(|(lag, _)| *lag <= CHANGE_WINDOW)
 }
 
 /// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did. An
@@ -148,8 +178,13 @@ fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
         ),
         CauseKind::CpuSaturation => (
             "the CPU is busier than usual",
-            "Add instances or take load away.",
+            "Start the instance again whose CPU is busy; where all are, add instances or take load away.",
             "Profile the busiest code, and size the service for its peak.",
+        ),
+        CauseKind::DiskFull => (
+            "a disk is fuller than usual",
+            "Remove what can be made again: caches, temporary files, rotated logs.",
+            "Bound what is kept on the disk, and alert on how soon it will be full.",
         ),
         CauseKind::ResourceSaturation => (
             "a resource is fuller than usual",

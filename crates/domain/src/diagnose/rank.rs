@@ -205,6 +205,27 @@ mod tests {
         let pending = fact("a", Signal::Saturation, "db.client.connection.pending_requests", 9.0);
         check(vec![slow(), pending, deployment("a", 900)], CauseKind::ConnectionPoolExhaustion);
         check(vec![fact("a", Signal::Traffic, "r", 9.0)], CauseKind::TrafficSurge);
+        let disk = || fact("a", Signal::Saturation, "system.filesystem.utilization", 9.0);
+        check(vec![slow(), disk(), deployment("a", 900)], CauseKind::DiskFull);
+        let busy = || fact("a", Signal::Saturation, "process.cpu.utilization", 9.0);
+        check(vec![slow(), busy()], CauseKind::CpuSaturation);
+        check(vec![slow(), busy(), deployment("a", 900)], CauseKind::BadDeployment);
+        check(vec![slow(), busy(), deployment("a", 400)], CauseKind::CpuSaturation);
+    }
+
+    #[test]
+    fn the_change_that_is_blamed_is_the_last_one_before_the_harm() {
+        let flag = |key: &str, secs| {
+            let mut fact = deployment("a", secs);
+            if let Observation::Change(change) = &mut fact.observation {
+                (change.kind, change.subject) = (ChangeKind::FeatureFlag, key.to_owned());
+            }
+            fact
+        };
+        let facts = vec![fact("a", Signal::Errors, "e", 20.0), flag("old", 700), flag("new", 900), flag("late", 1_100)];
+        let first = &argue(facts, &[]).hypotheses[0];
+        assert_eq!(first.cause, CauseKind::BadConfiguration);
+        assert_eq!(first.change.as_ref().map(|change| &*change.subject), Some("new"));
     }
 
     #[test]

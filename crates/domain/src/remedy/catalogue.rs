@@ -1,12 +1,15 @@
 //! The actions that there are. The server derives everything here; what a model claims about an action is dropped.
 
+mod entries;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::diagnose::CauseKind;
+use crate::diagnose::{CauseKind, Hypothesis};
+use entries::{CLEAR_DISK, RAISE_POOL, RESTART, REVERT_CONFIGURATION, ROLLBACK_DEPLOYMENT};
 
 /// A type of action. The snake-case name is the `type` on the wire and the key in policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -18,11 +21,16 @@ pub enum ActionKind {
     RollbackDeployment,
     /// Lets a connection pool hold more connections.
     RaisePool,
+    /// Sets a setting or a feature flag back to what it was before its newest change.
+    RevertConfiguration,
+    /// Removes from disks what can be made again.
+    ClearDisk,
 }
 
 impl ActionKind {
     /// All there are, in order of name.
-    pub const ALL: [Self; 3] = [Self::RaisePool, Self::Restart, Self::RollbackDeployment];
+    pub const ALL: [Self; 5] =
+        [Self::ClearDisk, Self::RaisePool, Self::Restart, Self::RevertConfiguration, Self::RollbackDeployment];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -30,6 +38,8 @@ impl ActionKind {
             Self::Restart => "restart",
             Self::RollbackDeployment => "rollback_deployment",
             Self::RaisePool => "raise_pool",
+            Self::RevertConfiguration => "revert_configuration",
+            Self::ClearDisk => "clear_disk",
         }
     }
 
@@ -86,6 +96,10 @@ pub enum Fact {
     PreviousVersion,
     /// `pool_size`: there is a pool, and its size is known.
     PoolSize,
+    /// `previous_value`: the setting was changed, and its value before that is known.
+    PreviousValue,
+    /// `reclaimable_bytes`: it is known how much can be removed.
+    ReclaimableBytes,
 }
 
 impl Fact {
@@ -94,6 +108,8 @@ impl Fact {
         match self {
             Self::PreviousVersion => "previous_version",
             Self::PoolSize => "pool_size",
+            Self::PreviousValue => "previous_value",
+            Self::ReclaimableBytes => "reclaimable_bytes",
         }
     }
 }
@@ -243,6 +259,8 @@ impl ActionType {
 
 /// The parameter that narrows an action to one instance.
 pub(super) const INSTANCE: &str = "instance";
+/// The parameter that names what was changed.
+pub(super) const KEY: &str = "key";
 
 /// The actions that there are, and what each is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,7 +270,7 @@ pub struct Catalogue {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        let types = [RESTART, ROLLBACK_DEPLOYMENT, RAISE_POOL];
+        let types = [RESTART, ROLLBACK_DEPLOYMENT, RAISE_POOL, REVERT_CONFIGURATION, CLEAR_DISK];
         Self { types: types.into_iter().map(|entry| (entry.kind, entry)).collect() }
     }
 }
@@ -276,70 +294,17 @@ impl Catalogue {
     }
 
     /// What treats a cause, best first. Empty where the catalogue has nothing for it.
-    pub fn treatments(&self, cause: CauseKind) -> impl Iterator<Item = &ActionType> {
-        let kinds: &[ActionKind] = match cause {
+    pub fn treatments(&self, hypothesis: &Hypothesis) -> impl Iterator<Item = &ActionType> {
+        let kinds: &[ActionKind] = match hypothesis.cause {
             CauseKind::BadDeployment => &[ActionKind::RollbackDeployment],
             CauseKind::ConnectionPoolExhaustion => &[ActionKind::RaisePool, ActionKind::Restart],
             CauseKind::MemoryLeak => &[ActionKind::Restart],
+            // Where every instance is busy it is the load, which comes back after a restart.
+            CauseKind::CpuSaturation if !hypothesis.origin.instance.is_empty() => &[ActionKind::Restart],
+            CauseKind::BadConfiguration if hypothesis.change.is_some() => &[ActionKind::RevertConfiguration],
+            CauseKind::DiskFull => &[ActionKind::ClearDisk],
             _ => &[],
         };
         kinds.iter().filter_map(|kind| self.types.get(kind))
     }
 }
-
-/// A process takes seconds to start and its load balancer half a minute to trust it; two minutes of good samples are
-/// more than one scrape interval of any common exporter.
-const AFTER_RESTART: Verification = Verification {
-    settle: Duration::from_secs(30),
-    measure: Duration::from_secs(120),
-    deadline: Duration::from_secs(600),
-};
-
-/// A rollout starts every process anew, one after the other.
-const AFTER_ROLLOUT: Verification = Verification {
-    settle: Duration::from_secs(60),
-    measure: Duration::from_secs(120),
-    deadline: Duration::from_secs(900),
-};
-
-const RESTART: ActionType = ActionType {
-    kind: ActionKind::Restart,
-    summary: "Starts one instance, or one after the other all instances, of the service again.",
-    parameters: &[Parameter {
-        name: INSTANCE,
-        summary: "The instance to start again; empty means all, one after the other.",
-        kind: ParameterKind::Text { length_max: 253 },
-    }],
-    reversibility: Reversibility::NothingToUndo,
-    compensation: "",
-    blast_radius: BlastRadius::Service,
-    preconditions: &[],
-    verification: AFTER_RESTART,
-};
-
-const ROLLBACK_DEPLOYMENT: ActionType = ActionType {
-    kind: ActionKind::RollbackDeployment,
-    summary: "Puts the version before the newest deployment of the service back.",
-    parameters: &[],
-    reversibility: Reversibility::Undo,
-    compensation: "Rolls the version that was taken back out again.",
-    blast_radius: BlastRadius::Service,
-    preconditions: &[Fact::PreviousVersion],
-    verification: AFTER_ROLLOUT,
-};
-
-const RAISE_POOL: ActionType = ActionType {
-    kind: ActionKind::RaisePool,
-    summary: "Lets the connection pool of the service hold more connections.",
-    parameters: &[Parameter {
-        name: "raise_percent",
-        summary: "By how much the pool grows, in percent of its size.",
-        // Beyond four times its size the pool is not the problem, and the database becomes one.
-        kind: ParameterKind::Integer { min: 10, max: 300, default: 100 },
-    }],
-    reversibility: Reversibility::Undo,
-    compensation: "Sets the pool to the size that it had.",
-    blast_radius: BlastRadius::Service,
-    preconditions: &[Fact::PoolSize],
-    verification: AFTER_RESTART,
-};

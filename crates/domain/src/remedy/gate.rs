@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, Holds, Parameters, Policy, Proposed,
+    Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, History, Holds, Parameters, PastAction,
+    Policy, Proposed,
 };
 use super::{Autonomy, Reversibility};
 use crate::incident::{ActionId, Fingerprint, IncidentId};
@@ -37,54 +38,6 @@ pub enum TargetState {
         /// Why, in one line.
         reason: String,
     },
-}
-
-/// An action of before, as far as limits go by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastAction {
-    /// Which action.
-    pub id: ActionId,
-    /// For which incident.
-    pub incident: IncidentId,
-    /// That incident's fingerprint.
-    pub fingerprint: Fingerprint,
-    /// Which type of action.
-    pub kind: ActionKind,
-    /// On which service.
-    pub target: ServiceId,
-    /// Where it is in its life.
-    pub state: ActionState,
-    /// When its target was called; `None` where it never was.
-    pub executed_at: Option<Timestamp>,
-    /// When it ended; `None` while it lives.
-    pub ended_at: Option<Timestamp>,
-    /// The digest of its plan.
-    pub digest: Digest,
-}
-
-impl From<&Action> for PastAction {
-    fn from(action: &Action) -> Self {
-        let plan = &action.plan;
-        Self {
-            id: plan.id,
-            incident: plan.incident,
-            fingerprint: plan.fingerprint.clone(),
-            kind: plan.spec.kind,
-            target: plan.spec.target.clone(),
-            state: action.state,
-            executed_at: action.executed_at,
-            ended_at: action.ended_at,
-            digest: plan.digest,
-        }
-    }
-}
-
-/// What was done before: all actions of the incident at hand, all that live, and all that ended within the policy's
-/// longest window. What is left out here is a limit not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// The actions, in any order.
-    pub actions: Vec<PastAction>,
 }
 
 /// One reason why an action may not be carried out.

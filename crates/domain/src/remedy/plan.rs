@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::INSTANCE;
+use super::catalogue::{INSTANCE, KEY};
 use super::gate::{policy_blocks, reversibility, target_blocks};
 use super::{
     ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, Parameters, PastAction,
@@ -199,8 +199,12 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         if hypothesis.supports.is_empty() || !is_sure(hypothesis.confidence, input.around.policy.confidence_min) {
             continue;
         }
+        // What a repair changed is not taken back as a cause of harm, and does not keep others from being treated.
+        if hypothesis.change.as_ref().is_some_and(|change| input.around.history.is_of_repair(change)) {
+            continue;
+        }
         let mut treated = false;
-        for entry in input.around.catalogue.treatments(hypothesis.cause) {
+        for entry in input.around.catalogue.treatments(hypothesis) {
             treated = true;
             if tried.contains(&(entry.kind, hypothesis.service.clone())) {
                 any_tried = true;
@@ -282,12 +286,15 @@ impl Candidate<'_> {
     }
 
     fn spec(&self) -> Spec {
-        // Every type's parameters have defaults; the one that evidence fills in is the instance that shows the cause.
+        // Every type's parameters have defaults; evidence says which instance shows the cause, and which setting is it.
         let mut parameters: Parameters =
             self.entry.parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.fallback())).collect();
         let instance = &self.hypothesis.origin.instance;
         if let Some(value) = parameters.get_mut(INSTANCE) {
             instance.to_string().clone_into(value);
+        }
+        if let (Some(value), Some(change)) = (parameters.get_mut(KEY), &self.hypothesis.change) {
+            value.clone_from(&change.subject);
         }
         Spec { kind: self.entry.kind, target: self.hypothesis.service.clone(), parameters }
     }
@@ -339,6 +346,8 @@ fn rationale(spec: &Spec, hypothesis: &Hypothesis) -> String {
         ActionKind::Restart => "restart",
         ActionKind::RollbackDeployment => "roll back the deployment of",
         ActionKind::RaisePool => "raise the connection pool of",
+        ActionKind::RevertConfiguration => "take back the newest change of a setting of",
+        ActionKind::ClearDisk => "clear the disk of",
     };
     let given: Vec<String> = spec
         .parameters

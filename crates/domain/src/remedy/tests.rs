@@ -56,6 +56,7 @@ fn hypothesis(cause: CauseKind, confidence: f64) -> Hypothesis {
         origin: Origin::default(),
         metric: "".into(),
         cause,
+        change: None,
         statement: String::new(),
         immediate_fix: String::new(),
         long_term_fix: String::new(),
@@ -134,7 +135,13 @@ impl World {
 }
 
 fn ready() -> TargetState {
-    let facts = [("previous_version", "1.4.1"), ("pool_size", "20"), ("version", "1.4.2")];
+    let facts = [
+        ("previous_version", "1.4.1"),
+        ("pool_size", "20"),
+        ("version", "1.4.2"),
+        ("previous_value", "off"),
+        ("reclaimable_bytes", "1000000"),
+    ];
     let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     TargetState::Ready { facts, can_undo: true }
 }
@@ -217,7 +224,7 @@ prop_compose! {
         seen in prop::bool::weighted(0.8),
         hypotheses in hypotheses(),
         answer in answers(),
-        history in prop::collection::vec((0..3_usize, states(), 1..200_000_u64, any::<bool>()), 0..3),
+        history in prop::collection::vec((0..ActionKind::ALL.len(), states(), 1..200_000_u64, any::<bool>()), 0..3),
         narrow in prop::bool::weighted(0.1),
     ) -> World {
         let mut world = World::permissive();

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::narrate::Narrator;
 use crate::cli::Demo;
 use crate::client::{Services, kind_of};
+use crate::drill::FAULTS;
 
 /// How long the shop runs before the first fault, so that detection knows what is usual there.
 const WARM_UP: Duration = Duration::from_secs(15 * 60);
@@ -28,9 +29,6 @@ const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
 const ONCE_MAX: Duration = Duration::from_secs(58);
 /// How often the fault's state is asked for, in real time.
 const ASK_EVERY: Duration = Duration::from_millis(200);
-
-/// The faults of the demo, in turn.
-const FAULTS: [FaultKind; 3] = [FaultKind::BadDeploy, FaultKind::ConnectionPoolExhaustion, FaultKind::MemoryLeak];
 
 pub(crate) struct Story {
     demo: Demo,

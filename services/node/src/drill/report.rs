@@ -41,34 +41,17 @@ pub(super) fn row(outcome: &Outcome) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the runs come to, by fault.
+/// What the runs come to, by fault and together. Shares come with the interval that holds them with 95 % confidence.
 pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
     let mut by_fault: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for outcome in outcomes {
         by_fault.entry(&outcome.fault).or_default().push(outcome);
     }
-    let rows = by_fault.into_iter().map(|(fault, outcomes)| {
-        let is_control = outcomes.iter().all(|outcome| matches!(outcome.ending, Ending::Quiet | Ending::FalseAlarm));
-        let share = |is: &dyn Fn(&Outcome) -> bool| {
-            format!("{} of {}", outcomes.iter().filter(|outcome| is(outcome)).count(), outcomes.len())
-        };
-        if is_control {
-            return vec![fault.to_owned(), share(&Outcome::went_well)];
-        }
-        vec![
-            fault.to_owned(),
-            share(&Outcome::went_well),
-            share(&|outcome| outcome.incidents == 1 && outcome.early_incidents == 0),
-            share(&|outcome| outcome.rank == Some(1)),
-            share(&|outcome| outcome.rank.is_some_and(|rank| rank <= 3)),
-            share(&|outcome| outcome.ending == Ending::Repaired),
-            share(&|outcome| outcome.ending == Ending::Escalated),
-            share(&|outcome| outcome.ending == Ending::FalselyResolved),
-            median(outcomes.iter().filter_map(|outcome| outcome.detected_s)),
-            median(outcomes.iter().filter_map(|outcome| outcome.diagnosed_s)),
-            median(outcomes.iter().filter_map(|outcome| outcome.recovered_s)),
-        ]
-    });
+    let is_control = |outcome: &Outcome| matches!(outcome.ending, Ending::Quiet | Ending::FalseAlarm);
+    let faults: Vec<&Outcome> = outcomes.iter().filter(|outcome| !is_control(outcome)).collect();
+    let rows = by_fault.into_iter().chain((!faults.is_empty()).then_some(("all faults", faults)));
+    let rows =
+        rows.map(|(fault, outcomes)| row_of(fault, &outcomes, outcomes.iter().all(|outcome| is_control(outcome))));
     output::line("")?;
     let header = [
         "fault",
@@ -84,6 +67,44 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
         "recovered",
     ];
     output::table(&header, rows)
+}
+
+fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
+    let share = |is: &dyn Fn(&Outcome) -> bool| {
+        let (count, all) = (outcomes.iter().filter(|outcome| is(outcome)).count(), outcomes.len());
+        let (low, high) = wilson(count, all);
+        format!("{count} of {all} ({low:.2}-{high:.2})")
+    };
+    if is_control {
+        return vec![fault.to_owned(), share(&Outcome::went_well)];
+    }
+    vec![
+        fault.to_owned(),
+        share(&Outcome::went_well),
+        share(&|outcome| outcome.incidents == 1 && outcome.early_incidents == 0),
+        share(&|outcome| outcome.rank == Some(1)),
+        share(&|outcome| outcome.rank.is_some_and(|rank| rank <= 3)),
+        share(&|outcome| outcome.ending == Ending::Repaired),
+        share(&|outcome| outcome.ending == Ending::Escalated),
+        share(&|outcome| outcome.ending == Ending::FalselyResolved),
+        median(outcomes.iter().filter_map(|outcome| outcome.detected_s)),
+        median(outcomes.iter().filter_map(|outcome| outcome.diagnosed_s)),
+        median(outcomes.iter().filter_map(|outcome| outcome.recovered_s)),
+    ]
+}
+
+/// The score interval of a share (Wilson, 1927) at 95 %.
+fn wilson(count: usize, all: usize) -> (f64, f64) {
+    /// The normal distribution's quantile of 97.5 %.
+    const Z: f64 = 1.959_964;
+    if all == 0 {
+        return (0.0, 1.0);
+    }
+    let (share, all) = (count as f64 / all as f64, all as f64);
+    let centre = share + Z * Z / (2.0 * all);
+    let spread = Z * (share * (1.0 - share) / all + Z * Z / (4.0 * all * all)).sqrt();
+    let scale = 1.0 + Z * Z / all;
+    (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
 }
 
 fn word(ending: Ending) -> &'static str {
@@ -104,4 +125,18 @@ fn median(values: impl Iterator<Item = f64>) -> String {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).map_or("-".to_owned(), |value| format!("{value:.0} s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_the_tables() {
+        for (count, all, low, high) in [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)] {
+            let found = wilson(count, all);
+            assert!((found.0 - low).abs() < 1e-4 && (found.1 - high).abs() < 1e-4, "{count} of {all}: {found:?}");
+        }
+        assert_eq!(wilson(0, 0), (0.0, 1.0), "of nothing, nothing is known");
+    }
 }

@@ -67,6 +67,7 @@ fn diagnosis(incident: &Incident) -> diagnosis::Diagnosis {
         origin: Origin::default(),
         metric: "".into(),
         cause: CauseKind::BadDeployment,
+        change: None,
         statement: String::new(),
         immediate_fix: String::new(),
         long_term_fix: String::new(),

@@ -10,16 +10,17 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, S
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::metrics::MOUNTPOINT;
 use super::{INTERVAL, nanos, resource, scope, text};
 use crate::world::World;
 use crate::world::blueprint::SHOP;
 use crate::world::flow::{self, Failing};
 use crate::world::instance::Instance;
-use crate::world::service::{Event, Happening, Service};
+use crate::world::service::{Event, Happening, Service, variant};
 
 /// Lines of one kind that a process writes in an interval; its logger leaves further ones out.
 const LINES_MAX: u64 = 12;
-/// Share of the memory limit from which on the runtime complains.
+/// Share of the memory limit, and of the disk, from which on the runtime complains.
 const PRESSED: f64 = 0.8;
 
 /// One line, before it is grouped by the process that wrote it.
@@ -79,9 +80,13 @@ pub(super) fn of_service(world: &mut World, index: usize, events: &[Event], rng:
             let paused = rng.random_range(200..700);
             write(SeverityNumber::Warn, format!("garbage collection stopped the process for {paused} ms"), rng);
         }
+        if instance.disk() > PRESSED {
+            write(SeverityNumber::Warn, format!("{MOUNTPOINT} is {:.0} percent full", instance.disk() * 100.0), rng);
+        }
         for (reason, count) in &instance.failures {
             for _ in 0..(*count).min(LINES_MAX) {
-                let defect = instance.release.defect.map(|defect| defect.line);
+                let flag = service.flag.defect.filter(|_| service.flag.is_on);
+                let defect = instance.release.defect.or(flag).map(|defect| defect.line);
                 let body = words(*reason, name, defect, culprit, pool, instance.pending);
                 write(SeverityNumber::Error, body, rng);
             }
@@ -113,6 +118,7 @@ fn words(reason: Failing, name: &str, defect: Option<u32>, culprit: &str, pool: 
             "no database connection within 1000 ms: {pool} of {pool} are in use and {pending} requests are waiting"
         ),
         (Failing::Overload, _) => "too many requests in flight, refused".to_owned(),
+        (Failing::Disk, _) => format!("failed to write {MOUNTPOINT}/journal: no space left on device"),
     }
 }
 
@@ -150,6 +156,19 @@ fn told(service: &Service, event: &Event) -> Line {
             ];
             let body = format!("database.pool.size is {after}, was {before}");
             ("configuration.changed", SeverityNumber::Info, body, attributes)
+        }
+        Happening::FlagSwitched { before, after } => {
+            let (key, before, after) = (service.flag_key(), variant(*before), variant(*after));
+            let attributes = vec![
+                text("feature_flag.key", &key),
+                text("feature_flag.variant.previous", before),
+                text("feature_flag.variant", after),
+            ];
+            ("feature_flag.changed", SeverityNumber::Info, format!("{key} is {after}, was {before}"), attributes)
+        }
+        Happening::DiskCleared { freed_mib } => {
+            let body = format!("removed {freed_mib:.0} MiB of caches and rotated logs from {MOUNTPOINT}");
+            ("disk.cleared", SeverityNumber::Info, body, Vec::new())
         }
     };
     let record = LogRecord { event_name: name.to_owned(), attributes, ..record(event.time, severity, body) };

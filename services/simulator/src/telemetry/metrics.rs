@@ -15,6 +15,8 @@ use crate::world::instance::{BOUNDS_S, Instance};
 use crate::world::service::Service;
 
 const MIB: f64 = 1_048_576.0;
+/// Where a process has its disk.
+pub(super) const MOUNTPOINT: &str = "/var/data";
 
 pub(super) fn of_service(service: &Service, now: Timestamp) -> ExportMetricsServiceRequest {
     let up = service.instances.iter().filter(|instance| instance.is_up(now));
@@ -57,7 +59,10 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
         sum("db.client.connection.max", "{connection}", vec![of_pool(service.pool)]),
         sum("db.client.connection.pending_requests", "{request}", vec![of_pool(instance.pending)]),
     ];
-    let scopes = [("http", http), ("process", process), ("database", database)];
+    let mountpoint = vec![text("system.filesystem.mountpoint", MOUNTPOINT)];
+    let disk = NumberDataPoint { attributes: mountpoint, ..number(Value::AsDouble(instance.disk())) };
+    let system = vec![gauge("system.filesystem.utilization", "1", disk)];
+    let scopes = [("http", http), ("process", process), ("database", database), ("system", system)];
     let scope_metrics = scopes.into_iter().map(|(name, metrics)| ScopeMetrics {
         scope: scope(&format!("io.opentelemetry.{name}")),
         metrics,

@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn telemetry_keeps_the_secret_and_is_the_same_for_a_seed(seed in 1..u64::MAX) {
-        for kind in [Kind::BadDeploy, Kind::PoolExhaustion, Kind::MemoryLeak, Kind::TrafficPeak] {
+        for kind in Kind::FAULTS.into_iter().chain([Kind::TrafficPeak]) {
             let exports = told(seed, kind);
             let json = serde_json::to_string(&exports.iter().map(|e| (&e.metrics, &e.logs, &e.traces)).collect::<Vec<_>>());
             let json = json.unwrap().to_lowercase();

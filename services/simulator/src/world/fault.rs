@@ -6,8 +6,10 @@ use llm_sre_domain::Timestamp;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::flow::CORES;
+use super::instance::{DISK_MIB, DISK_NEEDED};
 use super::release::{self, Defect, Release};
-use super::service::{Event, Leak, Service};
+use super::service::{Event, Filling, Leak, Service, Spin};
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,20 +20,35 @@ pub(crate) enum Kind {
     PoolExhaustion,
     /// Memory of one process that grows.
     MemoryLeak,
+    /// A feature flag that was switched on for the worse.
+    BadConfiguration,
+    /// Work in one process that never ends and leaves requests little of its CPU.
+    CpuSaturation,
+    /// The disk of one process that fills.
+    DiskFull,
     /// More visitors; nothing is broken.
     TrafficPeak,
 }
 
 impl Kind {
     /// The faults, without the control.
-    pub(crate) const FAULTS: [Self; 3] = [Self::BadDeploy, Self::PoolExhaustion, Self::MemoryLeak];
+    pub(crate) const FAULTS: [Self; 6] = [
+        Self::BadDeploy,
+        Self::PoolExhaustion,
+        Self::MemoryLeak,
+        Self::BadConfiguration,
+        Self::CpuSaturation,
+        Self::DiskFull,
+    ];
 
     /// The one type of action that cures it; empty for the control.
     pub(crate) fn cure(self) -> &'static str {
         match self {
             Self::BadDeploy => "rollback_deployment",
             Self::PoolExhaustion => "raise_pool",
-            Self::MemoryLeak => "restart",
+            Self::MemoryLeak | Self::CpuSaturation => "restart",
+            Self::BadConfiguration => "revert_configuration",
+            Self::DiskFull => "clear_disk",
             Self::TrafficPeak => "",
         }
     }
@@ -74,6 +91,9 @@ pub(crate) enum Damage {
     Version,
     Locked { pool: u32, connections: f64, over: Duration },
     Leaking,
+    Switched { over: Duration },
+    Spinning { cores: f64, over: Duration },
+    Filling,
     Visitors { factor: f64, over: Duration, lasts: Duration },
 }
 
@@ -115,6 +135,27 @@ impl Damage {
                 service.leak = Some(Leak { slot, mib_per_s: room / over.as_secs_f64() });
                 Self::Leaking
             }
+            Kind::BadConfiguration => {
+                service.flag.defect = Some(Defect::draw(rng));
+                service.flag.share = 0.0;
+                events.push(service.switch_flag(true, now));
+                Self::Switched { over: minutes(0.1, rng.random_range(2.0..4.0)) }
+            }
+            Kind::CpuSaturation => {
+                let slots = service.instances.len().max(1);
+                let wanted = service.arrivals / slots as f64 * service.blueprint.cpu_ms / 1e3;
+                // As with a pool, what is left serves half of what is wanted, or a little more.
+                let cores = CORES - wanted * rng.random_range(0.5..0.7);
+                service.spin = Some(Spin { slot: rng.random_range(0..slots), cores: 0.0 });
+                Self::Spinning { cores, over: minutes(0.1, rng.random_range(2.0..4.0)) }
+            }
+            Kind::DiskFull => {
+                let over = minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
+                let slot = rng.random_range(0..service.instances.len().max(1));
+                let mib_per_s = (1.0 - DISK_NEEDED) * DISK_MIB / over.as_secs_f64();
+                service.filling = Some(Filling { slot, mib_per_s });
+                Self::Filling
+            }
             Kind::TrafficPeak => Self::Visitors {
                 factor: rng.random_range(1.4..1.9),
                 over: minutes(0.1, rng.random_range(2.0..4.0)),
@@ -141,6 +182,15 @@ impl Fault {
                 is_cured.then_some(State::Cured)
             }
             Damage::Leaking => service.leak.is_none().then_some(State::Cured),
+            Damage::Switched { over } => {
+                service.flag.share = Damage::progress(since, over);
+                (!service.flag.is_on).then_some(State::Cured)
+            }
+            Damage::Spinning { cores, over } => {
+                service.spin = service.spin.map(|spin| Spin { cores: cores * Damage::progress(since, over), ..spin });
+                service.spin.is_none().then_some(State::Cured)
+            }
+            Damage::Filling => service.filling.is_none().then_some(State::Cured),
             Damage::Visitors { lasts, .. } => (since >= lasts).then_some(State::Cleared),
         };
         if let Some(state) = ends_as {
@@ -164,6 +214,12 @@ impl Fault {
             Damage::Leaking => {
                 service.leak = None;
                 service.instances.iter_mut().for_each(|instance| instance.leaked_mib = 0.0);
+            }
+            Damage::Switched { .. } => service.flag.defect = None,
+            Damage::Spinning { .. } => service.spin = None,
+            Damage::Filling => {
+                service.filling = None;
+                service.instances.iter_mut().for_each(|instance| instance.filled_mib = 0.0);
             }
             Damage::Visitors { .. } => {}
         }

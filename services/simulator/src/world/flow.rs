@@ -1,7 +1,9 @@
 //! What a request costs under load: queues, pools, time-outs.
 
 /// Cores of an instance.
-const CORES: f64 = 2.0;
+pub(crate) const CORES: f64 = 2.0;
+/// What the scheduler leaves to requests at least.
+const CORES_MIN: f64 = 0.005;
 /// How long a request waits for a connection before it fails, in seconds.
 const POOL_TIMEOUT_S: f64 = 1.0;
 /// How long a caller waits for an answer, in seconds.
@@ -31,6 +33,10 @@ pub(crate) struct Demand {
     pub(crate) free: f64,
     /// Memory used as a share of its limit.
     pub(crate) memory: f64,
+    /// Cores that something else keeps busy.
+    pub(crate) taken: f64,
+    /// The share of requests that fail since nothing can be written.
+    pub(crate) unwritten: f64,
 }
 
 /// Why requests fail.
@@ -40,6 +46,7 @@ pub(crate) enum Failing {
     Downstream,
     Pool,
     Overload,
+    Disk,
 }
 
 /// How the instance does.
@@ -49,7 +56,7 @@ pub(crate) struct Outcome {
     pub(crate) latency_s: f64,
     pub(crate) failed_s: f64,
     /// Shares of requests that fail, by reason.
-    pub(crate) failed: [(Failing, f64); 4],
+    pub(crate) failed: [(Failing, f64); 5],
     /// CPU in use as a share of its cores.
     pub(crate) cpu: f64,
     /// Connections in use by requests, and requests that wait for one.
@@ -68,7 +75,8 @@ impl Outcome {
 pub(crate) fn answer(demand: &Demand) -> Outcome {
     let pressure = ((demand.memory - PRESSURE_FROM) / (1.0 - PRESSURE_FROM)).clamp(0.0, 1.0).powi(2);
     let cpu_s = demand.cpu_s * (1.0 + 2.0 * pressure);
-    let busy = demand.per_second * cpu_s / CORES;
+    let cores = (CORES - demand.taken).max(CORES_MIN);
+    let busy = demand.per_second * cpu_s / cores;
     let overload = (1.0 - FULL / busy.max(FULL)).max(0.0);
     let served = demand.per_second * (1.0 - overload);
 
@@ -77,7 +85,7 @@ pub(crate) fn answer(demand: &Demand) -> Outcome {
     let pool_wait_s =
         if starved > 0.0 { 0.6 * POOL_TIMEOUT_S } else { wait(demand.database_s, wanted / demand.free, demand.free) };
 
-    let own_s = cpu_s + wait(cpu_s, busy.min(FULL), CORES) + demand.defect_s + PAUSE_MAX_S * pressure;
+    let own_s = cpu_s + wait(cpu_s, busy.min(FULL), cores) + demand.defect_s + PAUSE_MAX_S * pressure;
     let before_s = own_s + pool_wait_s.min(POOL_TIMEOUT_S);
     Outcome {
         latency_s: before_s + demand.database_s + demand.downstream_s,
@@ -87,8 +95,9 @@ pub(crate) fn answer(demand: &Demand) -> Outcome {
             (Failing::Downstream, demand.downstream_failed.clamp(0.0, 1.0)),
             (Failing::Pool, starved),
             (Failing::Overload, overload),
+            (Failing::Disk, demand.unwritten),
         ],
-        cpu: busy.min(1.0),
+        cpu: ((busy.min(1.0) * cores + demand.taken) / CORES).min(1.0),
         held: wanted.min(demand.free),
         pending: served * if starved > 0.0 { starved * POOL_TIMEOUT_S } else { pool_wait_s },
     }
@@ -126,10 +135,10 @@ mod tests {
 
     fn demand() -> impl Strategy<Value = Demand> {
         let rates = (0.0..2_000.0, 0.0005..0.05, 0.001..0.2, 0.0..3.0, 0.0..1.0);
-        let faults = (0.0..1.0, 0.0..1.0, 0.05..64.0, 0.0..1.0);
+        let faults = (0.0..1.0, 0.0..1.0, 0.05..64.0, 0.0..1.0, 0.0..2.0, 0.0..1.0);
         (rates, faults).prop_map(|(rates, faults)| {
             let (per_second, cpu_s, database_s, downstream_s, downstream_failed) = rates;
-            let (defect_s, defect_failed, free, memory) = faults;
+            let (defect_s, defect_failed, free, memory, taken, unwritten) = faults;
             Demand {
                 per_second,
                 cpu_s,
@@ -140,6 +149,8 @@ mod tests {
                 defect_failed,
                 free,
                 memory,
+                taken,
+                unwritten,
             }
         })
     }

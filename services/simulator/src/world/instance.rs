@@ -14,6 +14,10 @@ use super::release::Release;
 pub(crate) const BOUNDS_S: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
+/// The size of an instance's disk in mebibytes, and the share of it that is needed.
+pub(crate) const DISK_MIB: f64 = 8_192.0;
+pub(crate) const DISK_NEEDED: f64 = 0.35;
+
 /// How long a killed process takes to start again.
 const START_S: u64 = 15;
 
@@ -38,6 +42,8 @@ pub(crate) struct Instance {
     pub(crate) cpu: f64,
     pub(crate) memory_mib: f64,
     pub(crate) leaked_mib: f64,
+    /// What was written to its disk and is not needed, in mebibytes.
+    pub(crate) filled_mib: f64,
     pub(crate) held: u32,
     pub(crate) pending: u32,
     pub(crate) latency_s: f64,
@@ -57,6 +63,7 @@ impl Instance {
             cpu: 0.0,
             memory_mib: 0.0,
             leaked_mib: 0.0,
+            filled_mib: 0.0,
             held: 0,
             pending: 0,
             latency_s: 0.0,
@@ -68,6 +75,11 @@ impl Instance {
     /// Whether it takes requests.
     pub(crate) fn is_up(&self, now: Timestamp) -> bool {
         self.down_until.is_none_or(|until| now >= until)
+    }
+
+    /// How full its disk is, from 0 to 1.
+    pub(crate) fn disk(&self) -> f64 {
+        (DISK_NEEDED + self.filled_mib / DISK_MIB).min(1.0)
     }
 
     /// The platform ends it for its memory, and starts it again.
@@ -117,7 +129,7 @@ impl Durations {
 /// The status that a caller sees.
 pub(crate) fn status(reason: Failing) -> u16 {
     match reason {
-        Failing::Defect => 500,
+        Failing::Defect | Failing::Disk => 500,
         Failing::Downstream => 502,
         Failing::Pool | Failing::Overload => 503,
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use llm_sre_domain::Timestamp;
 
 use super::World;
+use super::instance::{DISK_MIB, DISK_NEEDED};
 use super::release::Release;
-use super::service::Change;
+use super::service::{Change, Service, variant};
 
 /// Calls remembered, so that a repeated one is known.
 const RUNS_MAX: usize = 1_000;
@@ -24,6 +25,10 @@ pub(crate) enum Order {
     RollBack,
     /// Let the pool hold so many percent more connections.
     RaisePool { percent: u32 },
+    /// Set a setting back to what it was before its newest change.
+    Revert { key: String },
+    /// Remove what is not needed from the disk of one instance, or where none is named of all.
+    ClearDisk { instance: String },
 }
 
 /// Why something is refused; nothing was done then.
@@ -35,6 +40,10 @@ pub(crate) enum Refusal {
     UnknownInstance { service: &'static str, instance: String },
     #[error("{0} has no version to go back to")]
     NothingBefore(&'static str),
+    #[error("{service} has no setting '{key}'")]
+    UnknownSetting { service: &'static str, key: String },
+    #[error("'{0}' was never changed")]
+    NeverChanged(String),
     #[error("another operation is under way on {0}")]
     Busy(&'static str),
     #[error("fencing token {given} is older than {seen}, which was seen for {service}")]
@@ -70,6 +79,7 @@ enum What {
 enum Undo {
     Deploy(Release),
     Resize(u32),
+    Switch(bool),
 }
 
 /// The calls so far.
@@ -122,18 +132,35 @@ impl Runs {
     }
 }
 
+/// The instances that an order is for; all where it names none.
+fn slots(service: &Service, instance: &str) -> VecDeque<usize> {
+    let matching = |slot: &usize| instance.is_empty() || service.instances[*slot].id == instance;
+    (0..service.instances.len()).filter(matching).collect()
+}
+
+/// What could be removed from the disks of all instances.
+fn reclaimable_bytes(service: &Service) -> u64 {
+    const MIB: f64 = 1_048_576.0;
+    let room = (1.0 - DISK_NEEDED) * DISK_MIB;
+    service.instances.iter().map(|instance| (instance.filled_mib.min(room) * MIB) as u64).sum()
+}
+
 impl World {
     /// Checks an order, and describes the service that it is for.
     pub(crate) fn check(&self, name: &str, order: &Order) -> Result<BTreeMap<String, String>, Refusal> {
         let service = &self.services[self.index(name)?];
         let name = service.blueprint.name;
         match order {
-            Order::Restart { instance }
+            Order::Restart { instance } | Order::ClearDisk { instance }
                 if !instance.is_empty() && !service.instances.iter().any(|running| running.id == *instance) =>
             {
                 return Err(Refusal::UnknownInstance { service: name, instance: instance.clone() });
             }
             Order::RollBack if service.previous().is_none() => return Err(Refusal::NothingBefore(name)),
+            Order::Revert { key } if *key != service.flag_key() => {
+                return Err(Refusal::UnknownSetting { service: name, key: key.clone() });
+            }
+            Order::Revert { key } if service.flag.before.is_none() => return Err(Refusal::NeverChanged(key.clone())),
             _ => {}
         }
         if service.rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
@@ -143,7 +170,12 @@ impl World {
             ("version".to_owned(), service.version().to_owned()),
             ("instances".to_owned(), service.instances.len().to_string()),
             ("pool_size".to_owned(), service.pool.to_string()),
+            ("reclaimable_bytes".to_owned(), reclaimable_bytes(service).to_string()),
         ]);
+        if let Some(before) = service.flag.before {
+            state.insert("value".to_owned(), variant(service.flag.is_on).to_owned());
+            state.insert("previous_value".to_owned(), variant(before).to_owned());
+        }
         if let Some(previous) = service.previous() {
             state.insert("previous_version".to_owned(), previous.version.clone());
         }
@@ -164,8 +196,7 @@ impl World {
         let id = Some(request_id.to_owned());
         let (message, undo) = match order {
             Order::Restart { instance } => {
-                let matching = |slot: &usize| instance.is_empty() || service.instances[*slot].id == *instance;
-                let slots: VecDeque<usize> = (0..service.instances.len()).filter(matching).collect();
+                let slots = slots(service, instance);
                 let message = format!("restarting {} of {} instances", slots.len(), service.instances.len());
                 service.begin(Change::Restart, slots, self.now, REPLACE, id);
                 (message, None)
@@ -181,6 +212,18 @@ impl World {
                 let pool = before.saturating_add((f64::from(before) * f64::from(*percent) / 100.0).ceil() as u32);
                 service.begin(Change::Resize { before, pool }, VecDeque::new(), self.now, RESIZE, id);
                 (format!("resizing the pool from {before} to {pool} connections"), Some(Undo::Resize(before)))
+            }
+            Order::Revert { key } => {
+                let is_on = service.flag.before.ok_or_else(|| Refusal::NeverChanged(key.clone()))?;
+                let undo = Undo::Switch(service.flag.is_on);
+                service.begin(Change::Switch { is_on }, VecDeque::new(), self.now, RESIZE, id);
+                (format!("switching {key} {}", variant(is_on)), Some(undo))
+            }
+            Order::ClearDisk { instance } => {
+                let slots = slots(service, instance);
+                let message = format!("clearing the disk of {} of {} instances", slots.len(), service.instances.len());
+                service.begin(Change::Clear, slots, self.now, RESIZE, id);
+                (message, None)
             }
         };
         Ok(self.begin_run(request_id, index, What::Ordered(order.clone()), message, undo))
@@ -212,6 +255,10 @@ impl World {
                 let before = service.pool;
                 service.begin(Change::Resize { before, pool }, VecDeque::new(), self.now, RESIZE, id);
                 format!("resizing the pool from {before} to {pool} connections")
+            }
+            Undo::Switch(is_on) => {
+                service.begin(Change::Switch { is_on }, VecDeque::new(), self.now, RESIZE, id);
+                format!("switching {} {}", service.flag_key(), variant(is_on))
             }
         };
         Ok(self.begin_run(request_id, index, what, message, None))

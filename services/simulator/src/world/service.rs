@@ -10,8 +10,10 @@ use rand_chacha::ChaCha8Rng;
 use super::blueprint::Blueprint;
 use super::flow::{self, Demand};
 use super::instance::Instance;
-use super::release::{self, Release};
+use super::release::{self, Defect, Release};
 
+/// The share of requests that write to the disk.
+const WRITING: f64 = 0.6;
 /// Versions remembered, to go back to.
 const RELEASES_MAX: usize = 8;
 
@@ -27,6 +29,9 @@ pub(crate) struct Service {
     /// Connections of each instance that requests keep while they wait for another one.
     pub(crate) locked: f64,
     pub(crate) leak: Option<Leak>,
+    pub(crate) spin: Option<Spin>,
+    pub(crate) filling: Option<Filling>,
+    pub(crate) flag: Flag,
     pub(crate) rollout: Option<Rollout>,
     pub(crate) arrivals: f64,
     pub(crate) latency_s: f64,
@@ -38,6 +43,49 @@ pub(crate) struct Service {
 pub(crate) struct Leak {
     pub(crate) slot: usize,
     pub(crate) mib_per_s: f64,
+}
+
+/// Work of one process that never ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spin {
+    pub(crate) slot: usize,
+    pub(crate) cores: f64,
+}
+
+/// What one process writes to its disk without end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filling {
+    pub(crate) slot: usize,
+    pub(crate) mib_per_s: f64,
+}
+
+/// The feature flag that a service has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flag {
+    pub(crate) is_on: bool,
+    /// What it was before its newest change.
+    pub(crate) before: Option<bool>,
+    /// What goes wrong while it is on, and the share of requests that it is on for.
+    pub(crate) defect: Option<Defect>,
+    pub(crate) share: f64,
+}
+
+impl Flag {
+    pub(crate) fn switch(&mut self, is_on: bool) {
+        self.before = Some(self.is_on);
+        self.is_on = is_on;
+    }
+
+    /// What it adds to each request, in seconds, and the share of requests that it fails.
+    fn harm(&self) -> (f64, f64) {
+        let defect = self.defect.filter(|_| self.is_on);
+        defect.map_or((0.0, 0.0), |defect| (self.share * defect.slower_s, self.share * defect.failed))
+    }
+}
+
+/// A flag's value in words.
+pub(crate) fn variant(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 /// Something that is done instance by instance.
@@ -57,6 +105,8 @@ pub(crate) enum Change {
     Deploy { before: String, release: Release },
     Restart,
     Resize { before: u32, pool: u32 },
+    Switch { is_on: bool },
+    Clear,
 }
 
 /// Something that happened, as the shop's platform tells it.
@@ -75,6 +125,8 @@ pub(crate) enum Happening {
     Restarted,
     Killed { used_mib: f64 },
     PoolResized { before: u32, after: u32 },
+    FlagSwitched { before: bool, after: bool },
+    DiskCleared { freed_mib: f64 },
 }
 
 /// What others are to a service in one step.
@@ -97,11 +149,26 @@ impl Service {
             pool: blueprint.pool,
             locked: 0.0,
             leak: None,
+            spin: None,
+            filling: None,
+            flag: Flag::default(),
             rollout: None,
             arrivals: 0.0,
             latency_s: 0.0,
             error_ratio: 0.0,
         }
+    }
+
+    /// The name of its feature flag.
+    pub(crate) fn flag_key(&self) -> String {
+        format!("{}.batched-reads", self.blueprint.name)
+    }
+
+    /// Switches its feature flag at once.
+    pub(crate) fn switch_flag(&mut self, is_on: bool, now: Timestamp) -> Event {
+        let before = self.flag.is_on;
+        self.flag.switch(is_on);
+        self.event(String::new(), now, Happening::FlagSwitched { before, after: is_on })
     }
 
     /// The version that is wanted.
@@ -181,19 +248,28 @@ impl Service {
         let Some(instance) = self.instances.get_mut(slot) else { return };
         match change {
             Change::Deploy { release, .. } => {
-                // A rollout hands the old process's sessions over to the new one, and with them what keeps the memory.
-                let leaked = instance.leaked_mib;
+                // A rollout hands the old process's sessions, work and disk over to the new one, and with them what keeps
+                // the memory, the CPU and the room.
+                let (leaked, filled) = (instance.leaked_mib, instance.filled_mib);
                 *instance = Instance::start(name, release.clone(), now, rng);
-                instance.leaked_mib = leaked;
+                (instance.leaked_mib, instance.filled_mib) = (leaked, filled);
             }
             Change::Restart => {
-                let release = instance.release.clone();
+                let (release, filled) = (instance.release.clone(), instance.filled_mib);
                 *instance = Instance::start(name, release, now, rng);
+                instance.filled_mib = filled;
                 let id = instance.id.clone();
                 self.leak = self.leak.filter(|leak| leak.slot != slot);
+                self.spin = self.spin.filter(|spin| spin.slot != slot);
                 events.push(self.event(id, now, Happening::Restarted));
             }
-            Change::Resize { .. } => {}
+            Change::Clear => {
+                let freed_mib = std::mem::take(&mut instance.filled_mib);
+                let id = instance.id.clone();
+                self.filling = self.filling.filter(|filling| filling.slot != slot);
+                events.push(self.event(id, now, Happening::DiskCleared { freed_mib }));
+            }
+            Change::Resize { .. } | Change::Switch { .. } => {}
         }
     }
 
@@ -206,7 +282,11 @@ impl Service {
                 self.pool = *pool;
                 Happening::PoolResized { before: *before, after: *pool }
             }
-            Change::Restart => return,
+            Change::Switch { is_on } => {
+                events.push(self.switch_flag(*is_on, now));
+                return;
+            }
+            Change::Restart | Change::Clear => return,
         };
         events.push(self.event(String::new(), now, happened));
     }
@@ -228,10 +308,14 @@ impl Service {
         let up = self.instances.iter().filter(|instance| instance.is_up(now)).count();
         let share = self.arrivals / up.max(1) as f64;
         let jitter = rng.random_range(0.97..1.03);
+        let (flag_s, flag_failed) = self.flag.harm();
         let (mut latency_s, mut failed) = (0.0, 0.0);
         for (slot, instance) in self.instances.iter_mut().enumerate().filter(|(_, instance)| instance.is_up(now)) {
             if let Some(leak) = self.leak.filter(|leak| leak.slot == slot) {
                 instance.leaked_mib += leak.mib_per_s * step_s;
+            }
+            if let Some(filling) = self.filling.filter(|filling| filling.slot == slot && instance.disk() < 1.0) {
+                instance.filled_mib += filling.mib_per_s * step_s;
             }
             let used = blueprint.memory_mib * (1.0 + 0.1 * instance.cpu) * rng.random_range(0.985..1.015);
             instance.memory_mib = used + instance.leaked_mib;
@@ -248,11 +332,13 @@ impl Service {
                 database_s: blueprint.database_ms / 1e3 * jitter,
                 downstream_s: downstream.latency_s,
                 downstream_failed: downstream.failed,
-                defect_s: defect.map_or(0.0, |defect| defect.slower_s),
+                defect_s: flag_s + defect.map_or(0.0, |defect| defect.slower_s),
                 // Nobody's requests all succeed.
-                defect_failed: defect.map_or(0.000_1, |defect| defect.failed),
+                defect_failed: 1.0 - (1.0 - flag_failed) * (1.0 - defect.map_or(0.000_1, |defect| defect.failed)),
                 free: (f64::from(self.pool) - self.locked).max(0.05),
                 memory: instance.memory_mib / blueprint.memory_limit_mib,
+                taken: self.spin.filter(|spin| spin.slot == slot).map_or(0.0, |spin| spin.cores),
+                unwritten: if instance.disk() < 1.0 { 0.0 } else { WRITING },
             });
             instance.count(&outcome, share, step_s, rng);
             // What requests keep counts as used, whoever waits for it.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::incident::ActionId;
+use crate::telemetry::{Change, ChangeKind};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
@@ -235,4 +236,64 @@ fn parameters_are_checked_and_filled_in() {
     assert!(longest + Duration::from_secs(3_600) < Duration::from_secs(Rules::default().verifying_s));
     assert!(catalogue.types().all(|t| t.verification.settle + t.verification.measure < t.verification.deadline));
     assert!(ActionKind::ALL.iter().all(|kind| ActionKind::from_name(kind.name()) == Some(*kind)));
+}
+
+/// A flag of the service that was switched so long before now.
+fn switched(age_s: u64) -> Change {
+    Change {
+        service: service(),
+        time: now() - Duration::from_secs(age_s),
+        kind: ChangeKind::FeatureFlag,
+        subject: "checkout.batched-reads".to_owned(),
+        before: "off".to_owned(),
+        after: "on".to_owned(),
+        description: String::new(),
+    }
+}
+
+#[test]
+fn a_setting_that_is_blamed_is_set_back_by_its_name() {
+    let mut world = World::permissive();
+    world.hypotheses = vec![hypothesis(CauseKind::BadConfiguration, 0.9)];
+    let unnamed = NothingToDo::NoTreatment { causes: vec![CauseKind::BadConfiguration] };
+    assert_eq!(world.plan().0, Plan::NothingToDo(unnamed), "nobody knows which setting");
+    world.hypotheses[0].change = Some(switched(300));
+    let Plan::Execute(action) = world.plan().0 else { panic!("{:?}", world.plan().0) };
+    assert_eq!(action.spec.kind, ActionKind::RevertConfiguration);
+    assert_eq!(action.spec.parameters["key"], "checkout.batched-reads");
+}
+
+#[test]
+fn what_a_repair_changed_is_not_taken_back() {
+    let mut world = World::permissive();
+    world.hypotheses = vec![hypothesis(CauseKind::BadConfiguration, 0.9), hypothesis(CauseKind::MemoryLeak, 0.8)];
+    let planned = |age_s, kind, state| {
+        let mut world = world.clone();
+        world.hypotheses[0].change = Some(switched(age_s));
+        let mut repair = past(&world, kind, state, 600, false);
+        repair.ended_at = repair.ended_at.map(|ended_at| ended_at + Duration::from_secs(200));
+        world.history.actions = vec![repair];
+        // What was done to the target lately is no limit here.
+        world.policy.limits.cooldown_s = 0;
+        match world.plan().0 {
+            Plan::Execute(action) => action.spec.kind,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (revert, restart) = (ActionKind::RevertConfiguration, ActionKind::Restart);
+    assert_eq!(planned(590, ActionKind::RaisePool, ActionState::Succeeded), restart, "the repair's own change");
+    assert_eq!(planned(390, ActionKind::RaisePool, ActionState::RolledBack), restart, "that which took it back");
+    assert_eq!(planned(300, ActionKind::RaisePool, ActionState::Succeeded), revert, "after the repair");
+    assert_eq!(planned(700, ActionKind::RaisePool, ActionState::Succeeded), revert, "before it");
+    assert_eq!(planned(590, ActionKind::Restart, ActionState::Succeeded), revert, "a repair that changes nothing");
+}
+
+#[test]
+fn only_the_instance_whose_cpu_is_busy_is_started_again() {
+    let mut world = World::permissive();
+    world.hypotheses = vec![hypothesis(CauseKind::CpuSaturation, 0.9)];
+    assert!(matches!(world.plan().0, Plan::NothingToDo(NothingToDo::NoTreatment { .. })), "all are busy");
+    world.hypotheses[0].origin.instance = "checkout-1".into();
+    let Plan::Execute(action) = world.plan().0 else { panic!("{:?}", world.plan().0) };
+    assert_eq!((action.spec.kind, &*action.spec.parameters["instance"]), (ActionKind::Restart, "checkout-1"));
 }

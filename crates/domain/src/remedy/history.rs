@@ -1,0 +1,83 @@
+//! What was done before.
+
+use std::time::Duration;
+
+use super::{Action, ActionKind, ActionState, Digest};
+use crate::incident::{ActionId, Fingerprint, IncidentId};
+use crate::telemetry::{Change, ChangeKind};
+use crate::{ServiceId, Timestamp};
+
+/// An action of before, as far as limits go by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastAction {
+    /// Which action.
+    pub id: ActionId,
+    /// For which incident.
+    pub incident: IncidentId,
+    /// That incident's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Which type of action.
+    pub kind: ActionKind,
+    /// On which service.
+    pub target: ServiceId,
+    /// Where it is in its life.
+    pub state: ActionState,
+    /// When its target was called; `None` where it never was.
+    pub executed_at: Option<Timestamp>,
+    /// When it ended; `None` while it lives.
+    pub ended_at: Option<Timestamp>,
+    /// The digest of its plan.
+    pub digest: Digest,
+}
+
+impl From<&Action> for PastAction {
+    fn from(action: &Action) -> Self {
+        let plan = &action.plan;
+        Self {
+            id: plan.id,
+            incident: plan.incident,
+            fingerprint: plan.fingerprint.clone(),
+            kind: plan.spec.kind,
+            target: plan.spec.target.clone(),
+            state: action.state,
+            executed_at: action.executed_at,
+            ended_at: action.ended_at,
+            digest: plan.digest,
+        }
+    }
+}
+
+/// What was done before: all actions of the incident at hand, all that live, and all that ended within the policy's
+/// longest window. What is left out here is a limit not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The actions, in any order.
+    pub actions: Vec<PastAction>,
+}
+
+/// How far a target's clock may be from ours.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
+impl History {
+    /// Whether a repair made this change, as far as its kind, place and time say.
+    pub fn is_of_repair(&self, change: &Change) -> bool {
+        self.actions.iter().any(|past| {
+            let Some(executed_at) = past.executed_at else { return false };
+            past.target == change.service
+                && makes(past.kind).contains(&change.kind)
+                && change.time + CLOCKS_APART >= executed_at
+                && past.ended_at.is_none_or(|ended_at| change.time <= ended_at + CLOCKS_APART)
+        })
+    }
+}
+
+/// The kinds of change that an action shows as.
+fn makes(kind: ActionKind) -> &'static [ChangeKind] {
+    match kind {
+        ActionKind::RollbackDeployment => &[ChangeKind::Deployment],
+        ActionKind::RaisePool | ActionKind::RevertConfiguration => {
+            &[ChangeKind::Configuration, ChangeKind::FeatureFlag]
+        }
+        ActionKind::Restart | ActionKind::ClearDisk => &[],
+    }
+}
