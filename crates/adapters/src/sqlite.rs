@@ -4,6 +4,7 @@
 //! memory: each call reads it from the file, and consumers look for news with a bounded backoff. One thread writes and
 //! puts what waits into one transaction, which is on disk before anyone is answered; a few connections read.
 
+mod backup;
 mod bus;
 mod documents;
 mod failure;
@@ -26,6 +27,7 @@ use failure::{Answer, Failure};
 use readers::Readers;
 use writer::Writer;
 
+pub use backup::{back_up, restore};
 pub use bus::SqliteBus;
 pub use documents::SqliteDocuments;
 pub use leases::SqliteLeases;

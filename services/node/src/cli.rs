@@ -3,6 +3,7 @@
 mod asking;
 mod dlq;
 mod holds;
+mod store;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use asking::{
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
+pub(crate) use store::{Store, StoreCommand};
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     /// Look at what may be repaired.
     #[command(subcommand)]
     Policy(Policy),
+    /// Copy the embedded store to a file while it is in use, or put such a copy in its place.
+    Store(Store),
     /// Break the simulated shop.
     Faults(Faults),
     /// Ask a process whether it is ready; exits with 0 where it is, for probes.
@@ -249,6 +253,9 @@ impl Cli {
             }
             Some(Command::Dlq(dlq)) => {
                 overrides.set("--store", "store.path", dlq.store.as_ref().map(|path| path.display()));
+            }
+            Some(Command::Store(store)) => {
+                overrides.set("--store", "store.path", store.store.as_ref().map(|path| path.display()));
             }
             _ => {}
         }

@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod self_watch;
 mod side_by_side;
+mod store;
 mod times;
 mod wiring;
 
@@ -58,6 +59,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Freeze(arguments) => runtime.block_on(client::run(Asking::Freeze(arguments), &config)),
         Command::Audit(arguments) => runtime.block_on(client::run(Asking::Audit(arguments), &config)),
         Command::Policy(command) => policy::run(command, &config),
+        Command::Store(command) => store::run(&command, &config),
         Command::Faults(arguments) => runtime.block_on(client::run(Asking::Faults(arguments), &config)),
         Command::Health(arguments) => runtime.block_on(client::run(Asking::Health(arguments), &config)),
         Command::Dlq(arguments) => runtime.block_on(async {

@@ -64,6 +64,21 @@ pub enum Error {
         /// How it shows.
         reason: String,
     },
+    /// There is something where a copy shall be.
+    #[error("{} is there already; move it away first", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A copy cannot be put in its place.
+    #[error("failed to write the copy {}", path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The thread that writes cannot be started.
     #[error("failed to start the writing thread of {}", path.display())]
     Thread {
@@ -76,7 +91,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+    pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
@@ -150,7 +165,7 @@ fn check_or_create(path: &Path, connection: &Connection) -> Result<(), Error> {
 }
 
 /// Whether the file is a store; it is not yet one where it is empty.
-fn identify(path: &Path, connection: &Connection) -> Result<bool, Error> {
+pub(super) fn identify(path: &Path, connection: &Connection) -> Result<bool, Error> {
     let number = |sql: &str| -> Result<i64, Error> {
         connection.query_row(sql, [], |row| row.get(0)).map_err(|error| Error::from_sqlite(path, error))
     };
@@ -166,7 +181,7 @@ fn identify(path: &Path, connection: &Connection) -> Result<bool, Error> {
 }
 
 /// Two processes that do this at once meet a lock that SQLite does not wait for by itself.
-fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<()> {
     const TRIES: usize = 50;
     const BETWEEN: Duration = Duration::from_millis(20);
     let mut tried = 0;

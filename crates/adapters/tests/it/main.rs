@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test says what it expects by panicking.
 
+mod backup;
 mod durability;
 mod files;
 mod full;
