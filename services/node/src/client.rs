@@ -1,12 +1,13 @@
 //! The commands that ask running services.
 
 mod actions;
-mod audit;
+pub(crate) mod audit;
 mod diagnose;
 mod faults;
 mod health;
 mod holds;
 mod incidents;
+mod post_mortem;
 
 use std::pin::Pin;
 

@@ -43,6 +43,8 @@ fn faults_of_any_seed_are_repaired_and_controls_left_alone() {
     }
     for outcome in &faults {
         assert!(outcome["incidents"].as_u64().unwrap() <= 1, "one cause, one incident: {outcome}");
+        let is_untouched = text(outcome, "audit").chars().all(|digit| digit == '0');
+        assert!(!is_untouched || text(outcome, "ending") != "repaired", "no repair without a record: {outcome}");
     }
     // One may be too hard for what is known of it, and is then escalated, which ends its chain; two are a loop that does
     // not close.
@@ -56,5 +58,6 @@ fn the_same_seed_goes_the_same_way() {
     let arguments = ["--fault", "bad_deploy", "--again", "7191089600892374487"];
     let (first, text) = drill(&arguments);
     assert_eq!(first.len(), 1, "{text}");
+    // To the hash of the newest entry of the audit record, and so to every entry.
     assert_eq!(first, drill(&arguments).0);
 }

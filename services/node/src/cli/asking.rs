@@ -101,8 +101,13 @@ pub(crate) enum IncidentsCommand {
         #[command(flatten)]
         mutation: Mutation,
     },
-    /// Report one that was not detected.
+    /// Print a draft of its post-mortem, in Markdown.
     Report {
+        /// Its name or id.
+        incident: String,
+    },
+    /// Open one that was not detected.
+    Open {
         /// The service, as `[namespace/]name[@environment]`.
         service: String,
         /// What is wrong, in one line.

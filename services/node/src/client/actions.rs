@@ -100,7 +100,7 @@ async fn list(services: &Services, output: Output, incident: Option<String>, lim
     Ok(())
 }
 
-fn state_text(action: &Action) -> String {
+pub(super) fn state_text(action: &Action) -> String {
     output::short(action.state().as_str_name(), "ACTION_STATE_")
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: cli::Audit, config: &Config) -> anyhow::Resul
             }
             list(&found, arguments.client.output)
         }
-        AuditCommand::Verify { noted } => verify(Pages::new(services, String::new()), noted).await,
+        AuditCommand::Verify { noted } => verify(services, noted).await,
     }
 }
 
@@ -75,16 +75,23 @@ fn list(found: &[AuditRecord], output: Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn verify(mut pages: Pages, noted: Option<String>) -> anyhow::Result<()> {
-    let noted: Option<AuditHash> =
-        noted.map(|text| text.parse().with_context(|| format!("--noted '{text}'"))).transpose()?;
-    let (mut chain, mut is_found) = (AuditChain::default(), noted.is_none_or(|noted| noted == AuditHash::default()));
+/// Verifies the whole record, telling of each entry's hash.
+pub(crate) async fn verified(services: Services, mut seen: impl FnMut(AuditHash)) -> anyhow::Result<AuditChain> {
+    let (mut pages, mut chain) = (Pages::new(services, String::new()), AuditChain::default());
     while let Some(page) = pages.next(PAGE).await? {
         for record in &page {
             chain.add(&audit_from_wire(record)?)?;
-            is_found |= noted == Some(chain.head());
+            seen(chain.head());
         }
     }
+    Ok(chain)
+}
+
+async fn verify(services: Services, noted: Option<String>) -> anyhow::Result<()> {
+    let noted: Option<AuditHash> =
+        noted.map(|text| text.parse().with_context(|| format!("--noted '{text}'"))).transpose()?;
+    let mut is_found = noted.is_none_or(|noted| noted == AuditHash::default());
+    let chain = verified(services, |head| is_found |= noted == Some(head)).await?;
     if let (Some(noted), false) = (noted, is_found) {
         bail!("the audit record of {} entries holds together, but {noted} is not in it: it was cut off", chain.len());
     }

@@ -9,7 +9,7 @@ use llm_sre_proto::incident::v1::{
 
 use llm_sre_proto::convert::telemetry::service_filter;
 
-use super::{Services, incident_name, parse_service, said, service_text};
+use super::{Services, incident_name, parse_service, post_mortem, said, service_text};
 use crate::cli::{Incidents, IncidentsCommand, Output};
 use crate::config::{Config, ServiceEntry};
 use crate::output;
@@ -51,7 +51,14 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
             };
             client.resolve_incident(request).await?
         }
-        IncidentsCommand::Report { service, title, onset, mutation } => {
+        IncidentsCommand::Report { incident } => {
+            if output == Output::Json {
+                anyhow::bail!("a report is Markdown; `incidents get`, `actions list` and `diagnose` answer in JSON");
+            }
+            let report = post_mortem::report(&services, incident_name(&incident)).await?;
+            return Ok(output::line(report.trim_end())?);
+        }
+        IncidentsCommand::Open { service, title, onset, mutation } => {
             let request = ReportIncidentRequest {
                 service: Some(parse_service(&service)),
                 title,

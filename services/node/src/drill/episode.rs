@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{FAULTS, mixed};
+use crate::client::audit::verified;
 use crate::client::{Services, kind_text, service_text, what};
 use crate::{demo, output, wiring};
 
@@ -93,6 +94,8 @@ pub(super) struct Outcome {
     pub(super) diagnosed_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recovered_s: Option<f64>,
+    /// The newest hash of the shop's audit record after its last fault; its chain was verified.
+    pub(super) audit: String,
     /// What the first diagnosis says, most likely first, and what it argues from, oldest first.
     pub(super) hypotheses: Vec<String>,
     pub(super) evidence: Vec<String>,
@@ -156,6 +159,8 @@ impl Episode {
                 break;
             }
         }
+        let chain = verified(services.clone(), |_| ()).await.context("the audit record does not verify")?;
+        outcomes.iter_mut().for_each(|outcome| outcome.audit = chain.head().to_string());
         Ok(outcomes)
     }
 
@@ -262,6 +267,7 @@ impl Episode {
             hypotheses: diagnosis.iter().flat_map(said).collect(),
             evidence: diagnosis.iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
             diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
+            audit: String::new(),
             recovered_s: ended.map(|incident| after(time(incident.end_time.as_ref()))),
             actions,
             timeline: early.iter().chain(&own).flat_map(|incident| told(incident, started)).collect(),

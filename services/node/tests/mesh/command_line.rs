@@ -60,7 +60,7 @@ fn incidents_are_reported_looked_at_and_ended() {
         header.split_whitespace().collect::<Vec<_>>(),
         ["INCIDENT", "STATE", "SEVERITY", "SERVICE", "ONSET", "TITLE"]
     );
-    let report = ["incidents", "report", "shop/cart@demo", "the cart is empty"];
+    let report = ["incidents", "open", "shop/cart@demo", "the cart is empty"];
     let tried = [&report[..], &["--validate-only"]].concat();
     demo.wait_until("telemetry of the shop", SOON, |_| person.run(&tried).status.success());
     assert!(person.parses(&["incidents", "list"]).is_empty(), "--validate-only changed something");
@@ -87,6 +87,10 @@ fn incidents_are_reported_looked_at_and_ended() {
     person.reads(&["incidents", "resolve", id, "--note", "it was full"]);
     let shown = person.reads(&["incidents", "get", name]);
     assert!(shown.contains("resolution    manual by unauthenticated:local: it was full"), "{shown}");
+    let draft = person.reads(&["incidents", "report", id]);
+    assert!(draft.starts_with("# Post-mortem: the cart is empty\n"), "{draft}");
+    assert!(draft.contains("manual by unauthenticated:local: it was full") && draft.contains("## Timeline"), "{draft}");
+    person.is_told(&["incidents", "report", id, "--output", "json"], &["Markdown"]);
     let followed = person.reads(&["incidents", "watch", id]);
     assert!(followed.lines().last().unwrap().ends_with("resolved           resolved by hand"), "{followed}");
     assert_eq!(person.parses(&["incidents", "watch", id]).len(), 1);
@@ -130,7 +134,7 @@ fn who_follows_is_told_that_the_process_ends() {
         Process::spawn("llm-sre incidents watch".to_owned(), command)
     };
     let mut followers = [follow(), follow()];
-    let report = ["incidents", "report", "shop/cart@demo", "the cart is empty"];
+    let report = ["incidents", "open", "shop/cart@demo", "the cart is empty"];
     demo.wait_until("telemetry of the shop", SOON, |_| person.run(&report).status.success());
     demo.wait_until("followers", SOON, |_| followers.iter().all(|follower| follower.out().contains("opened: ")));
     let asked = Instant::now();

@@ -28,7 +28,7 @@ fn a_bad_flag_names_itself() {
     for (arguments, words) in [
         (&["incidents", "list", "--frobnicate"][..], &["--frobnicate"][..]),
         (&["incidents", "list", "--state", "asleep"], &["asleep", "--state", "awaiting_approval"]),
-        (&["incidents", "report", "till", "it is late", "--onset", "noon"], &["--onset", "'noon' is no time"]),
+        (&["incidents", "open", "till", "it is late", "--onset", "noon"], &["--onset", "'noon' is no time"]),
         (&["incidents", "list", "--address", "no where"], &["--address", "no where", "http://host:port"]),
         (&["faults", "inject", "--kind", "nonsense"], &["--kind", "memory_leak"]),
         (&["run", "--services", "nothing"], &["--services", "nothing", "gateway"]),
@@ -40,6 +40,7 @@ fn a_bad_flag_names_itself() {
         (&["demo", "--speed", "0"], &["--speed", "not above 0"]),
         (&["dlq", "list", "--store", ":memory:"], &["--store", "store.path", "ends with the process"]),
         (&["dlq", "list", "--store", "nowhere.sqlite"], &["store.path", "nowhere.sqlite does not exist"]),
+        (&["store", "backup", "copy.sqlite", "--store", ":memory:"], &["store.path", "in memory"]),
         (&["dlq", "replay", "--topic", "logs", "--offset", "7"], &["--offset", "PARTITION:OFFSET"]),
         (&["dlq", "replay", "--offset", "0:7"], &["--topic"]),
     ] {

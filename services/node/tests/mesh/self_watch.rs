@@ -161,7 +161,7 @@ fn metrics_tell_of_lag_of_losses_and_of_whatever_is_declared() {
     let mut rest = start("indexer,detector,diagnosis,remediation");
     let control = rest.control();
     rest.wait_until("the lag to go", SOON, |_| lag("indexer") == 0.0 && lag("detector") == 0.0);
-    let reported = run(&["incidents", "report", "till", "it is jammed", "--address", &control]);
+    let reported = run(&["incidents", "open", "till", "it is jammed", "--address", &control]);
     assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
     let expected: BTreeSet<String> = DECLARED
         .iter()
