@@ -57,7 +57,11 @@ impl Change {
             service: record.service.clone(),
             time: record.time,
             kind,
-            subject: named("change.subject", subjects).unwrap_or_else(|| record.service.name.to_string()),
+            subject: named("change.subject", subjects).unwrap_or_else(|| match kind {
+                // A setting has a name of its own, and a wrong one would be taken for it.
+                ChangeKind::Configuration | ChangeKind::FeatureFlag => String::new(),
+                _ => record.service.name.to_string(),
+            }),
             before: named("change.before", befores).unwrap_or_default(),
             after: named("change.after", afters).unwrap_or_else(version),
             description: record.body.clone(),
@@ -110,6 +114,7 @@ mod tests {
         let flag = [("feature_flag.key", "new-cart"), ("change.before", "off"), ("change.after", "on")];
         check("feature_flag.changed", &flag, Some((ChangeKind::FeatureFlag, "new-cart", "off", "on")));
         check("config.change", &[("config.key", "pool")], Some((ChangeKind::Configuration, "pool", "", "")));
+        check("config.reloaded", &[], Some((ChangeKind::Configuration, "", "", "")));
         check("", &[("k8s.event.reason", "ScalingReplicaSet")], Some((ChangeKind::Scaling, "cart", "", "")));
         check("restart", &[("k8s.pod.name", "cart-0")], Some((ChangeKind::Restart, "cart-0", "", "")));
     }

@@ -45,8 +45,9 @@ fn allowed(policy: &Policy, service: &ServiceId, kind: ActionKind) -> String {
         Autonomy::Suggest => "a plan is shown".to_owned(),
         Autonomy::Approve => "after a person's approval".to_owned(),
         Autonomy::Auto => format!(
-            "at once where the cause is {:.0} % sure, else after a person's approval",
-            policy.confidence_auto_min * 100.0
+            "at once where the likeliest cause is {:.0} % sure, else after a person's approval; below {:.0} % not at all",
+            policy.confidence_auto_min * 100.0,
+            policy.confidence_min * 100.0
         ),
     }
 }
@@ -73,7 +74,7 @@ mod tests {
         .unwrap();
         let said = |name: &str, kind| allowed(&policy, &ServiceId::new("shop", name, "demo"), kind);
         assert!(said("ledger", ActionKind::Restart).contains("protected"));
-        assert!(said("cart", ActionKind::Restart).starts_with("at once where the cause is 60 % sure"));
+        assert!(said("cart", ActionKind::Restart).starts_with("at once where the likeliest cause is 60 % sure"));
         assert_eq!(said("cart", ActionKind::RaisePool), "after a person's approval");
         let elsewhere = ServiceId::new("shop", "cart", "production");
         assert!(allowed(&policy, &elsewhere, ActionKind::Restart).contains("not enrolled"));

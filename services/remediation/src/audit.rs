@@ -14,7 +14,7 @@ use llm_sre_proto::convert::action::incident_of;
 use llm_sre_proto::convert::common::{required_time, to_proto_time};
 use llm_sre_proto::convert::incident::{action_id, action_name};
 use llm_sre_proto::remediation::v1;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::hold::{FREEZES, KILL_SWITCH};
 use crate::kept::Step;
@@ -92,9 +92,23 @@ impl Audit {
     ) -> Result<(Vec<v1::AuditRecord>, Option<u64>), Status> {
         let mut found =
             if action.is_empty() { self.from(from, size + 1).await? } else { self.of(action, from).await? };
+        if action.is_empty() && found.len() <= size {
+            self.check_end(from.saturating_add(found.len() as u64)).await?;
+        }
         let next = found.get(size).map(|entry| entry.sequence);
         found.truncate(size);
         Ok((found, next))
+    }
+
+    /// Whether the record ends right before a place, or went on meanwhile. A hole in it is no end.
+    async fn check_end(&self, place: u64) -> Result<(), Status> {
+        let (newest, _) = self.records.list(Filter::default(), None, 1).await?;
+        let is_beyond = newest.first().is_some_and(|newest| newest.message.sequence > place);
+        if is_beyond && self.records.get(&id(place)).await?.is_none() {
+            let problem = format!("entry {place} of the audit record is missing");
+            return Err(status::error(Code::DataLoss, "AUDIT_RECORD_BROKEN", problem, &[]));
+        }
+        Ok(())
     }
 
     /// At most `count` entries from a place on. They are asked for by their places, since lists go by the clocks of those

@@ -74,7 +74,12 @@ impl Service {
         let mut kept = stored.message.clone();
         // Before the event, since reports tell of what is kept with it.
         edit(&mut kept);
-        let Some(kept) = after(&kept, event, actor, self.clock.now())? else { return Ok(stored.clone()) };
+        let kept = match after(&kept, event, actor, self.clock.now())? {
+            Some(kept) => kept,
+            None if kept.requests == stored.message.requests => return Ok(stored.clone()),
+            // Nothing is left to do, and who asks once more under this id has to be told the same.
+            None => kept,
+        };
         self.write(stored, &kept).await?.ok_or_else(|| status::etag_mismatch(&kept.action.name))
     }
 

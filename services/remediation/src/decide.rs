@@ -76,6 +76,9 @@ impl Service {
             }
             return self.settle(stored).await.map(shown);
         }
+        if matches!(order.verb, Verb::RollBack) {
+            self.check_not_held(&stored.message.domain()?.plan.spec.target).await?;
+        }
         if order.validate_only {
             let mut action = stored.message.domain()?;
             action.apply(event, self.clock.now()).map_err(|error| illegal(&error))?;

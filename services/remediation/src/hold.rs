@@ -157,6 +157,15 @@ impl Service {
         Ok(!self.holds().await?.blocks(service, self.clock.now()).is_empty())
     }
 
+    /// Refuses where people ordered that the target of a service is not called now: what waits until they let it go on
+    /// may come too late.
+    pub(crate) async fn check_not_held(&self, service: &ServiceId) -> Result<(), Status> {
+        match self.holds().await?.blocks(service, self.clock.now()).first() {
+            Some(block) => Err(status::failed_precondition("ON_HOLD", block.detail.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Tells what holds owe that was not told when they were ordered, and closes freezes that are over.
     pub(crate) async fn tend_holds(&self) -> Result<(), Status> {
         let now = self.clock.now();

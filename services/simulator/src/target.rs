@@ -68,8 +68,11 @@ fn parse(spec: Option<ActionSpec>) -> Result<(String, Order), Status> {
         "clear_disk" => Order::ClearDisk { instance: parameters.remove("instance").unwrap_or_default() },
         "rollback_deployment" => Order::RollBack,
         "revert_configuration" => {
-            let missing = || status::invalid_argument("spec.parameters.key", "is required");
-            Order::Revert { key: parameters.remove("key").filter(|key| !key.is_empty()).ok_or_else(missing)? }
+            let mut take = |name: &str| {
+                let missing = || status::invalid_argument(&format!("spec.parameters.{name}"), "is required");
+                parameters.remove(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+            };
+            Order::Revert { key: take("key")?, value: take("value")? }
         }
         "raise_pool" => {
             let given = parameters.remove("raise_percent").unwrap_or_else(|| "100".to_owned());
@@ -97,6 +100,7 @@ pub(crate) fn refused(refusal: Refusal) -> Status {
         Refusal::UnknownRun(_) => status::error(Code::NotFound, "UNKNOWN_EXECUTION", message, &[]),
         Refusal::UnknownInstance { .. } => status::invalid_argument("spec.parameters.instance", message),
         Refusal::UnknownSetting { .. } => status::invalid_argument("spec.parameters.key", message),
+        Refusal::ChangedSince { .. } => status::failed_precondition("CHANGED_SINCE", message),
         Refusal::NeverChanged(_) => status::failed_precondition("NO_PREVIOUS_VALUE", message),
         Refusal::Reused(_) => status::invalid_argument("request_id", message),
         Refusal::NothingBefore(_) => status::failed_precondition("NO_PREVIOUS_VERSION", message),

@@ -38,11 +38,12 @@ pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis
     let mut found = Vec::new();
     for Suspect { cause, telling, change } in causes(&own, facts).into_iter().take(CAUSES_MAX) {
         let shown = telling.or(strongest);
+        let is_everywhere = cause == CauseKind::CpuSaturation && telling.is_some_and(|cpu| is_everywhere(cpu, &own));
         let (claim, immediate_fix, long_term_fix) = words(cause);
         found.push(Hypothesis {
             id: String::new(),
             service: service.clone(),
-            origin: shown.map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
+            origin: shown.filter(|_| !is_everywhere).map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
             statement: format!("{service}: {claim}"),
             metric: shown.map(|anomaly| anomaly.metric.clone()).unwrap_or_default(),
             cause,
@@ -56,6 +57,16 @@ pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis
         sure *= NEXT_CAUSE;
     }
     found
+}
+
+/// Whether other instances use a resource about as much: then it is the load, and not what one of them does.
+fn is_everywhere(telling: &Anomaly, own: &[&Anomaly]) -> bool {
+    own.iter().any(|other| {
+        other.metric == telling.metric
+            && other.direction == telling.direction
+            && other.origin.instance != telling.origin.instance
+            && other.observed >= 0.5 * telling.observed
+    })
 }
 
 /// Whether a change comes first among them.
@@ -142,7 +153,8 @@ fn last_change<'a>(kinds: &[ChangeKind], own: &[&Anomaly], facts: &[&'a Fact]) -
     });
     let before = changes.filter(|change| change.time <= harm + CHANGE_AFTER);
     let lags = before.map(|change| (harm.since(change.time), change));
-    lags.min_by_key(|(lag, _)| *lag).filter(|(lag, _)| *lag <= CHANGE_WINDOW)
+    // What came after the onset may be what somebody did about it.
+    lags.min_by_key(|(lag, change)| (change.time > harm, *lag)).filter(|(lag, _)| *lag <= CHANGE_WINDOW)
 }
 
 /// When users began to suffer, or else a resource, or else anything: what was odd for long is not what a change did. An
@@ -183,7 +195,7 @@ fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
         ),
         CauseKind::DiskFull => (
             "a disk is fuller than usual",
-            "Remove what can be made again: caches, temporary files, rotated logs.",
+            "Remove what can be made again: caches and temporary files.",
             "Bound what is kept on the disk, and alert on how soon it will be full.",
         ),
         CauseKind::ResourceSaturation => (

@@ -222,10 +222,33 @@ mod tests {
             }
             fact
         };
-        let facts = vec![fact("a", Signal::Errors, "e", 20.0), flag("old", 700), flag("new", 900), flag("late", 1_100)];
-        let first = &argue(facts, &[]).hypotheses[0];
-        assert_eq!(first.cause, CauseKind::BadConfiguration);
-        assert_eq!(first.change.as_ref().map(|change| &*change.subject), Some("new"));
+        // The harm is dated at 1,000; what came 40 s later may be what somebody did about it.
+        let blamed = |changes: &[(&str, i64)]| {
+            let changes = changes.iter().map(|(key, secs)| flag(key, *secs));
+            let first = argue(std::iter::once(fact("a", Signal::Errors, "e", 20.0)).chain(changes).collect(), &[]);
+            first.hypotheses[0].change.as_ref().map(|change| change.subject.clone())
+        };
+        assert_eq!(blamed(&[("old", 700), ("new", 900), ("cure", 1_040)]).as_deref(), Some("new"));
+        assert_eq!(blamed(&[("dated early", 1_040)]).as_deref(), Some("dated early"));
+        assert_eq!(blamed(&[("late", 1_100)]), None);
+    }
+
+    #[test]
+    fn a_processor_that_is_busy_everywhere_is_of_no_instance() {
+        let busy = |instance: &str, observed: f64| {
+            let mut fact = fact("a", Signal::Saturation, "process.cpu.utilization", 9.0);
+            if let Observation::Anomaly(anomaly) = &mut fact.observation {
+                (anomaly.origin.instance, anomaly.observed) = (instance.into(), observed);
+            }
+            fact
+        };
+        let blamed = |facts: Vec<Fact>| {
+            let slow = fact("a", Signal::Latency, "d", 20.0);
+            argue([vec![slow], facts].concat(), &[]).hypotheses[0].origin.instance.to_string()
+        };
+        assert_eq!(blamed(vec![busy("a-1", 0.9)]), "a-1");
+        assert_eq!(blamed(vec![busy("a-1", 0.9), busy("a-2", 0.2)]), "a-1", "the other helps out");
+        assert_eq!(blamed(vec![busy("a-1", 0.9), busy("a-2", 0.8)]), "", "it is the load");
     }
 
     #[test]

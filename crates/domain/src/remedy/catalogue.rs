@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::diagnose::{CauseKind, Hypothesis};
+use crate::telemetry::Change;
 use entries::{CLEAR_DISK, RAISE_POOL, RESTART, REVERT_CONFIGURATION, ROLLBACK_DEPLOYMENT};
 
 /// A type of action. The snake-case name is the `type` on the wire and the key in policies.
@@ -261,6 +262,10 @@ impl ActionType {
 pub(super) const INSTANCE: &str = "instance";
 /// The parameter that names what was changed.
 pub(super) const KEY: &str = "key";
+/// The parameter that says what it was before.
+pub(super) const VALUE: &str = "value";
+/// The longest text of a parameter that is a name or a value, in bytes.
+const TEXT_MAX: usize = 253;
 
 /// The actions that there are, and what each is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -301,10 +306,18 @@ impl Catalogue {
             CauseKind::MemoryLeak => &[ActionKind::Restart],
             // Where every instance is busy it is the load, which comes back after a restart.
             CauseKind::CpuSaturation if !hypothesis.origin.instance.is_empty() => &[ActionKind::Restart],
-            CauseKind::BadConfiguration if hypothesis.change.is_some() => &[ActionKind::RevertConfiguration],
+            CauseKind::BadConfiguration if hypothesis.change.as_ref().is_some_and(can_be_reverted) => {
+                &[ActionKind::RevertConfiguration]
+            }
             CauseKind::DiskFull => &[ActionKind::ClearDisk],
             _ => &[],
         };
         kinds.iter().filter_map(|kind| self.types.get(kind))
     }
+}
+
+/// Whether a change says which setting it is of and what that was before, in words that fit.
+fn can_be_reverted(change: &Change) -> bool {
+    let fits = |text: &String| (1..=TEXT_MAX).contains(&text.len());
+    fits(&change.subject) && fits(&change.before)
 }

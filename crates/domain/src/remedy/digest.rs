@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::Digest as _;
 
-use super::{Limits, Policy, Proposed, Rule, TargetState};
+use super::{Fact, Limits, Policy, Proposed, Rule, TargetState};
 use crate::incident::IdError;
 
 /// SHA-256 over plan, policy and target state. Two pictures that differ in anything that a person could have decided
@@ -189,8 +189,10 @@ fn write_target(writer: &mut Writer, target: Option<&TargetState>) {
         Some(TargetState::Ready { facts, can_undo }) => {
             writer.text("ready");
             writer.variant(can_undo);
-            writer.number(facts.len() as u64);
-            for (key, value) in facts {
+            // What changes by itself while a person looks at the plan is not what is agreed to.
+            let lasting = || facts.iter().filter(|(key, _)| *key != Fact::ReclaimableBytes.key());
+            writer.number(lasting().count() as u64);
+            for (key, value) in lasting() {
                 writer.text(key);
                 writer.text(value);
             }

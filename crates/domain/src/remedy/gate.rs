@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::catalogue::VALUE;
 use super::{
     Action, ActionKind, ActionState, BlastRadius, Catalogue, Digest, Fact, History, Holds, Parameters, PastAction,
     Policy, Proposed,
@@ -259,11 +260,19 @@ pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetS
     };
     let needed = catalogue.get(spec.kind).map_or(&[][..], |entry| entry.preconditions);
     let known = |fact: &Fact| facts.get(fact.key()).is_some_and(|value| !value.is_empty());
-    needed
-        .iter()
-        .filter(|fact| !known(fact))
+    let unknown = needed.iter().filter(|fact| !known(fact));
+    let mut blocks: Vec<Block> = unknown
         .map(|fact| Block::new(BlockReason::Precondition, format!("the target does not say its {}", fact.key())))
-        .collect()
+        .collect();
+    // What was changed once more since is not what is blamed, and perhaps its cure.
+    if let (ActionKind::RevertConfiguration, Some(wanted), Some(previous)) =
+        (spec.kind, spec.parameters.get(VALUE), facts.get(Fact::PreviousValue.key()))
+        && wanted != previous
+    {
+        let detail = format!("its newest change was from '{previous}', and not from '{wanted}'");
+        blocks.push(Block::new(BlockReason::Precondition, detail));
+    }
+    blocks
 }
 
 /// Whether the action can be taken back, as the catalogue says and the target confirms.

@@ -66,18 +66,24 @@ impl History {
             past.target == change.service
                 && makes(past.kind).contains(&change.kind)
                 && change.time + CLOCKS_APART >= executed_at
-                && past.ended_at.is_none_or(|ended_at| change.time <= ended_at + CLOCKS_APART)
+                && past
+                    .ended_at
+                    .is_none_or(|ended_at| change.time <= ended_at + CLOCKS_APART || is_unsettled(past.state))
         })
     }
+}
+
+/// Whether the target may still be at it, whatever is waited for.
+fn is_unsettled(state: ActionState) -> bool {
+    matches!(state, ActionState::Unknown | ActionState::RollbackFailed)
 }
 
 /// The kinds of change that an action shows as.
 fn makes(kind: ActionKind) -> &'static [ChangeKind] {
     match kind {
         ActionKind::RollbackDeployment => &[ChangeKind::Deployment],
-        ActionKind::RaisePool | ActionKind::RevertConfiguration => {
-            &[ChangeKind::Configuration, ChangeKind::FeatureFlag]
-        }
+        ActionKind::RaisePool => &[ChangeKind::Configuration],
+        ActionKind::RevertConfiguration => &[ChangeKind::Configuration, ChangeKind::FeatureFlag],
         ActionKind::Restart | ActionKind::ClearDisk => &[],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{INSTANCE, KEY};
+use super::catalogue::{INSTANCE, KEY, VALUE};
 use super::gate::{policy_blocks, reversibility, target_blocks};
 use super::{
     ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, Parameters, PastAction,
@@ -128,6 +128,11 @@ pub enum NothingToDo {
     },
     /// Every treatment was tried or refused on this incident.
     AllTried,
+    /// What is blamed was changed by a repair.
+    OfRepair {
+        /// Which cause.
+        cause: CauseKind,
+    },
     /// Policy lets nobody plan here.
     ObserveOnly {
         /// Where.
@@ -143,6 +148,7 @@ impl NothingToDo {
             Self::NoHypothesis => "no hypothesis is as sure as policy wants".to_owned(),
             Self::NoTreatment { causes } => format!("the catalogue has no action for {causes:?}"),
             Self::AllTried => "every treatment was tried or refused".to_owned(),
+            Self::OfRepair { cause } => format!("{cause:?} is blamed on a change that a repair made"),
             Self::ObserveOnly { service } => format!("policy is observe for {service}"),
         }
     }
@@ -195,12 +201,15 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
 
     let mut untreated = Vec::new();
     let mut any_tried = false;
+    let mut of_repair = None;
     for hypothesis in input.hypotheses {
         if hypothesis.supports.is_empty() || !is_sure(hypothesis.confidence, input.around.policy.confidence_min) {
             continue;
         }
-        // What a repair changed is not taken back as a cause of harm, and does not keep others from being treated.
+        // What a repair changed is not taken back as a cause of harm. That it is blamed is for people to look at, and so is
+        // what is treated in its place.
         if hypothesis.change.as_ref().is_some_and(|change| input.around.history.is_of_repair(change)) {
+            of_repair = Some(hypothesis.cause);
             continue;
         }
         let mut treated = false;
@@ -210,17 +219,19 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
                 any_tried = true;
                 continue;
             }
-            let candidate = Candidate { input, hypothesis, entry, second_guess: !untreated.is_empty() };
+            let candidate =
+                Candidate { input, hypothesis, entry, second_guess: !untreated.is_empty() || of_repair.is_some() };
             return candidate.decide();
         }
         if !treated {
             untreated.push(hypothesis.cause);
         }
     }
-    Plan::NothingToDo(match (any_tried, untreated.is_empty()) {
-        (true, _) => NothingToDo::AllTried,
-        (false, true) => NothingToDo::NoHypothesis,
-        (false, false) => NothingToDo::NoTreatment { causes: untreated },
+    Plan::NothingToDo(match (any_tried, untreated.is_empty(), of_repair) {
+        (true, _, _) => NothingToDo::AllTried,
+        (false, _, Some(cause)) => NothingToDo::OfRepair { cause },
+        (false, true, None) => NothingToDo::NoHypothesis,
+        (false, false, None) => NothingToDo::NoTreatment { causes: untreated },
     })
 }
 
@@ -293,8 +304,12 @@ impl Candidate<'_> {
         if let Some(value) = parameters.get_mut(INSTANCE) {
             instance.to_string().clone_into(value);
         }
-        if let (Some(value), Some(change)) = (parameters.get_mut(KEY), &self.hypothesis.change) {
-            value.clone_from(&change.subject);
+        if let Some(change) = &self.hypothesis.change {
+            for (name, said) in [(KEY, &change.subject), (VALUE, &change.before)] {
+                if let Some(value) = parameters.get_mut(name) {
+                    value.clone_from(said);
+                }
+            }
         }
         Spec { kind: self.entry.kind, target: self.hypothesis.service.clone(), parameters }
     }

@@ -211,7 +211,8 @@ pub(crate) enum AuditCommand {
         #[arg(long, default_value_t = 1_000)]
         limit: usize,
     },
-    /// Prove that no entry was changed, taken out or put in; exits with 1 where one was.
+    /// Check that the record holds together: each entry is in its place and follows from the one before. Exits with 1
+    /// where one does not. Who can write the store can also write a whole new record: note hashes elsewhere.
     Verify {
         /// A hash that was printed before: it has to be in the record still, which shows that its end was not cut off.
         #[arg(long, value_name = "HASH")]

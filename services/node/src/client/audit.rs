@@ -93,10 +93,13 @@ async fn verify(services: Services, noted: Option<String>) -> anyhow::Result<()>
     let mut is_found = noted.is_none_or(|noted| noted == AuditHash::default());
     let chain = verified(services, |head| is_found |= noted == Some(head)).await?;
     if let (Some(noted), false) = (noted, is_found) {
-        bail!("the audit record of {} entries holds together, but {noted} is not in it: it was cut off", chain.len());
+        bail!(
+            "the audit record of {} entries holds together, but {noted} is not in it: it was cut off or written anew",
+            chain.len()
+        );
     }
     output::line(format!(
-        "{} entries, none changed, taken out or put in; the newest hash is {}",
+        "{} entries hold together, from the first to the newest; the newest hash is {}",
         chain.len(),
         chain.head()
     ))?;

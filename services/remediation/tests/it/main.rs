@@ -35,7 +35,7 @@ use peers::{Explained, Mood, Owner, Shop, Sight};
 use store::{Rights, Seen, Store};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 fn checkout() -> ServiceId {
     ServiceId::new("shop", "checkout", "production")
@@ -254,10 +254,54 @@ async fn a_person_has_it_undone_without_waiting_for_the_verdict() {
     let early = service.roll_back_action(Request::new(order.clone())).await.unwrap_err();
     assert_eq!(status::reason(&early).as_deref(), Some("ILLEGAL_TRANSITION"));
     world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
-    service.roll_back_action(Request::new(order)).await.unwrap();
+    let asked = |id: &str| v1::RollBackActionRequest { request_id: id.to_owned(), ..order.clone() };
+    let tried = v1::RollBackActionRequest { validate_only: true, ..order.clone() };
+    service.roll_back_action(Request::new(tried)).await.unwrap();
+    assert_eq!(world.calls("undo"), 0, "validate_only undid something");
+    service.roll_back_action(Request::new(asked("r1"))).await.unwrap();
+    // Another's order for what is being undone is kept too, so that its repeat has the same answer.
+    service.roll_back_action(Request::new(asked("r2"))).await.unwrap();
     let ended = world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
     assert!(ended.outcome.contains("unauthenticated:local had it undone: wrong"), "{}", ended.outcome);
+    for id in ["r1", "r2"] {
+        let again = service.roll_back_action(Request::new(asked(id))).await.unwrap().into_inner();
+        assert_eq!(again.state(), v1::ActionState::RolledBack, "{id}");
+    }
+    let new = service.roll_back_action(Request::new(asked("r3"))).await.unwrap_err();
+    assert_eq!(status::reason(&new).as_deref(), Some("ILLEGAL_TRANSITION"));
     assert_eq!((world.calls("execute"), world.calls("undo")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ordered_undone_that_a_hold_would_keep_from_it() {
+    let world = World::new(Autonomy::Auto);
+    *world.owner.recovered.lock().unwrap() = false;
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    let engage = |engaged| v1::SetKillSwitchRequest { engaged, ..v1::SetKillSwitchRequest::default() };
+    service.set_kill_switch(Request::new(engage(true))).await.unwrap();
+    let order = v1::RollBackActionRequest { name: action.name.clone(), ..Default::default() };
+    let held = service.roll_back_action(Request::new(order.clone())).await.unwrap_err();
+    assert_eq!(status::reason(&held).as_deref(), Some("ON_HOLD"));
+    service.set_kill_switch(Request::new(engage(false))).await.unwrap();
+    service.roll_back_action(Request::new(order)).await.unwrap();
+    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_in_the_audit_record_is_no_end() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+    let list = async || service.list_audit_records(Request::new(v1::ListAuditRecordsRequest::default())).await;
+    let entries = list().await.unwrap().into_inner().records.len();
+    assert!(entries > 2, "{entries}");
+    world.documents.lose("audit", &format!("{:020}", 2));
+    let broken = list().await.unwrap_err();
+    assert_eq!((broken.code(), status::reason(&broken).as_deref()), (Code::DataLoss, Some("AUDIT_RECORD_BROKEN")));
+    assert!(broken.message().contains("entry 2 "), "{}", broken.message());
 }
 
 #[tokio::test(start_paused = true)]

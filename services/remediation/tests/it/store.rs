@@ -32,6 +32,14 @@ impl Store {
         all.iter().filter(|(of, document)| of == collection && has(document)).count()
     }
 
+    /// A document is gone.
+    pub(crate) fn lose(&self, collection: &str, id: &str) {
+        let mut all = self.documents.lock().unwrap();
+        let before = all.len();
+        all.retain(|(of, document)| of != collection || document.id != id);
+        assert_eq!(all.len() + 1, before, "there is no {collection}/{id}");
+    }
+
     fn check(&self, collection: &str) -> Result<(), documents::Error> {
         let is_hidden = *self.hidden.lock().unwrap() == Some(collection);
         if is_hidden { Err(documents::Error::Unavailable("it does not answer".to_owned())) } else { Ok(()) }

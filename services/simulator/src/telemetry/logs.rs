@@ -167,7 +167,7 @@ fn told(service: &Service, event: &Event) -> Line {
             ("feature_flag.changed", SeverityNumber::Info, format!("{key} is {after}, was {before}"), attributes)
         }
         Happening::DiskCleared { freed_mib } => {
-            let body = format!("removed {freed_mib:.0} MiB of caches and rotated logs from {MOUNTPOINT}");
+            let body = format!("removed {freed_mib:.0} MiB of caches and temporary files from {MOUNTPOINT}");
             ("disk.cleared", SeverityNumber::Info, body, Vec::new())
         }
     };

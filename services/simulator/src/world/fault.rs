@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::flow::CORES;
 use super::instance::{DISK_MIB, DISK_NEEDED};
 use super::release::{self, Defect, Release};
-use super::service::{Event, Filling, Leak, Service, Spin};
+use super::service::{Event, Filling, Flag, Leak, Service, Spin};
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,8 +136,7 @@ impl Damage {
                 Self::Leaking
             }
             Kind::BadConfiguration => {
-                service.flag.defect = Some(Defect::draw(rng));
-                service.flag.share = 0.0;
+                service.flag = Flag { defect: Some(Defect::draw(rng)), ..Flag::default() };
                 events.push(service.switch_flag(true, now));
                 Self::Switched { over: minutes(0.1, rng.random_range(2.0..4.0)) }
             }
@@ -215,7 +214,7 @@ impl Fault {
                 service.leak = None;
                 service.instances.iter_mut().for_each(|instance| instance.leaked_mib = 0.0);
             }
-            Damage::Switched { .. } => service.flag.defect = None,
+            Damage::Switched { .. } => service.flag = Flag::default(),
             Damage::Spinning { .. } => service.spin = None,
             Damage::Filling => {
                 service.filling = None;

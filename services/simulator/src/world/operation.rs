@@ -25,8 +25,8 @@ pub(crate) enum Order {
     RollBack,
     /// Let the pool hold so many percent more connections.
     RaisePool { percent: u32 },
-    /// Set a setting back to what it was before its newest change.
-    Revert { key: String },
+    /// Set a setting back to what it was before its newest change, if that is this value.
+    Revert { key: String, value: String },
     /// Remove what is not needed from the disk of one instance, or where none is named of all.
     ClearDisk { instance: String },
 }
@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     UnknownSetting { service: &'static str, key: String },
     #[error("'{0}' was never changed")]
     NeverChanged(String),
+    #[error("the newest change of '{key}' was from '{before}', not from '{given}'")]
+    ChangedSince { key: String, before: &'static str, given: String },
     #[error("another operation is under way on {0}")]
     Busy(&'static str),
     #[error("fencing token {given} is older than {seen}, which was seen for {service}")]
@@ -138,11 +140,13 @@ fn slots(service: &Service, instance: &str) -> VecDeque<usize> {
     (0..service.instances.len()).filter(matching).collect()
 }
 
-/// What could be removed from the disks of all instances.
-fn reclaimable_bytes(service: &Service) -> u64 {
+/// What could be removed from the disks that an order is for; `None` where that is nothing.
+fn reclaimable_bytes(service: &Service, instance: &str) -> Option<u64> {
     const MIB: f64 = 1_048_576.0;
     let room = (1.0 - DISK_NEEDED) * DISK_MIB;
-    service.instances.iter().map(|instance| (instance.filled_mib.min(room) * MIB) as u64).sum()
+    let slots = slots(service, instance);
+    let bytes = slots.iter().map(|slot| (service.instances[*slot].filled_mib.min(room) * MIB) as u64).sum();
+    (bytes > 0).then_some(bytes)
 }
 
 impl World {
@@ -157,10 +161,16 @@ impl World {
                 return Err(Refusal::UnknownInstance { service: name, instance: instance.clone() });
             }
             Order::RollBack if service.previous().is_none() => return Err(Refusal::NothingBefore(name)),
-            Order::Revert { key } if *key != service.flag_key() => {
+            Order::Revert { key, .. } if *key != service.flag_key() => {
                 return Err(Refusal::UnknownSetting { service: name, key: key.clone() });
             }
-            Order::Revert { key } if service.flag.before.is_none() => return Err(Refusal::NeverChanged(key.clone())),
+            Order::Revert { key, value } => match service.flag.before.map(variant) {
+                None => return Err(Refusal::NeverChanged(key.clone())),
+                Some(before) if before != value => {
+                    return Err(Refusal::ChangedSince { key: key.clone(), before, given: value.clone() });
+                }
+                Some(_) => {}
+            },
             _ => {}
         }
         if service.rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
@@ -170,8 +180,12 @@ impl World {
             ("version".to_owned(), service.version().to_owned()),
             ("instances".to_owned(), service.instances.len().to_string()),
             ("pool_size".to_owned(), service.pool.to_string()),
-            ("reclaimable_bytes".to_owned(), reclaimable_bytes(service).to_string()),
         ]);
+        if let Order::ClearDisk { instance } = order
+            && let Some(bytes) = reclaimable_bytes(service, instance)
+        {
+            state.insert("reclaimable_bytes".to_owned(), bytes.to_string());
+        }
         if let Some(before) = service.flag.before {
             state.insert("value".to_owned(), variant(service.flag.is_on).to_owned());
             state.insert("previous_value".to_owned(), variant(before).to_owned());
@@ -213,7 +227,7 @@ impl World {
                 service.begin(Change::Resize { before, pool }, VecDeque::new(), self.now, RESIZE, id);
                 (format!("resizing the pool from {before} to {pool} connections"), Some(Undo::Resize(before)))
             }
-            Order::Revert { key } => {
+            Order::Revert { key, .. } => {
                 let is_on = service.flag.before.ok_or_else(|| Refusal::NeverChanged(key.clone()))?;
                 let undo = Undo::Switch(service.flag.is_on);
                 service.begin(Change::Switch { is_on }, VecDeque::new(), self.now, RESIZE, id);

@@ -12,7 +12,7 @@ fn orders(service: &Service) -> [(&'static str, Order); 5] {
         ("restart", Order::Restart { instance: String::new() }),
         ("rollback_deployment", Order::RollBack),
         ("raise_pool", Order::RaisePool { percent: 100 }),
-        ("revert_configuration", Order::Revert { key: service.flag_key() }),
+        ("revert_configuration", Order::Revert { key: service.flag_key(), value: "off".to_owned() }),
         ("clear_disk", Order::ClearDisk { instance: String::new() }),
     ]
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ActionKind, ActionType, BlastRadius, Fact, INSTANCE, KEY, Parameter, ParameterKind, Reversibility, Verification,
+    ActionKind, ActionType, BlastRadius, Fact, INSTANCE, KEY, Parameter, ParameterKind, Reversibility, TEXT_MAX, VALUE,
+    Verification,
 };
 
 /// A process takes seconds to start and its load balancer half a minute to trust it; two minutes of good samples are
@@ -27,7 +28,7 @@ pub(super) const RESTART: ActionType = ActionType {
     parameters: &[Parameter {
         name: INSTANCE,
         summary: "The instance to start again; empty means all, one after the other.",
-        kind: ParameterKind::Text { length_max: 253 },
+        kind: ParameterKind::Text { length_max: TEXT_MAX },
     }],
     reversibility: Reversibility::NothingToUndo,
     compensation: "",
@@ -67,11 +68,14 @@ pub(super) const RAISE_POOL: ActionType = ActionType {
 pub(super) const REVERT_CONFIGURATION: ActionType = ActionType {
     kind: ActionKind::RevertConfiguration,
     summary: "Sets a setting or feature flag of the service back to what it was before its newest change.",
-    parameters: &[Parameter {
-        name: KEY,
-        summary: "Which setting or flag.",
-        kind: ParameterKind::Text { length_max: 253 },
-    }],
+    parameters: &[
+        Parameter { name: KEY, summary: "Which setting or flag.", kind: ParameterKind::Text { length_max: TEXT_MAX } },
+        Parameter {
+            name: VALUE,
+            summary: "What it was before; the target refuses where its newest change was from another value.",
+            kind: ParameterKind::Text { length_max: TEXT_MAX },
+        },
+    ],
     reversibility: Reversibility::Undo,
     compensation: "Sets it to the value that was taken back again.",
     blast_radius: BlastRadius::Service,
@@ -81,11 +85,11 @@ pub(super) const REVERT_CONFIGURATION: ActionType = ActionType {
 
 pub(super) const CLEAR_DISK: ActionType = ActionType {
     kind: ActionKind::ClearDisk,
-    summary: "Removes from the disk of one instance, or of all, what can be made again: caches and rotated logs.",
+    summary: "Removes from the disk of one instance, or of all, what can be made again: caches and temporary files.",
     parameters: &[Parameter {
         name: INSTANCE,
         summary: "The instance whose disk to clear; empty means all.",
-        kind: ParameterKind::Text { length_max: 253 },
+        kind: ParameterKind::Text { length_max: TEXT_MAX },
     }],
     reversibility: Reversibility::NothingToUndo,
     compensation: "",

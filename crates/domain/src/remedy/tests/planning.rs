@@ -252,40 +252,78 @@ fn switched(age_s: u64) -> Change {
 }
 
 #[test]
-fn a_setting_that_is_blamed_is_set_back_by_its_name() {
+fn a_setting_that_is_blamed_is_set_back_to_what_it_was_and_to_nothing_else() {
     let mut world = World::permissive();
     world.hypotheses = vec![hypothesis(CauseKind::BadConfiguration, 0.9)];
-    let unnamed = NothingToDo::NoTreatment { causes: vec![CauseKind::BadConfiguration] };
-    assert_eq!(world.plan().0, Plan::NothingToDo(unnamed), "nobody knows which setting");
+    let untreated = Plan::NothingToDo(NothingToDo::NoTreatment { causes: vec![CauseKind::BadConfiguration] });
+    assert_eq!(world.plan().0, untreated, "nobody knows which setting");
+    world.hypotheses[0].change = Some(Change { before: String::new(), ..switched(300) });
+    assert_eq!(world.plan().0, untreated, "nobody knows what it was");
     world.hypotheses[0].change = Some(switched(300));
     let Plan::Execute(action) = world.plan().0 else { panic!("{:?}", world.plan().0) };
     assert_eq!(action.spec.kind, ActionKind::RevertConfiguration);
-    assert_eq!(action.spec.parameters["key"], "checkout.batched-reads");
+    assert_eq!((&*action.spec.parameters["key"], &*action.spec.parameters["value"]), ("checkout.batched-reads", "off"));
+
+    // Somebody has set it back meanwhile: its newest change was from "on".
+    let TargetState::Ready { facts, .. } = &mut world.answer else { unreachable!() };
+    facts.insert("previous_value".to_owned(), "on".to_owned());
+    let Plan::Blocked { blocks, .. } = world.plan().0 else { panic!("{:?}", world.plan().0) };
+    assert!(blocks.iter().all(|block| block.reason == BlockReason::Precondition && block.detail.contains("'on'")));
 }
 
 #[test]
 fn what_a_repair_changed_is_not_taken_back() {
     let mut world = World::permissive();
     world.hypotheses = vec![hypothesis(CauseKind::BadConfiguration, 0.9), hypothesis(CauseKind::MemoryLeak, 0.8)];
+    // What was done to the target lately is no limit here.
+    world.policy.limits.cooldown_s = 0;
     let planned = |age_s, kind, state| {
         let mut world = world.clone();
-        world.hypotheses[0].change = Some(switched(age_s));
+        world.hypotheses[0].change = Some(Change { kind: ChangeKind::Configuration, ..switched(age_s) });
         let mut repair = past(&world, kind, state, 600, false);
         repair.ended_at = repair.ended_at.map(|ended_at| ended_at + Duration::from_secs(200));
         world.history.actions = vec![repair];
-        // What was done to the target lately is no limit here.
-        world.policy.limits.cooldown_s = 0;
-        match world.plan().0 {
-            Plan::Execute(action) => action.spec.kind,
-            other => panic!("{other:?}"),
-        }
+        world.plan().0
     };
-    let (revert, restart) = (ActionKind::RevertConfiguration, ActionKind::Restart);
-    assert_eq!(planned(590, ActionKind::RaisePool, ActionState::Succeeded), restart, "the repair's own change");
-    assert_eq!(planned(390, ActionKind::RaisePool, ActionState::RolledBack), restart, "that which took it back");
-    assert_eq!(planned(300, ActionKind::RaisePool, ActionState::Succeeded), revert, "after the repair");
-    assert_eq!(planned(700, ActionKind::RaisePool, ActionState::Succeeded), revert, "before it");
-    assert_eq!(planned(590, ActionKind::Restart, ActionState::Succeeded), revert, "a repair that changes nothing");
+    let is_left = |plan: Plan| match plan {
+        // What is treated instead is a second guess.
+        Plan::AwaitApproval { action, reasons, .. } => {
+            assert_eq!(reasons, [PersonReason::LikelierCauseUntreated]);
+            action.spec.kind == ActionKind::Restart
+        }
+        Plan::Execute(action) => action.spec.kind != ActionKind::RevertConfiguration,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_left(planned(590, ActionKind::RaisePool, ActionState::Succeeded)), "the repair's own change");
+    assert!(is_left(planned(390, ActionKind::RaisePool, ActionState::RolledBack)), "that which took it back");
+    assert!(is_left(planned(100, ActionKind::RaisePool, ActionState::RollbackFailed)), "that which came late");
+    assert!(!is_left(planned(300, ActionKind::RaisePool, ActionState::Succeeded)), "after the repair");
+    assert!(!is_left(planned(700, ActionKind::RaisePool, ActionState::Succeeded)), "before it");
+    assert!(!is_left(planned(590, ActionKind::Restart, ActionState::Succeeded)), "a repair that changes nothing");
+
+    world.hypotheses.truncate(1);
+    world.hypotheses[0].change = Some(Change { kind: ChangeKind::Configuration, ..switched(590) });
+    let mut repair = past(&world, ActionKind::RaisePool, ActionState::Succeeded, 600, false);
+    repair.ended_at = Some(now());
+    world.history.actions = vec![repair];
+    let of_repair = NothingToDo::OfRepair { cause: CauseKind::BadConfiguration };
+    assert_eq!(world.plan().0, Plan::NothingToDo(of_repair));
+}
+
+#[test]
+fn what_changes_by_itself_voids_no_approval() {
+    let mut world = World::permissive();
+    world.policy.autonomy = Autonomy::Approve;
+    world.hypotheses = vec![hypothesis(CauseKind::DiskFull, 0.9)];
+    let digest = |world: &World| world.action().unwrap().plan.digest;
+    let seen = digest(&world);
+    let mut set = |key: &str, value: &str| {
+        let TargetState::Ready { facts, .. } = &mut world.answer else { unreachable!() };
+        facts.insert(key.to_owned(), value.to_owned());
+        digest(&world)
+    };
+    assert_eq!(set("reclaimable_bytes", "2000000"), seen, "the disk fills on");
+    assert_ne!(set("version", "1.4.3"), seen, "somebody deploys");
 }
 
 #[test]
