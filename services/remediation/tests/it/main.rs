@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails fails its test.
 
+mod approvals;
 mod calls;
 mod holds;
 mod peers;
@@ -229,22 +230,6 @@ async fn what_policy_allows_is_done_once_and_proven_and_on_the_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_approval_is_for_what_was_seen_and_is_used_once() {
-    let world = World::new(Autonomy::Approve);
-    let service = world.service();
-    let action = world.propose(&service, false).await.unwrap();
-    assert_eq!(action.state(), v1::ActionState::AwaitingApproval);
-    let refused = approve(&service, &action, &"0".repeat(64)).await.unwrap_err();
-    assert_eq!(status::reason(&refused).as_deref(), Some("DIGEST_MISMATCH"));
-    for _ in 0..2 {
-        assert_eq!(approve(&service, &action, &action.digest).await.unwrap().state(), v1::ActionState::Approved);
-    }
-    let ended = world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
-    assert_eq!(ended.decision.unwrap().actor, "unauthenticated:local");
-    assert_eq!(world.done(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_person_has_it_undone_without_waiting_for_the_verdict() {
     let world = World::new(Autonomy::Auto);
     *world.owner.recovered.lock().unwrap() = false;
@@ -302,16 +287,6 @@ async fn a_hole_in_the_audit_record_is_no_end() {
     let broken = list().await.unwrap_err();
     assert_eq!((broken.code(), status::reason(&broken).as_deref()), (Code::DataLoss, Some("AUDIT_RECORD_BROKEN")));
     assert!(broken.message().contains("entry 2 "), "{}", broken.message());
-}
-
-#[tokio::test(start_paused = true)]
-async fn nobody_approving_in_time_ends_the_offer() {
-    let world = World::new(Autonomy::Approve);
-    let service = world.service();
-    let action = world.propose(&service, false).await.unwrap();
-    world.run_until(&service, &action.name, v1::ActionState::Expired).await;
-    assert_eq!((world.calls("execute"), world.incident_state()), (0, State::Escalated));
-    assert!(approve(&service, &action, &action.digest).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

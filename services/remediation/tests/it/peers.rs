@@ -1,5 +1,6 @@
 //! The services around: an owner of one incident that keeps the domain's rules, its diagnosis, and a target.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -182,6 +183,8 @@ pub(crate) struct Record {
     pub(crate) mood: Mood,
     pub(crate) calls: Vec<String>,
     pub(crate) done: Vec<String>,
+    /// What it says of itself beside its previous version.
+    pub(crate) facts: BTreeMap<String, String>,
 }
 
 /// A target that remembers what it did, by request id.
@@ -219,7 +222,8 @@ impl action::action_service_server::ActionService for Shop {
         if record.mood == Mood::Away {
             return Err(Status::unavailable("away"));
         }
-        let target_state = [("previous_version", "1.4.1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let mut target_state = record.facts.clone();
+        target_state.insert("previous_version".to_owned(), "1.4.1".to_owned());
         Ok(Response::new(action::ValidateResponse { target_state, reversible: true }))
     }
     async fn execute(&self, request: Request<action::ExecuteRequest>) -> Answer<action::ExecuteResponse> {

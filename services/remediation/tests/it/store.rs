@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,12 +18,18 @@ pub(crate) struct Store {
     documents: Mutex<Vec<(String, Document)>>,
     written: Mutex<Vec<(String, String)>>,
     hidden: Mutex<Option<&'static str>>,
+    takes_turns: AtomicBool,
 }
 
 impl Store {
     /// From now on this collection, or none, cannot be read.
     pub(crate) fn hide(&self, collection: Option<&'static str>) {
         *self.hidden.lock().unwrap() = collection;
+    }
+
+    /// Whether others get their turn between what somebody reads and what comes of it.
+    pub(crate) fn take_turns(&self, takes_turns: bool) {
+        self.takes_turns.store(takes_turns, Ordering::Relaxed);
     }
 
     /// How many documents of a collection have this attribute.
@@ -56,8 +63,14 @@ impl Store {
 impl Documents for Store {
     async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, documents::Error> {
         self.check(collection)?;
-        let all = self.documents.lock().unwrap();
-        Ok(all.iter().find(|(of, document)| of == collection && document.id == id).map(|(_, found)| found.clone()))
+        let found = {
+            let all = self.documents.lock().unwrap();
+            all.iter().find(|(of, document)| of == collection && document.id == id).map(|(_, found)| found.clone())
+        };
+        if self.takes_turns.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
     }
 
     async fn put(&self, new: NewDocument, precondition: Precondition) -> Result<u64, documents::Error> {
