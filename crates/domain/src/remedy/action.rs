@@ -105,7 +105,7 @@ pub struct Action {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When its target was called; recovery counts from here.
+    /// When its target was called.
     pub executed_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
