@@ -25,7 +25,7 @@ pub(crate) use faults::{kind_of, kind_text};
 pub(crate) use incidents::severity_text;
 
 use crate::cli::{self, Client, Mutation};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Endpoints};
 
 /// The services behind one address.
 #[derive(Clone)]
@@ -48,6 +48,14 @@ impl Services {
     /// Behind a peer.
     pub(crate) fn over(peer: Peer) -> Self {
         Self { peer }
+    }
+
+    /// These, or those at the addresses, where there are some.
+    pub(crate) fn or_at(&self, elsewhere: &Endpoints) -> anyhow::Result<Self> {
+        if elsewhere.is_empty() {
+            return Ok(self.clone());
+        }
+        Ok(Self::over(peer::remote_any(elsewhere.addresses())?))
     }
 
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {

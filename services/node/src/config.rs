@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{Overrides, load};
 pub(crate) use opensearch::OpenSearch;
-pub(crate) use peers::Endpoints;
+pub(crate) use peers::{Endpoints, Peers};
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub(crate) struct Config {
     /// Where this process listens.
     pub(crate) listen: Listen,
     /// Where services are that do not run in this process, as `http://host:port`, or a list of such instances.
-    pub(crate) peers: peers::Peers,
+    pub(crate) peers: Peers,
     /// Whose actions go where; the first that matches counts.
     pub(crate) targets: Vec<Target>,
     /// Export of the product's own traces.

@@ -43,13 +43,13 @@ fn copy(from: &Path, to: &Path, adapt: impl FnOnce(&Connection) -> rusqlite::Res
     }
     let part = beside(to, ".part");
     let made = make(from, &part, adapt).and_then(|()| {
-        let failed = |source| Error::Copy { path: to.to_owned(), source };
-        put_in_place(&part, to).map_err(failed)
+        put_in_place(&part, to).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists { path: to.to_owned() },
+            _ => Error::Copy { path: to.to_owned(), source },
+        })
     });
-    if made.is_err() {
-        for end in ["", "-wal", "-shm", "-journal"] {
-            remove(&beside(&part, end));
-        }
+    for end in ["", "-wal", "-shm", "-journal"] {
+        remove(&beside(&part, end));
     }
     made
 }
@@ -65,7 +65,13 @@ fn make(from: &Path, part: &Path, adapt: impl FnOnce(&Connection) -> rusqlite::R
     if !open::identify(from, &source)? {
         return Err(Error::NotAStore { path: from.to_owned() });
     }
-    source.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(of)?;
+    let failed = |source| Error::Copy { path: part.to_owned(), source };
+    let name = part.to_str().ok_or_else(|| failed(io::Error::other("its path is no text")))?;
+    source.execute("VACUUM INTO ?1", [name]).map_err(|error| match Error::from_sqlite(from, error) {
+        // A disk that is full, or a folder that is not there, is the copy's and not the store's.
+        Error::Open { source, .. } => failed(io::Error::other(source)),
+        damaged => damaged,
+    })?;
     let of = |error| Error::from_sqlite(part, error);
     let made = Connection::open_with_flags(part, flags).map_err(of)?;
     let verdict: String = made.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(of)?;
@@ -78,11 +84,12 @@ fn make(from: &Path, part: &Path, adapt: impl FnOnce(&Connection) -> rusqlite::R
     made.close().map_err(|(_, error)| of(error))
 }
 
-/// On disk first, then by its name.
+/// On disk first, then by its name. As a second name of the file, since a renamed one would take the place of a store that
+/// came to be there meanwhile.
 fn put_in_place(part: &Path, to: &Path) -> io::Result<u64> {
     let file = File::open(part)?;
     file.sync_all()?;
-    std::fs::rename(part, to)?;
+    std::fs::hard_link(part, to)?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()?;
     Ok(file.metadata()?.len())

@@ -113,6 +113,10 @@ async fn nothing_is_overwritten_and_only_a_sound_store_is_copied() {
     assert!(matches!(restore(&elsewhere.path(), &place.path()), Err(Error::Exists { .. })));
     assert_eq!(std::fs::read(elsewhere.path()).unwrap(), before);
 
+    let nowhere = elsewhere.path().with_file_name("absent").join("copy.sqlite");
+    let failed = back_up(&place.path(), &nowhere).unwrap_err();
+    assert!(matches!(&failed, Error::Copy { path, .. } if path.starts_with(nowhere.parent().unwrap())), "{failed:?}");
+
     // A log that a store left behind would be read into whatever has the name.
     let gone = Place::new();
     std::fs::write(gone.path().with_file_name("store.sqlite-wal"), b"of another").unwrap();

@@ -64,6 +64,7 @@ fn is_everywhere(telling: &Anomaly, own: &[&Anomaly]) -> bool {
     own.iter().any(|other| {
         other.metric == telling.metric
             && other.direction == telling.direction
+            && !other.origin.instance.is_empty()
             && other.origin.instance != telling.origin.instance
             && other.observed >= 0.5 * telling.observed
     })

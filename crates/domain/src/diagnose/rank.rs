@@ -248,6 +248,7 @@ mod tests {
         };
         assert_eq!(blamed(vec![busy("a-1", 0.9)]), "a-1");
         assert_eq!(blamed(vec![busy("a-1", 0.9), busy("a-2", 0.2)]), "a-1", "the other helps out");
+        assert_eq!(blamed(vec![busy("a-1", 0.9), busy("", 0.5)]), "a-1", "the service as a whole is no other");
         assert_eq!(blamed(vec![busy("a-1", 0.9), busy("a-2", 0.8)]), "", "it is the load");
     }
 

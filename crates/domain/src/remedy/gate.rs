@@ -264,6 +264,9 @@ pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetS
     let mut blocks: Vec<Block> = unknown
         .map(|fact| Block::new(BlockReason::Precondition, format!("the target does not say its {}", fact.key())))
         .collect();
+    if spec.kind == ActionKind::ClearDisk && facts.get(Fact::ReclaimableBytes.key()).is_some_and(|bytes| bytes == "0") {
+        blocks.push(Block::new(BlockReason::Precondition, "the target says that nothing can be removed"));
+    }
     // What was changed once more since is not what is blamed, and perhaps its cure.
     if let (ActionKind::RevertConfiguration, Some(wanted), Some(previous)) =
         (spec.kind, spec.parameters.get(VALUE), facts.get(Fact::PreviousValue.key()))

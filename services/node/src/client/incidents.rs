@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
             if output == Output::Json {
                 anyhow::bail!("a report is Markdown; `incidents get`, `actions list` and `diagnose` answer in JSON");
             }
-            let report = post_mortem::report(&services, incident_name(&incident)).await?;
+            let report = post_mortem::report(&services, &config.peers, incident_name(&incident)).await?;
             return Ok(output::line(report.trim_end())?);
         }
         IncidentsCommand::Open { service, title, onset, mutation } => {

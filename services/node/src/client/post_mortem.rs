@@ -2,14 +2,17 @@
 //!
 //! Everything in it was recorded; what only people can say is left to them, and marked.
 
+use anyhow::anyhow;
 use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::diagnosis::v1::{Diagnosis, GetDiagnosisRequest, Hypothesis};
 use llm_sre_proto::incident::v1::{GetIncidentRequest, Incident, TimelineEntry};
 use llm_sre_proto::remediation::v1::{Action, ListActionsRequest};
 use pbjson_types::Timestamp;
+use tonic::Status;
 
 use super::incidents::{severity_text, state_text};
 use super::{Services, actions, said, service_text};
+use crate::config::Peers;
 use crate::output;
 
 /// Actions of an incident are few: attempts are limited, and so is what is told of.
@@ -17,21 +20,30 @@ const ACTIONS_MAX: i32 = 1_000;
 /// What is not in the record.
 const FOR_PEOPLE: &str = "_For people to write._";
 
-/// Asks for all that belongs to an incident, and drafts its post-mortem in Markdown.
-pub(super) async fn report(services: &Services, incident: String) -> anyhow::Result<String> {
+/// Asks for all that belongs to an incident, and drafts its post-mortem in Markdown. Diagnoses and actions are asked for
+/// where the configuration has their services, for where each runs by itself no address serves all.
+pub(super) async fn report(services: &Services, peers: &Peers, incident: String) -> anyhow::Result<String> {
+    let (explaining, acting) = (services.or_at(&peers.diagnosis)?, services.or_at(&peers.remediation)?);
     let incident = services.incidents().get_incident(GetIncidentRequest { name: incident }).await?.into_inner();
     let diagnosis = match incident.diagnosis.as_str() {
         "" => None,
         name => {
             let request = GetDiagnosisRequest { name: name.to_owned() };
-            Some(services.diagnoses().get_diagnosis(request).await?.into_inner())
+            let answer = explaining.diagnoses().get_diagnosis(request).await;
+            Some(answer.map_err(|status| missing("its diagnosis", &status))?.into_inner())
         }
     };
     let request =
         ListActionsRequest { parent: incident.name.clone(), page_size: ACTIONS_MAX, ..ListActionsRequest::default() };
-    let mut actions = services.remediation().list_actions(request).await?.into_inner().actions;
+    let answer = acting.remediation().list_actions(request).await;
+    let mut actions = answer.map_err(|status| missing("its actions", &status))?.into_inner().actions;
     actions.sort_by_key(|action| action.create_time.as_ref().map(from_proto_time));
     Ok(draft(&incident, diagnosis.as_ref(), &actions))
+}
+
+/// A report without a part would read as if there were none.
+fn missing(what: &str, status: &Status) -> anyhow::Error {
+    anyhow!("no report, since {what} cannot be had: {} ({:?})", status.message(), status.code())
 }
 
 fn draft(incident: &Incident, diagnosis: Option<&Diagnosis>, actions: &[Action]) -> String {

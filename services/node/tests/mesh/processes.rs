@@ -145,6 +145,11 @@ fn services_as_processes_repair_an_incident_together() {
     let listed = page.run(&page.commands("llm-sre incidents list")[0]).stdout;
     let id = incidents[0].name.trim_start_matches("incidents/");
     assert!(String::from_utf8_lossy(&listed).contains(id) && watch.out().contains("opened: "), "{}", watch.out());
+    let report = page.commands("llm-sre incidents report")[0].replace(" ID ", &format!(" {id} "));
+    let report = String::from_utf8(page.run(&report).stdout).unwrap();
+    for part in ["## Timeline", "Evidence:", r"rollback\_deployment shop/recommendation@demo"] {
+        assert!(report.contains(part), "no '{part}' in {report}");
+    }
     crate::traces::check_whole(&jaeger, &incidents[0].name);
     // The simulator first: who loses whom it sends to complains.
     for process in processes.iter_mut().rev() {

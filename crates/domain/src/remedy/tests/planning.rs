@@ -324,6 +324,9 @@ fn what_changes_by_itself_voids_no_approval() {
     };
     assert_eq!(set("reclaimable_bytes", "2000000"), seen, "the disk fills on");
     assert_ne!(set("version", "1.4.3"), seen, "somebody deploys");
+    let TargetState::Ready { facts, .. } = &mut world.answer else { unreachable!() };
+    facts.insert("reclaimable_bytes".to_owned(), "0".to_owned());
+    assert!(matches!(world.plan().0, Plan::Blocked { .. }), "there is nothing to remove");
 }
 
 #[test]
