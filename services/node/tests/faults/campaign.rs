@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
 
 use crate::class::{Class, Plan};
+use crate::process;
 use crate::repetition::perform;
 use crate::report::{self, Outcome};
 use crate::settings::Settings;
@@ -25,7 +26,7 @@ fn missing(settings: &Settings, done: &[Outcome]) -> Vec<Class> {
 }
 
 /// Written past the test harness, which keeps what passes to itself: a campaign takes long, and a seed must be known.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
@@ -80,6 +81,7 @@ fn tell(class: Class, seed: u64, site: &mut Option<Site>, settings: &Settings) -
 
 #[test]
 fn whatever_fails_every_record_is_kept_once_and_every_cause_is_one_incident() {
+    let _alone = process::one_shop_at_a_time();
     let settings = Settings::read();
     let mut outcomes = settings.report.as_deref().map(|file| report::read(file, &settings.version)).unwrap_or_default();
     let mut site: Option<Site> = None;

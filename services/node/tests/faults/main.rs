@@ -25,3 +25,4 @@ mod site;
 mod strike;
 mod system;
 mod target;
+mod whole;

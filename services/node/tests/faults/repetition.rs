@@ -56,6 +56,7 @@ pub(crate) fn perform(plan: &mut Plan, site: &mut Site, settings: &Settings) -> 
         wrong.push(format!("{} lost, {} doubled, {} unknown", kept.lost, kept.doubled, kept.unknown));
     }
     wrong.extend(system.ended().into_iter().map(|name| format!("{name} ended by itself")));
+    wrong.extend(system.audit());
     let now = system.simulation().unwrap_or_default();
     Outcome {
         class: plan.class,

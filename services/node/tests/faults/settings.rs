@@ -74,7 +74,7 @@ fn text(name: &str) -> Option<String> {
     Some(value.into_string().unwrap_or_else(|_| panic!("{name} is no text"))).filter(|value| !value.is_empty())
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     text(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name}: '{value}' is not a whole number")))
 }
 

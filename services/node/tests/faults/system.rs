@@ -250,6 +250,15 @@ impl System {
         (!status.success()).then(|| format!("{name} was asked to end and ended with {status}"))
     }
 
+    /// What is wrong with the audit record; nothing where it holds together.
+    pub(crate) fn audit(&self) -> Option<String> {
+        let arguments = &self.services["remediation"].arguments;
+        let address = arguments.iter().skip_while(|argument| *argument != "--listen").nth(1).unwrap();
+        let mut command = process::llm_sre(self.folder.path());
+        let verified = command.args(["audit", "verify", "--address", address]).output().unwrap();
+        (!verified.status.success()).then(|| format!("audit: {}", String::from_utf8_lossy(&verified.stderr).trim()))
+    }
+
     /// The services that ended though nobody asked them to.
     pub(crate) fn ended(&mut self) -> Vec<&'static str> {
         let mut ended = Vec::new();
