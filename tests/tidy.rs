@@ -167,6 +167,24 @@ fn selects_say_their_order() {
     assert_none(&violations);
 }
 
+/// A run is to be had again: what nothing decides comes from a port, or from what the wiring hands in.
+#[test]
+fn services_draw_nothing_by_themselves() {
+    let is_bound = |path: &Path| {
+        let is_service = path.starts_with("services") && !path.starts_with("services/node");
+        (is_service || path.starts_with("crates/mesh")) && !source::is_test_path(path)
+    };
+    let mut violations = Vec::new();
+    for file in repository().iter().filter(|file| file.is("rs") && is_bound(&file.path)) {
+        for (index, line) in source::split(&file.text).code.lines().enumerate() {
+            for draw in ["now_v7", "new_v4", "RandomState"].iter().filter(|draw| line.contains(**draw)) {
+                violations.push(Violation::new(&file.path, index + 1, format!("draws by itself: {draw}")));
+            }
+        }
+    }
+    assert_none(&violations);
+}
+
 #[test]
 fn dependencies_follow_the_arrows() {
     let files = repository();

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::{Documents, Filter};
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status as SpanStatus, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
@@ -44,9 +45,9 @@ pub struct Stage {
     pub key: String,
     /// The span's name, such as `diagnose`.
     pub name: String,
-    /// Start in nanoseconds since the Unix epoch, by real time.
+    /// Start in nanoseconds since the Unix epoch, by [`SpanTime`].
     pub start_unix_nano: u64,
-    /// End in nanoseconds since the Unix epoch, by real time.
+    /// End in nanoseconds since the Unix epoch, by [`SpanTime`].
     pub end_unix_nano: u64,
     /// Attributes of the span.
     pub attributes: Vec<(String, String)>,
@@ -54,11 +55,27 @@ pub struct Stage {
     pub error: String,
 }
 
-/// Nanoseconds since the Unix epoch by real time, which spans are in whatever the product's clock says.
-pub fn real_now_unix_nano() -> u64 {
-    #[allow(clippy::disallowed_methods)] // Spans are on real time; see the three clocks in ARCHITECTURE.md.
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+/// What the times of spans go by.
+#[derive(Clone)]
+pub enum SpanTime {
+    /// Real time, whatever the product's clock says: others put spans of theirs beside these.
+    Real,
+    /// A clock in virtual time, where a run is to store the same bytes again.
+    Virtual(Arc<dyn Clock>),
+}
+
+impl SpanTime {
+    /// Nanoseconds since the Unix epoch.
+    fn now_unix_nano(&self) -> u64 {
+        match self {
+            Self::Real => {
+                #[allow(clippy::disallowed_methods)] // Spans are on real time; see the three clocks in ARCHITECTURE.md.
+                let now = SystemTime::now();
+                now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+            }
+            Self::Virtual(clock) => u64::try_from(clock.now().as_nanos()).unwrap_or(0),
+        }
+    }
 }
 
 /// Stores one service's steps and exports them.
@@ -66,6 +83,7 @@ pub struct StageLog {
     records: Records<Stage>,
     service: String,
     exporter: Option<OtlpExporter>,
+    time: SpanTime,
     written: Notify,
 }
 
@@ -75,13 +93,19 @@ impl StageLog {
         store: Arc<dyn Documents>,
         service: &str,
         otlp_endpoint: Option<&str>,
+        time: SpanTime,
     ) -> Result<Arc<Self>, logging::Error> {
         let exporter = otlp_endpoint.map(logging::exporter).transpose()?.map(|mut exporter| {
             exporter.set_resource(&logging::resource(service, None));
             exporter
         });
         let records = Records::new(store, "stages");
-        Ok(Arc::new(Self { records, service: service.to_owned(), exporter, written: Notify::new() }))
+        Ok(Arc::new(Self { records, service: service.to_owned(), exporter, time, written: Notify::new() }))
+    }
+
+    /// The present in the time that spans are in, in nanoseconds since the Unix epoch.
+    pub fn now_unix_nano(&self) -> u64 {
+        self.time.now_unix_nano()
     }
 
     /// Stores a step that has ended. The same step twice is one: the first stays.
@@ -201,5 +225,21 @@ fn span(stage: &Stage) -> SpanData {
         links: SpanLinks::default(),
         status,
         instrumentation_scope: InstrumentationScope::builder("llm-sre").build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_ports::clock::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn spans_of_a_run_in_virtual_time_are_in_that_time() {
+        let clock = Arc::new(ManualClock::new(Default::default()));
+        let time = SpanTime::Virtual(Arc::<ManualClock>::clone(&clock));
+        clock.advance_to(clock.now() + Duration::from_secs(7));
+        assert_eq!(time.now_unix_nano(), 7_000_000_000);
+        assert!(SpanTime::Real.now_unix_nano() > time.now_unix_nano());
     }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod documents;
+pub mod ids;
 pub mod leases;
 pub mod memory;
 pub mod telemetry;

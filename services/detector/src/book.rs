@@ -6,7 +6,6 @@ use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::incident::v1;
 use tonic::Status;
-use uuid::Uuid;
 
 use crate::Service;
 use crate::kept::Kept;
@@ -52,7 +51,7 @@ impl Service {
             }
             let (incident, effects) = self.try_apply(incident, events)?;
             let mut kept = stored.message.clone();
-            kept.take(&incident, &effects);
+            kept.take(&incident, &effects, self.stages.now_unix_nano());
             edit(&mut kept);
             if let Some(stored) = self.write(&stored, &kept).await? {
                 return Ok(stored);
@@ -108,6 +107,18 @@ impl Service {
         }
     }
 
+    /// An event of the product's own.
+    pub(crate) fn event(&self, id: &str, kind: EventKind) -> Result<Event, Status> {
+        self.event_by(id, Actor::product(), kind)
+    }
+
+    /// An event of somebody's. An empty id is one that nobody repeats.
+    pub(crate) fn event_by(&self, id: &str, actor: Actor, kind: EventKind) -> Result<Event, Status> {
+        let id = if id.is_empty() { self.ids.next_id().to_string() } else { id.to_owned() };
+        let id = EventId::new(&id).map_err(|error| status::invalid_argument("request_id", error.to_string()))?;
+        Ok(Event { id, actor, kind })
+    }
+
     /// Writes what differs; `None` where somebody else wrote first.
     async fn write(&self, stored: &Stored<Kept>, kept: &Kept) -> Result<Option<Stored<Kept>>, Status> {
         if *kept == stored.message {
@@ -123,18 +134,6 @@ impl Service {
             }
         }
     }
-}
-
-/// An event of the product's own.
-pub(crate) fn event(id: &str, kind: EventKind) -> Result<Event, Status> {
-    by(id, Actor::product(), kind)
-}
-
-/// An event of somebody's. An empty id is one that nobody repeats.
-pub(crate) fn by(id: &str, actor: Actor, kind: EventKind) -> Result<Event, Status> {
-    let id = if id.is_empty() { Uuid::now_v7().to_string() } else { id.to_owned() };
-    let id = EventId::new(&id).map_err(|error| status::invalid_argument("request_id", error.to_string()))?;
-    Ok(Event { id, actor, kind })
 }
 
 /// The incident as callers see it.

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use llm_sre_domain::incident::{Actor, EventKind, Incident, State};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
-use llm_sre_mesh::stages::{ROOT, Stage, real_now_unix_nano};
+use llm_sre_mesh::stages::{ROOT, Stage};
 use llm_sre_mesh::status;
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::Service;
-use crate::book::{LIVING_MAX, event};
+use crate::book::LIVING_MAX;
 use crate::kept::{Duty, Kept};
 
 /// Duties of one incident that are done before the others have their turn.
@@ -111,7 +111,7 @@ impl Service {
         let name = stored.message.incident.name.clone();
         let incident = stored.message.domain()?;
         if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
-            stored = self.apply(&name, &event("", EventKind::DeadlinePassed)?).await?;
+            stored = self.apply(&name, &self.event("", EventKind::DeadlinePassed)?).await?;
         }
         self.measure_while_living(&incident);
         let context = TraceContext::of_stage(Uuid::from_bytes(incident.id.bytes()), ROOT);
@@ -161,12 +161,14 @@ impl Service {
                 }
                 None => {
                     let reason = "no remediation service is configured".to_owned();
-                    self.apply(&parent, &event(request_id, EventKind::NothingToDo { reason })?).await.map(|_| ())
+                    self.apply(&parent, &self.event(request_id, EventKind::NothingToDo { reason })?).await.map(|_| ())
                 }
             },
             Duty::CancelActions => self.cancel_actions(&parent).await,
-            Duty::BeginTrace => self.keep_stage(begin(kept)?).await,
-            Duty::EndTrace { stage, ended_unix_nano } => self.keep_stage(end(kept, stage, *ended_unix_nano)?).await,
+            Duty::BeginTrace => self.keep_stage(begin(kept, self.stages.now_unix_nano())?).await,
+            Duty::EndTrace { stage, ended_unix_nano } => {
+                self.keep_stage(end(kept, stage, *ended_unix_nano, self.stages.now_unix_nano())?).await
+            }
         }
     }
 
@@ -204,17 +206,17 @@ impl Service {
 }
 
 /// The span that the trace begins with: short, so that it is there while the incident lasts.
-fn begin(kept: &Kept) -> Result<Stage, Status> {
+fn begin(kept: &Kept, now_unix_nano: u64) -> Result<Stage, Status> {
     let incident = kept.domain()?;
     let opened_by = incident.timeline.first().map(|entry| entry.actor.to_string()).unwrap_or_default();
     Ok(Stage {
         attributes: attributes(&incident, [("llm_sre.incident.opened_by", opened_by)]),
-        ..stage(&incident, ROOT, "detect", kept.opened_unix_nano)
+        ..stage(&incident, ROOT, "detect", kept.opened_unix_nano, now_unix_nano)
     })
 }
 
 /// The span of the incident's end.
-fn end(kept: &Kept, key: &str, ended_unix_nano: u64) -> Result<Stage, Status> {
+fn end(kept: &Kept, key: &str, ended_unix_nano: u64, now_unix_nano: u64) -> Result<Stage, Status> {
     let incident = kept.domain()?;
     let is_duplicate = incident.state == State::Duplicate;
     let actor = incident.resolution.as_ref().map_or_else(Actor::product, |resolution| resolution.actor.clone());
@@ -222,16 +224,17 @@ fn end(kept: &Kept, key: &str, ended_unix_nano: u64) -> Result<Stage, Status> {
         ("llm_sre.incident.state", kept.incident.state().as_str_name().to_owned()),
         ("llm_sre.incident.ended_by", if is_duplicate { String::new() } else { actor.to_string() }),
     ];
-    Ok(Stage { attributes: attributes(&incident, own), ..stage(&incident, key, "close", ended_unix_nano) })
+    let span = stage(&incident, key, "close", ended_unix_nano, now_unix_nano);
+    Ok(Stage { attributes: attributes(&incident, own), ..span })
 }
 
-fn stage(incident: &Incident, key: &str, name: &str, start_unix_nano: u64) -> Stage {
+fn stage(incident: &Incident, key: &str, name: &str, start_unix_nano: u64, end_unix_nano: u64) -> Stage {
     Stage {
         incident: Uuid::from_bytes(incident.id.bytes()),
         key: key.to_owned(),
         name: name.to_owned(),
         start_unix_nano,
-        end_unix_nano: real_now_unix_nano(),
+        end_unix_nano,
         attributes: Vec::new(),
         error: String::new(),
     }

@@ -24,7 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Service;
-use crate::book::{by, shown};
+use crate::book::shown;
 use crate::kept::Kept;
 
 /// The longest note of a person, in characters.
@@ -97,7 +97,7 @@ impl IncidentService for Service {
     ) -> Result<Response<v1::Incident>, Status> {
         let v1::AcknowledgeIncidentRequest { name, note, etag, request_id, validate_only } = request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
-        let event = by_a_person(&request_id, EventKind::Acknowledged { note })?;
+        let event = self.event_by_a_person(&request_id, EventKind::Acknowledged { note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 
@@ -112,7 +112,7 @@ impl IncidentService for Service {
         };
         let v1::ResolveIncidentRequest { name, note, etag, request_id, validate_only, .. } = request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
-        let event = by_a_person(&request_id, EventKind::ResolvedByHand { reason, note })?;
+        let event = self.event_by_a_person(&request_id, EventKind::ResolvedByHand { reason, note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 
@@ -165,6 +165,11 @@ impl IncidentService for Service {
 }
 
 impl Service {
+    fn event_by_a_person(&self, request_id: &str, kind: EventKind) -> Result<Event, Status> {
+        names::check_request_id(request_id)?;
+        self.event_by(request_id, person()?, kind)
+    }
+
     /// What a person orders.
     async fn ordered(
         &self,
@@ -224,7 +229,7 @@ impl Service {
         if request.validate_only {
             return Ok((&incident).into());
         }
-        let mut kept = Kept::new(&incident, &effects);
+        let mut kept = Kept::new(&incident, &effects, self.stages.now_unix_nano());
         kept.request_id = request.request_id;
         kept.snapshot = Some(EvidenceSnapshot::from(&evidence));
         let name = kept.incident.name.clone();
@@ -296,11 +301,6 @@ impl Service {
 /// Whoever calls, until there is sign-in.
 fn person() -> Result<Actor, Status> {
     Actor::new("unauthenticated:local").map_err(|error| status::internal(error.to_string()))
-}
-
-fn by_a_person(request_id: &str, kind: EventKind) -> Result<Event, Status> {
-    names::check_request_id(request_id)?;
-    by(request_id, person()?, kind)
 }
 
 fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {

@@ -2,7 +2,6 @@
 
 use llm_sre_domain::incident::{Effect, Incident, Notice, State};
 use llm_sre_mesh::records::Attributes;
-use llm_sre_mesh::stages::real_now_unix_nano;
 use llm_sre_mesh::status;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
 use llm_sre_proto::incident::v1;
@@ -24,7 +23,7 @@ pub(crate) struct Kept {
     /// Counts duties that are calls, to name each call.
     #[serde(default)]
     pub(crate) calls: u32,
-    /// Real time of its opening, for its trace.
+    /// When it was opened, in the time of spans.
     #[serde(default)]
     pub(crate) opened_unix_nano: u64,
     /// The `request_id` of the person's report that opened it.
@@ -72,20 +71,20 @@ pub(crate) enum Duty {
     EndTrace {
         /// Names the end: an incident that was opened again has several.
         stage: String,
-        /// When it ended, by real time.
+        /// When it ended, in the time of spans.
         ended_unix_nano: u64,
     },
 }
 
 impl Kept {
-    /// A new incident, with what follows from its opening.
-    pub(crate) fn new(incident: &Incident, effects: &[Effect]) -> Self {
+    /// A new incident, with what follows from its opening. `now_unix_nano` is in the time of spans.
+    pub(crate) fn new(incident: &Incident, effects: &[Effect], now_unix_nano: u64) -> Self {
         let mut kept = Self {
             incident: incident.into(),
             duties: Vec::new(),
             snapshot: None,
             calls: 0,
-            opened_unix_nano: real_now_unix_nano(),
+            opened_unix_nano: now_unix_nano,
             request_id: String::new(),
             steps: 0,
             unpublished: Vec::new(),
@@ -107,8 +106,8 @@ impl Kept {
         self.domain().inspect_err(|error| tracing::error!(%error, "an incident cannot be read")).ok()
     }
 
-    /// Takes over a changed incident, and what follows from the change.
-    pub(crate) fn take(&mut self, incident: &Incident, effects: &[Effect]) {
+    /// Takes over a changed incident, and what follows from the change. `now_unix_nano` is in the time of spans.
+    pub(crate) fn take(&mut self, incident: &Incident, effects: &[Effect], now_unix_nano: u64) {
         let ends_now = self.is_living() && incident.state.is_terminal();
         let before = std::mem::replace(&mut self.incident, incident.into());
         self.note_steps(known(&before.timeline, &self.incident.timeline));
@@ -119,7 +118,7 @@ impl Kept {
             self.snapshot = None;
             self.calls += 1;
             let stage = format!("close/{}", self.calls);
-            self.duties.push(Duty::EndTrace { stage, ended_unix_nano: real_now_unix_nano() });
+            self.duties.push(Duty::EndTrace { stage, ended_unix_nano: now_unix_nano });
         }
     }
 

@@ -21,7 +21,6 @@ use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use tonic::{Code, Status};
 
 use crate::Service;
-use crate::book::event;
 use crate::kept::Kept;
 use crate::raise::ATTEMPTS_MAX;
 
@@ -138,7 +137,7 @@ impl Service {
             };
             let (incident, effects) = Incident::open(opening, &self.options.rules, now)
                 .map_err(|error| status::internal(error.to_string()))?;
-            let mut kept = Kept::new(&incident, &effects);
+            let mut kept = Kept::new(&incident, &effects, self.stages.now_unix_nano());
             kept.snapshot = Some(EvidenceSnapshot::from(&self.evidence_of(&anomaly)));
             let is_open = self.create(&incident, &kept).await?
                 || self.latest_silence().await?.is_some_and(|latest| latest.message.is_living());
@@ -160,7 +159,7 @@ impl Service {
         let kind = EventKind::Reopened { anomaly: Box::new(anomaly.clone()), severity: SEVERITY };
         let snapshot = EvidenceSnapshot::from(&self.evidence_of(anomaly));
         let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
-        self.apply_all(&latest.message.incident.name, "", &[event("", kind)?], edit).await.map(|_| true)
+        self.apply_all(&latest.message.incident.name, "", &[self.event("", kind)?], edit).await.map(|_| true)
     }
 
     async fn end_silence(&self) -> Result<(), Status> {
@@ -168,7 +167,7 @@ impl Service {
         if !latest.message.is_living() {
             return Ok(());
         }
-        let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
+        let recovered = self.event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
         match self.apply(&latest.message.incident.name, &recovered).await {
             // Somebody ended it meanwhile.
             Err(error) if error.code() == Code::FailedPrecondition => Ok(()),

@@ -16,7 +16,6 @@ use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use tonic::{Code, Status};
 
 use crate::Service;
-use crate::book::event;
 use crate::brain::{Finding, Impact, Opened};
 use crate::kept::Kept;
 
@@ -75,7 +74,7 @@ impl Service {
     }
 
     async fn recovered(&self, incident: IncidentId) -> Result<(), Status> {
-        let recovered = event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
+        let recovered = self.event("", EventKind::RecoveryMeasured { verdict: Verdict::Recovered })?;
         let stored = match self.apply(&name(incident), &recovered).await {
             // An action at work says itself whether it helped; and what ended meanwhile is measured no more.
             Err(error) if error.code() == Code::FailedPrecondition => self.find(&name(incident)).await,
@@ -146,7 +145,7 @@ impl Service {
         };
         let (incident, effects) = Incident::open(opening, &self.options.rules, self.clock.now())
             .map_err(|error| status::internal(error.to_string()))?;
-        let mut kept = Kept::new(&incident, &effects);
+        let mut kept = Kept::new(&incident, &effects, self.stages.now_unix_nano());
         kept.snapshot = Some(EvidenceSnapshot::from(&opened.evidence));
         Ok(self.create(&incident, &kept).await?.then_some(incident.id))
     }
@@ -178,7 +177,7 @@ impl Service {
         };
         let severity = opened.impact.severity;
         // It needs no name of its own: once it is reopened, its state says so.
-        let reopened = event("", EventKind::Reopened { anomaly: Box::new(first.clone()), severity })?;
+        let reopened = self.event("", EventKind::Reopened { anomaly: Box::new(first.clone()), severity })?;
         let snapshot = EvidenceSnapshot::from(&opened.evidence);
         let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
         let name = &latest.message.incident.name;
@@ -190,9 +189,9 @@ impl Service {
     async fn join(&self, incident: IncidentId, anomalies: &[Anomaly], impact: &Impact) -> Result<(), Status> {
         let name = name(incident);
         let kind = EventKind::ImpactMeasured { impacts: impact.services.clone(), severity: impact.severity };
-        let mut events = vec![event("", kind)?];
+        let mut events = vec![self.event("", kind)?];
         for anomaly in anomalies {
-            events.push(event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?);
+            events.push(self.event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?);
         }
         self.apply_all(&name, "", &events, |_| ()).await.map(|_| ())
     }

@@ -1,6 +1,5 @@
 //! What the service needs and is made of.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use llm_sre_mesh::{Peer, status};
 use llm_sre_ports::bus::{self, EventBus};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::Documents;
+use llm_sre_ports::ids::Ids;
 use llm_sre_ports::leases::{self, Lease, Leases};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Dependencies {
     pub bus: Arc<dyn EventBus>,
     /// The product's clock.
     pub clock: Arc<dyn Clock>,
+    /// Names events that nobody named.
+    pub ids: Arc<dyn Ids>,
     /// The owner of the diagnoses.
     pub diagnoses: Peer,
     /// The owner of the actions; without one, incidents are explained and escalated.
@@ -72,6 +74,8 @@ pub struct Options {
     pub tick: Duration,
     /// How long a look for telemetry waits for some, in real time, where there is none.
     pub poll_wait: Duration,
+    /// Goes into the fingerprints of series: who knows it can send two series that are taken for one.
+    pub seed: u64,
 }
 
 impl Default for Options {
@@ -83,6 +87,7 @@ impl Default for Options {
             lateness: Duration::from_secs(10),
             tick: Duration::from_secs(1),
             poll_wait: Duration::from_millis(25),
+            seed: 0,
         }
     }
 }
@@ -108,6 +113,7 @@ pub struct Service {
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
     pub(crate) diagnoses: Diagnoses,
     pub(crate) remediation: Option<Remediation>,
     pub(crate) stages: Arc<StageLog>,
@@ -121,8 +127,6 @@ pub struct Service {
     is_detecting: Arc<AtomicBool>,
     /// Whether it has read all that there was: before, it knows less than it will.
     pub(crate) is_current: Arc<AtomicBool>,
-    /// Of the fingerprints of series, which nobody else can know so.
-    pub(crate) seed: u64,
     brain: Arc<Mutex<Brain>>,
 }
 
@@ -134,6 +138,7 @@ impl Service {
             leases: dependencies.leases,
             bus: dependencies.bus,
             clock: dependencies.clock,
+            ids: dependencies.ids,
             diagnoses: Diagnoses::new(dependencies.diagnoses),
             remediation: dependencies.remediation.map(Remediation::new),
             stages: dependencies.stages,
@@ -144,7 +149,6 @@ impl Service {
             stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
             is_current: Arc::default(),
-            seed: RandomState::new().hash_one("series"),
         }
     }
 

@@ -262,7 +262,7 @@ impl Service {
         let mut brain = self.brain();
         let value = delivered.record.value.clone();
         let newest = match delivered.topic.as_str() {
-            topics::METRICS => take_metrics(&mut brain.detector, &value, self.seed),
+            topics::METRICS => take_metrics(&mut brain.detector, &value, self.options.seed),
             topics::LOGS => ExportLogsServiceRequest::decode(value).map(|request| {
                 let records = otlp::logs(&request).items;
                 records.iter().for_each(|record| brain.detector.log(record));

@@ -53,7 +53,7 @@ impl DiagnosisService for Service {
         names::check_request_id(&request.request_id)?;
         let snapshot = request.snapshot.as_ref().map(Evidence::try_from).transpose();
         let snapshot = snapshot.map_err(|error| status::invalid_argument(error.field(), error.to_string()))?;
-        let id = diagnosis_id(parent, &request.request_id);
+        let id = self.diagnosis_id(parent, &request.request_id);
         let record_id = record_id(parent, &id);
         let (incident, found, ordinal) =
             tokio::try_join!(self.incident(&request.parent), self.records.get(&record_id), self.next_ordinal(parent),)?;
@@ -119,6 +119,16 @@ impl DiagnosisService for Service {
 }
 
 impl Service {
+    /// The same request on the same incident is the same diagnosis; without a request id each call is one.
+    fn diagnosis_id(&self, incident: Uuid, request_id: &str) -> String {
+        let id = if request_id.is_empty() {
+            self.ids.next_id()
+        } else {
+            Uuid::new_v5(&REQUESTS, format!("{incident}/{request_id}").as_bytes())
+        };
+        id.to_string()
+    }
+
     async fn get(&self, name: &str) -> Result<v1::Diagnosis, Status> {
         let (parent, id) = names::parse_child("name", name, "diagnoses")?;
         let stored = self.records.get(&record_id(parent, &id)).await?.ok_or_else(|| status::not_found(name))?;
@@ -128,16 +138,6 @@ impl Service {
 
 fn with_etag(etag: String, diagnosis: v1::Diagnosis) -> v1::Diagnosis {
     v1::Diagnosis { etag, ..diagnosis }
-}
-
-/// The same request on the same incident is the same diagnosis; without a request id each call is one.
-fn diagnosis_id(incident: Uuid, request_id: &str) -> String {
-    let id = if request_id.is_empty() {
-        Uuid::now_v7()
-    } else {
-        Uuid::new_v5(&REQUESTS, format!("{incident}/{request_id}").as_bytes())
-    };
-    id.to_string()
 }
 
 fn check_alive(incident: &incident::Incident) -> Result<(), Status> {

@@ -7,10 +7,11 @@ use llm_sre_domain::diagnose;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_mesh::clients::Incidents;
 use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
-use llm_sre_mesh::stages::{Stage, StageLog, real_now_unix_nano};
+use llm_sre_mesh::stages::{Stage, StageLog};
 use llm_sre_mesh::{Peer, TraceContext, names, status};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_ports::ids::Ids;
 use llm_sre_ports::telemetry::TelemetryStore;
 use llm_sre_proto::convert::common::{required_time, to_proto_time};
 use llm_sre_proto::diagnosis::v1;
@@ -46,6 +47,8 @@ pub struct Dependencies {
     pub telemetry: Arc<dyn TelemetryStore>,
     /// The product's clock.
     pub clock: Arc<dyn Clock>,
+    /// Names diagnoses that no request names.
+    pub ids: Arc<dyn Ids>,
     /// The owner of the incidents.
     pub incidents: Peer,
     /// Where the steps of incidents are kept for their traces.
@@ -57,6 +60,7 @@ pub struct Dependencies {
 pub struct Service {
     pub(crate) records: Records<v1::Diagnosis>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
     incidents: Incidents,
     telemetry: Arc<dyn TelemetryStore>,
     stages: Arc<StageLog>,
@@ -68,6 +72,7 @@ impl Service {
         Self {
             records: Records::new(dependencies.documents, "diagnoses"),
             clock: dependencies.clock,
+            ids: dependencies.ids,
             incidents: Incidents::new(dependencies.incidents),
             telemetry: dependencies.telemetry,
             stages: dependencies.stages,
@@ -190,7 +195,7 @@ impl Service {
     ) -> Result<Stored<v1::Diagnosis>, Status> {
         let parent = names::parse_incident("parent", &incident.name)?;
         let (_, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
-        let started = real_now_unix_nano();
+        let started = self.stages.now_unix_nano();
         let work = async {
             let kind = incident::IncidentEventKind::DiagnosisStarted;
             let began = self.report(&stored.message, kind, "diagnosis began");
@@ -220,8 +225,8 @@ impl Service {
         let key = stage_key(&id);
         let report = TraceContext::of_stage(parent, &key).scope(self.report_answer(&stored.message));
         // A round that comes after a kill no longer knows when the work began; the step is then a point.
-        let started = started.unwrap_or_else(real_now_unix_nano);
-        let record = self.stages.record(stage(parent, key, started, &stored.message));
+        let ended = self.stages.now_unix_nano();
+        let record = self.stages.record(stage(parent, key, started.unwrap_or(ended), ended, &stored.message));
         tokio::try_join!(report, record)?;
         let answer = stored.message.clone();
         self.write(&stored, answer, ENDED).await
@@ -345,14 +350,14 @@ fn attributes(incident: Uuid, progress: &str) -> Attributes {
         .collect()
 }
 
-fn stage(incident: Uuid, key: String, start_unix_nano: u64, answer: &v1::Diagnosis) -> Stage {
+fn stage(incident: Uuid, key: String, start_unix_nano: u64, end_unix_nano: u64, answer: &v1::Diagnosis) -> Stage {
     let failed = answer.state() == v1::DiagnosisState::Failed;
     Stage {
         incident,
         key,
         name: "diagnose".to_owned(),
         start_unix_nano,
-        end_unix_nano: real_now_unix_nano(),
+        end_unix_nano,
         attributes: vec![
             ("llm_sre.diagnosis".to_owned(), answer.name.clone()),
             ("llm_sre.diagnosis.state".to_owned(), answer.state().as_str_name().to_owned()),

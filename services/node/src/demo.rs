@@ -44,6 +44,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         services: wiring::EVERYTHING.into(),
         backend: wiring::open_store(&config)?,
         clock: Arc::<ScaledClock>::clone(&clock),
+        chance: wiring::Chance::drawn(),
         policy,
         simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed },
         holder,

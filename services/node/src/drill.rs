@@ -2,12 +2,15 @@
 //! simulator says that it broke.
 //!
 //! Everything is the product as it ships, on stores in memory: services, contracts, policy of the demo. Only time is
-//! another one: a runtime that jumps to the next thing to happen, so that an hour of the shop costs the work in it.
+//! another one: a runtime that jumps to the next thing to happen, so that an hour of the shop costs the work in it. What
+//! is drawn is drawn from the seed, so that the same seed writes the same bytes.
 
 mod episode;
 mod report;
+mod written;
 
 use anyhow::bail;
+use llm_sre_ports::ids;
 use llm_sre_proto::simulator::v1::FaultKind;
 
 use crate::cli::{Drill, Output};
@@ -88,12 +91,9 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     Ok(all.map(|(index, (kind, service))| episode(kind, service, mixed(seed, index as u64))).collect())
 }
 
-/// Seeds of their own from one: SplitMix64's finaliser (Steele, Lea, Flood 2014). Zero would mean "draw one".
+/// Seeds of their own from one. Zero would mean "draw one".
 fn mixed(seed: u64, index: u64) -> u64 {
-    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)).max(1)
+    ids::mixed(seed, index).max(1)
 }
 
 #[cfg(test)]

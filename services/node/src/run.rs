@@ -28,6 +28,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
     let parts = wiring::Parts {
         backend: wiring::open_backend(&config, wiring::need_store(&services)).await?,
         clock: Arc::new(clock(&config)?),
+        chance: wiring::Chance::drawn(),
         policy,
         simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },
         services,

@@ -1,6 +1,7 @@
 //! Where adapters meet services: the only place that knows both.
 
 mod backend;
+mod chance;
 mod opensearch;
 mod readiness;
 pub(crate) mod recorded;
@@ -26,6 +27,7 @@ use crate::node::{Needs, Node};
 use crate::self_watch::SelfWatch;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
+pub(crate) use chance::Chance;
 pub(crate) use readiness::need_store;
 
 /// How long a look for telemetry waits in virtual time.
@@ -39,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) services: BTreeSet<ServiceName>,
     pub(crate) backend: Backend,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Chance,
     pub(crate) policy: Policy,
     /// How the shop runs, where it runs in this process.
     pub(crate) simulation: Simulation,
@@ -187,7 +190,8 @@ impl Parts {
     /// The log of a service's steps, which exports them meanwhile.
     fn stages(&self, node: &mut Node, service: &'static str) -> anyhow::Result<Arc<StageLog>> {
         let endpoint = self.config.traces.otlp_endpoint.as_deref();
-        let stages = StageLog::new(Arc::clone(&self.backend.documents), service, endpoint)?;
+        let (documents, time) = (Arc::clone(&self.backend.documents), self.chance.span_time.clone());
+        let stages = StageLog::new(documents, service, endpoint, time)?;
         if endpoint.is_some() {
             let running = Arc::clone(&stages);
             node.job("trace export", |shutdown| async move {
@@ -229,8 +233,7 @@ fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
     let options = llm_sre_indexer::Options {
         keep_for: parts.config.store.keep_for(),
         keep_bytes: Some(parts.config.store.keep_bytes()),
-        // Each process has waits of its own.
-        seed: uuid::Uuid::now_v7().as_u128() as u64,
+        seed: parts.chance.waits_seed,
         ..llm_sre_indexer::Options::default()
     };
     let dependencies = llm_sre_indexer::Dependencies {
@@ -257,6 +260,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
         tick: Duration::from_secs(1).div_f64(parts.simulation.speed.max(1.0)).max(TICK_MIN),
         // In virtual time looks cost, and what a look finds a little later changes nothing.
         poll_wait: if parts.listens { defaults.poll_wait } else { VIRTUAL_POLL_WAIT },
+        seed: parts.chance.series_seed,
         ..defaults
     };
     let service = llm_sre_detector::Service::build(
@@ -266,6 +270,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
             leases: Arc::clone(&parts.backend.leases),
             bus: Arc::clone(&parts.backend.bus),
             clock: Arc::clone(&parts.clock),
+            ids: Arc::clone(&parts.chance.ids),
             diagnoses: parts.diagnosis(control)?,
             remediation: remediation.transpose()?,
             stages: parts.stages(node, "detector")?,
@@ -282,6 +287,7 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
         documents: Arc::clone(&parts.backend.documents),
         telemetry: Arc::clone(&parts.backend.telemetry),
         clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.chance.ids),
         incidents: parts.detector(control)?,
         stages: parts.stages(node, "diagnosis")?,
     });
@@ -307,6 +313,7 @@ fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow:
         leases: Arc::clone(&parts.backend.leases),
         telemetry: Arc::clone(&parts.backend.telemetry),
         clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.chance.ids),
         incidents: parts.detector(control)?,
         diagnoses: parts.diagnosis(control)?,
         targets,

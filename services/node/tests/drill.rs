@@ -56,8 +56,9 @@ fn faults_of_any_seed_are_repaired_and_controls_left_alone() {
 #[test]
 fn the_same_seed_goes_the_same_way() {
     let arguments = ["--fault", "bad_deploy", "--again", "7191089600892374487"];
-    let (first, text) = drill(&arguments);
-    assert_eq!(first.len(), 1, "{text}");
-    // To the hash of the newest entry of the audit record, and so to every entry.
-    assert_eq!(first, drill(&arguments).0);
+    let (first, text_of_all) = drill(&arguments);
+    assert_eq!(first.len(), 1, "{text_of_all}");
+    // To the hash of every write of a document in its order, and so to every byte that is stored.
+    assert_eq!(text(&first[0], "written").len(), 64, "{text_of_all}");
+    assert_eq!(first, drill(&arguments).0, "`--log llm_sre::drill::written=trace` tells of each write");
 }

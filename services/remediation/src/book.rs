@@ -74,7 +74,7 @@ impl Service {
         let mut kept = stored.message.clone();
         // Before the event, since reports tell of what is kept with it.
         edit(&mut kept);
-        let kept = match after(&kept, event, actor, self.clock.now())? {
+        let kept = match after(&kept, event, actor, self.present())? {
             Some(kept) => kept,
             None if kept.requests == stored.message.requests => return Ok(stored.clone()),
             // Nothing is left to do, and who asks once more under this id has to be told the same.
@@ -102,7 +102,7 @@ impl Service {
             }
             if !self.report_owed(&mut kept).await {
                 // In the same write: an offer that is on no list of what is owed is one that may be carried out.
-                kept = withdrawn(kept, "its incident does not wait for it", self.clock.now())?;
+                kept = withdrawn(kept, "its incident does not wait for it", self.present())?;
             }
             let is_same = kept.unreported == stored.message.unreported
                 && kept.unaudited == stored.message.unaudited
@@ -143,6 +143,10 @@ impl Service {
         is_wanted
     }
 
+    fn present(&self) -> Present {
+        Present { now: self.clock.now(), span_unix_nano: self.stages.now_unix_nano() }
+    }
+
     /// Cancels an action in the product's name.
     pub(crate) async fn cancel(&self, stored: Stored<Kept>, why: &str) -> Result<Stored<Kept>, Status> {
         let event = ActionEvent::Cancelled { actor: Actor::product(), note: why.to_owned() };
@@ -150,9 +154,17 @@ impl Service {
     }
 }
 
+/// The present, by the product's clock and in the time of spans.
+#[derive(Clone, Copy)]
+struct Present {
+    now: Timestamp,
+    span_unix_nano: u64,
+}
+
 /// A record after an event, with the reports, the audit entry and the span that it owes then. `None` where the event
 /// changes nothing.
-fn after(before: &Kept, event: ActionEvent, actor: &Actor, now: Timestamp) -> Result<Option<Kept>, Status> {
+fn after(before: &Kept, event: ActionEvent, actor: &Actor, present: Present) -> Result<Option<Kept>, Status> {
+    let Present { now, span_unix_nano } = present;
     let mut action = before.domain()?;
     let as_it_was = action.clone();
     let effects = action.apply(event.clone(), now).map_err(|error| illegal(&error))?;
@@ -160,7 +172,7 @@ fn after(before: &Kept, event: ActionEvent, actor: &Actor, now: Timestamp) -> Re
         return Ok(None);
     }
     let mut kept = before.clone();
-    kept.take(&action);
+    kept.take(&action, span_unix_nano);
     let (step, detail) = step(&event, &action);
     kept.owe_step(actor, step, detail, now);
     // The other effects follow from the state that is stored now; the executor finds them there, after a kill too.
@@ -174,13 +186,13 @@ fn after(before: &Kept, event: ActionEvent, actor: &Actor, now: Timestamp) -> Re
 
 /// A record whose action is cancelled in the product's name, if it was not begun. A suggestion stands, as it cannot be
 /// carried out.
-fn withdrawn(kept: Kept, why: &str, now: Timestamp) -> Result<Kept, Status> {
+fn withdrawn(kept: Kept, why: &str, present: Present) -> Result<Kept, Status> {
     let waits = [v1::ActionState::AwaitingApproval, v1::ActionState::Approved];
     if !waits.contains(&kept.action.state()) {
         return Ok(kept);
     }
     let event = ActionEvent::Cancelled { actor: Actor::product(), note: why.to_owned() };
-    Ok(after(&kept, event, &Actor::product(), now)?.unwrap_or(kept))
+    Ok(after(&kept, event, &Actor::product(), present)?.unwrap_or(kept))
 }
 
 /// Whether the owner will say the same again. Anything else may pass.

@@ -4,12 +4,13 @@
 //! loses neither.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use llm_sre_domain::incident::{Actor, EventKind};
 use llm_sre_domain::remedy::Action;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::Attributes;
-use llm_sre_mesh::stages::{Stage, real_now_unix_nano};
+use llm_sre_mesh::stages::Stage;
 use llm_sre_mesh::{names, status};
 use llm_sre_ports::leases::Lease;
 use llm_sre_proto::incident::v1 as incident;
@@ -41,7 +42,7 @@ pub(crate) struct Kept {
     /// How many steps were noted: each has its own key, so that none lands twice in the audit record.
     #[serde(default)]
     pub(crate) steps: u64,
-    /// When it entered its state, by real time.
+    /// When it entered its state, in the time of spans.
     #[serde(default)]
     pub(crate) entered_unix_nano: u64,
     /// Whether its target said that the call is under way. That it knows of none after that is no answer.
@@ -80,8 +81,8 @@ pub(crate) struct Step {
 const DECIDED_BY: &str = "llm_sre.action.decided_by";
 
 impl Kept {
-    /// A new action without duties.
-    pub(crate) fn new(action: &Action) -> Self {
+    /// A new action without duties. `now_unix_nano` is in the time of spans, here and below.
+    pub(crate) fn new(action: &Action, now_unix_nano: u64) -> Self {
         Self {
             action: action.into(),
             unreported: Vec::new(),
@@ -89,7 +90,7 @@ impl Kept {
             unstaged: Vec::new(),
             requests: BTreeMap::new(),
             steps: 0,
-            entered_unix_nano: real_now_unix_nano(),
+            entered_unix_nano: now_unix_nano,
             is_undo_called: false,
             is_undo_seen: false,
             is_holding: false,
@@ -104,11 +105,11 @@ impl Kept {
     }
 
     /// Takes over what the domain made of the action. What the domain does not hold stays.
-    pub(crate) fn take(&mut self, action: &Action) {
+    pub(crate) fn take(&mut self, action: &Action, now_unix_nano: u64) {
         let message = v1::Action { recovery: self.action.recovery.take(), ..action.into() };
         if message.state != self.action.state && !begins(&self.action, &message) {
-            self.end_stage(&message);
-            self.entered_unix_nano = real_now_unix_nano();
+            self.end_stage(&message, now_unix_nano);
+            self.entered_unix_nano = now_unix_nano;
         }
         self.action = message;
     }
@@ -148,7 +149,7 @@ impl Kept {
     }
 
     /// Owes the log of stages the state that ends now, where that state is a stage.
-    fn end_stage(&mut self, next: &v1::Action) {
+    fn end_stage(&mut self, next: &v1::Action, now_unix_nano: u64) {
         let name = match self.action.state() {
             v1::ActionState::AwaitingApproval => "approve",
             // Also what the last checks before the call refused: they ran in this stage.
@@ -164,23 +165,23 @@ impl Kept {
             | v1::ActionState::RollbackFailed => &next.outcome,
             _ => "",
         };
-        let mut stage = self.stage(name, self.entered_unix_nano, next, error);
+        let mut stage = self.stage(name, self.entered_unix_nano..now_unix_nano, next, error);
         let decided_by = next.decision.as_ref().filter(|_| name == "approve").map(|decision| decision.actor.clone());
         stage.attributes.extend(decided_by.map(|actor| (DECIDED_BY.to_owned(), actor)));
         self.unstaged.push(stage);
     }
 
     /// Owes the log of stages the approval that policy gave before anybody was asked.
-    pub(crate) fn owe_automatic_approval(&mut self) {
+    pub(crate) fn owe_automatic_approval(&mut self, now_unix_nano: u64) {
         if self.action.state() == v1::ActionState::Approved {
-            let mut stage = self.stage("approve", real_now_unix_nano(), &self.action, "");
+            let mut stage = self.stage("approve", now_unix_nano..now_unix_nano, &self.action, "");
             stage.attributes.push((DECIDED_BY.to_owned(), "policy".to_owned()));
             self.unstaged.push(stage);
         }
     }
 
-    /// A stage of this action that ends now.
-    pub(crate) fn stage(&self, name: &str, start_unix_nano: u64, action: &v1::Action, error: &str) -> Stage {
+    /// A stage of this action that has ended.
+    pub(crate) fn stage(&self, name: &str, unix_nanos: Range<u64>, action: &v1::Action, error: &str) -> Stage {
         let kind = action.spec.as_ref().map(|spec| spec.r#type.clone()).unwrap_or_default();
         let attributes = [
             ("llm_sre.action", action.name.clone()),
@@ -192,8 +193,8 @@ impl Kept {
             incident: self.incident(),
             key: self.stage_key(name),
             name: name.to_owned(),
-            start_unix_nano,
-            end_unix_nano: real_now_unix_nano(),
+            start_unix_nano: unix_nanos.start,
+            end_unix_nano: unix_nanos.end,
             attributes: attributes.map(|(key, value)| (key.to_owned(), value)).into(),
             error: error.to_owned(),
         }

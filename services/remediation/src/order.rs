@@ -83,7 +83,7 @@ impl Service {
         names::check_request_id(&request.request_id)?;
         let (now, records) = (self.clock.now(), &self.holds.freezes);
         let id = match request.request_id.as_str() {
-            "" => Uuid::now_v7(),
+            "" => self.ids.next_id(),
             request_id => Uuid::new_v5(&REQUESTS, request_id.as_bytes()),
         };
         let (id, name) = (id.to_string(), format!("{FREEZES}{id}"));

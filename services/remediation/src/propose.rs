@@ -7,7 +7,6 @@ use llm_sre_domain::diagnose::Hypothesis;
 use llm_sre_domain::incident::{Actor, Incident};
 use llm_sre_domain::remedy::{Action, NothingToDo, Plan, PlanInput, Spec, TargetState, plan};
 use llm_sre_mesh::records::{Stored, Write};
-use llm_sre_mesh::stages::real_now_unix_nano;
 use llm_sre_mesh::{TraceContext, names, status};
 use llm_sre_ports::leases::Lease;
 use llm_sre_proto::ConvertError;
@@ -52,7 +51,7 @@ impl Service {
         if let Some(answered) = self.answered(parent, &request.request_id).await? {
             return self.settle(answered).await.map(shown);
         }
-        let started = real_now_unix_nano();
+        let started = self.stages.now_unix_nano();
         let context = TraceContext::current();
         let sources = self.sources(&request).await?;
         let _one_at_a_time = self.gate.lock().await;
@@ -81,7 +80,8 @@ impl Service {
             return Ok((&action).into());
         }
         let name = action_name(action.plan.incident, action.plan.id);
-        let mut kept = Kept::new(&action);
+        let now_unix_nano = self.stages.now_unix_nano();
+        let mut kept = Kept::new(&action, now_unix_nano);
         let (step, detail) = (format!("planned: {:?}", action.state), action.plan.rationale.clone());
         kept.owe_step(&Actor::product(), &step.to_lowercase(), detail, self.clock.now());
         kept.replan = told.is_none();
@@ -90,10 +90,10 @@ impl Service {
         if let Some(kind) = &told {
             kept.owe_report(kind, &Actor::product(), &format!("/{again}"));
         }
-        let mut stage = kept.stage("propose", started, &kept.action, "");
+        let mut stage = kept.stage("propose", started..now_unix_nano, &kept.action, "");
         stage.attributes.push(("llm_sre.diagnosis".to_owned(), sources.diagnosis.clone()));
         kept.unstaged.push(stage);
-        kept.owe_automatic_approval();
+        kept.owe_automatic_approval(now_unix_nano);
         let id = kept.id().to_owned();
         if let Write::Conflict = self.actions.create(&id, &kept, kept.attributes()).await? {
             self.same_again(&name, &kept).await?;

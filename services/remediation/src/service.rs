@@ -9,6 +9,7 @@ use llm_sre_mesh::records::Records;
 use llm_sre_mesh::stages::StageLog;
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::Documents;
+use llm_sre_ports::ids::Ids;
 use llm_sre_ports::leases::Leases;
 use llm_sre_ports::telemetry::TelemetryStore;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct Dependencies {
     pub telemetry: Arc<dyn TelemetryStore>,
     /// The product's clock.
     pub clock: Arc<dyn Clock>,
+    /// Names freezes that no request names.
+    pub ids: Arc<dyn Ids>,
     /// The owner of the incidents.
     pub incidents: Peer,
     /// The owner of the diagnoses.
@@ -56,6 +59,7 @@ pub struct Service {
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) telemetry: Arc<dyn TelemetryStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
     pub(crate) incidents: Incidents,
     pub(crate) diagnoses: Diagnoses,
     pub(crate) targets: Targets,
@@ -89,6 +93,7 @@ impl Service {
             leases: dependencies.leases,
             telemetry: dependencies.telemetry,
             clock: dependencies.clock,
+            ids: dependencies.ids,
             incidents: Incidents::new(dependencies.incidents),
             diagnoses: Diagnoses::new(dependencies.diagnoses),
             targets: Targets::new(dependencies.targets),

@@ -10,8 +10,9 @@ use std::time::Duration;
 use llm_sre_diagnosis::{Dependencies, Service};
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_mesh::peer;
-use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::stages::{SpanTime, StageLog};
 use llm_sre_ports::clock::ManualClock;
+use llm_sre_ports::ids::RandomIds;
 use llm_sre_ports::memory::{MemoryDocuments, MemoryTelemetry};
 use llm_sre_proto::diagnosis::v1;
 use llm_sre_proto::diagnosis::v1::diagnosis_service_server::DiagnosisService;
@@ -34,8 +35,9 @@ fn world() -> World {
         documents: documents.clone(),
         telemetry: Arc::new(MemoryTelemetry::default()),
         clock: clock.clone(),
+        ids: Arc::new(RandomIds),
         incidents: peer::local(owner.routes()),
-        stages: StageLog::new(documents, "diagnosis", None).unwrap(),
+        stages: StageLog::new(documents, "diagnosis", None, SpanTime::Real).unwrap(),
     });
     World { owner, clock, service }
 }

@@ -10,9 +10,10 @@ use llm_sre_detector::{Dependencies, GROUP, Options, Service};
 use llm_sre_domain::Timestamp;
 use llm_sre_kafka::KafkaBus;
 use llm_sre_mesh::late::Slot;
-use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::stages::{SpanTime, StageLog};
 use llm_sre_ports::bus::{EventBus, Record};
 use llm_sre_ports::clock::ScaledClock;
+use llm_sre_ports::ids::RandomIds;
 use llm_sre_ports::memory::{MemoryDocuments, MemoryLeases};
 use llm_sre_proto::otlp::Export;
 use llm_sre_proto::topics;
@@ -156,9 +157,10 @@ impl Filled {
             leases: Arc::new(MemoryLeases::default()),
             bus: self.bus.clone(),
             clock: Arc::new(ScaledClock::real()),
+            ids: Arc::new(RandomIds),
             diagnoses: nobody.peer(),
             remediation: None,
-            stages: StageLog::new(documents, "detector", None).unwrap(),
+            stages: StageLog::new(documents, "detector", None, SpanTime::Real).unwrap(),
             holder: "benchmark".to_owned(),
         };
         let service = Service::build(Options::default(), dependencies);

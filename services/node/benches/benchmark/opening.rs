@@ -14,10 +14,11 @@ use llm_sre_domain::Timestamp;
 use llm_sre_domain::remedy::{Catalogue, Policy};
 use llm_sre_kafka::KafkaBus;
 use llm_sre_mesh::late::Slot;
-use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::stages::{SpanTime, StageLog};
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_ports::bus::{EventBus, Record};
 use llm_sre_ports::clock::ScaledClock;
+use llm_sre_ports::ids::RandomIds;
 use llm_sre_proto::topics;
 use llm_sre_remediation as remediation;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -70,12 +71,13 @@ impl Mesh {
         let (documents, leases) = (Arc::new(store.documents()), Arc::new(store.leases()));
         let telemetry = Arc::new(store.telemetry());
         let clock = Arc::new(ScaledClock::real());
-        let stages = || StageLog::new(documents.clone(), "benchmark", None).unwrap();
+        let stages = || StageLog::new(documents.clone(), "benchmark", None, SpanTime::Real).unwrap();
         let (incidents, diagnoses) = (Slot::default(), Slot::default());
         let explains = diagnosis::Service::build(diagnosis::Dependencies {
             documents: documents.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
+            ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
             stages: stages(),
         });
@@ -85,6 +87,7 @@ impl Mesh {
             leases: leases.clone(),
             telemetry,
             clock: clock.clone(),
+            ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
             diagnoses: diagnoses.peer(),
             targets: Vec::new(),
@@ -99,6 +102,7 @@ impl Mesh {
             leases,
             bus: Arc::new(bus.clone()),
             clock,
+            ids: Arc::new(RandomIds),
             diagnoses: diagnoses.peer(),
             remediation: Some(told(peer::local(Routes::new(repairs.server())), tell)),
             stages: stages(),

@@ -15,6 +15,7 @@ use llm_sre_proto::simulator::v1::{Fault, FaultKind, FaultState, InjectFaultRequ
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::written::Written;
 use super::{FAULTS, mixed};
 use crate::client::audit::verified;
 use crate::client::{Services, kind_text, service_text, what};
@@ -96,6 +97,8 @@ pub(super) struct Outcome {
     pub(super) recovered_s: Option<f64>,
     /// The newest hash of the shop's audit record after its last fault; its chain was verified.
     pub(super) audit: String,
+    /// A hash over every write of a document in the shop until then, in their order.
+    pub(super) written: String,
     /// What the first diagnosis says, most likely first, and what it argues from, oldest first.
     pub(super) hypotheses: Vec<String>,
     pub(super) evidence: Vec<String>,
@@ -127,10 +130,13 @@ impl Episode {
         let clock = Arc::new(ScaledClock::starting_at(Timestamp::from_secs(EPOCH_S), 1.0)?);
         let mut config = crate::config::Config::default();
         config.store.path = wiring::IN_MEMORY.into();
+        let store = wiring::open_store(&config)?;
+        let written = Arc::new(Written::to(Arc::clone(&store.documents)));
         let node = wiring::build(wiring::Parts {
             services: wiring::EVERYTHING.into(),
-            backend: wiring::open_store(&config)?,
+            backend: wiring::Backend { documents: Arc::<Written>::clone(&written), ..store },
             clock: Arc::<ScaledClock>::clone(&clock),
+            chance: wiring::Chance::of_seed(self.seed, Arc::<ScaledClock>::clone(&clock)),
             policy: demo::shop_policy()?,
             simulation: wiring::Simulation { seed: self.seed, speed: 1.0 },
             holder: "drill".to_owned(),
@@ -141,13 +147,13 @@ impl Episode {
         let services = Services::over(node.peer()?);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(node.run(shutdown.clone()));
-        let outcome = self.watch(&services, clock.as_ref()).await;
+        let outcome = self.watch(&services, clock.as_ref(), &written).await;
         shutdown.cancel();
         running.await.context("the services stopped")??;
         outcome
     }
 
-    async fn watch(&self, services: &Services, clock: &dyn Clock) -> anyhow::Result<Vec<Outcome>> {
+    async fn watch(&self, services: &Services, clock: &dyn Clock, written: &Written) -> anyhow::Result<Vec<Outcome>> {
         clock.sleep(WARM_UP + Duration::from_secs((self.seed >> 16) % WARM_UP_MORE_S)).await;
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut known = Known::new();
@@ -160,7 +166,10 @@ impl Episode {
             }
         }
         let chain = verified(services.clone(), |_| ()).await.context("the audit record does not verify")?;
-        outcomes.iter_mut().for_each(|outcome| outcome.audit = chain.head().to_string());
+        for outcome in &mut outcomes {
+            outcome.audit = chain.head().to_string();
+            outcome.written = written.hash();
+        }
         Ok(outcomes)
     }
 
@@ -268,6 +277,7 @@ impl Episode {
             evidence: diagnosis.iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
             diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
             audit: String::new(),
+            written: String::new(),
             recovered_s: ended.map(|incident| after(time(incident.end_time.as_ref()))),
             actions,
             timeline: early.iter().chain(&own).flat_map(|incident| told(incident, started)).collect(),

@@ -20,6 +20,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use super::Chance;
+
 /// One partition keeps the records in the order in which they were sent, and holds 32 MiB at most.
 const PARTITIONS: u32 = 1;
 /// Who replays looks whether everything was handled before the clock goes on, so nobody must wait for long.
@@ -56,7 +58,8 @@ impl Recorded {
         let events: Arc<dyn EventBus> = Arc::<MemoryBus>::clone(&bus);
         let documents: Arc<dyn Documents> = Arc::new(MemoryDocuments::default());
         let telemetry: Arc<dyn TelemetryStore> = Arc::new(MemoryTelemetry::default());
-        let stages = StageLog::new(Arc::clone(&documents), "replay", None)?;
+        let chance = Chance::drawn();
+        let stages = StageLog::new(Arc::clone(&documents), "replay", None, chance.span_time)?;
         let gateway = llm_sre_gateway::build(
             llm_sre_gateway::Options::default(),
             llm_sre_gateway::Dependencies { bus: Arc::clone(&events), clock: Arc::clone(&time) },
@@ -79,17 +82,24 @@ impl Recorded {
             documents: Arc::clone(&documents),
             telemetry,
             clock: Arc::clone(&time),
+            ids: Arc::clone(&chance.ids),
             incidents: incidents.peer(),
             stages: Arc::clone(&stages),
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
         let detects = llm_sre_detector::Service::build(
-            llm_sre_detector::Options { tick: TICK, poll_wait: POLL_WAIT, ..llm_sre_detector::Options::default() },
+            llm_sre_detector::Options {
+                tick: TICK,
+                poll_wait: POLL_WAIT,
+                seed: chance.series_seed,
+                ..llm_sre_detector::Options::default()
+            },
             llm_sre_detector::Dependencies {
                 documents,
                 leases: Arc::new(MemoryLeases::default()),
                 bus: events,
                 clock: time,
+                ids: chance.ids,
                 diagnoses: diagnoses.peer(),
                 remediation: None,
                 stages,

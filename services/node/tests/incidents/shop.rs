@@ -10,10 +10,11 @@ use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
 use llm_sre_indexer as indexer;
 use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::peer;
-use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::stages::{SpanTime, StageLog};
 use llm_sre_ports::bus::{EventBus, Progress, Record, Start, TopicPartition, TopicSpec, partition_of};
 use llm_sre_ports::clock::ManualClock;
 use llm_sre_ports::documents::{Documents, Filter};
+use llm_sre_ports::ids::RandomIds;
 use llm_sre_ports::memory::{MemoryBus, MemoryDocuments, MemoryLeases, MemoryTelemetry};
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
 use llm_sre_proto::incident::v1;
@@ -115,6 +116,7 @@ impl Shop {
             documents: self.documents.clone(),
             telemetry: self.telemetry.clone(),
             clock: self.clock.clone(),
+            ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
             stages: self.stages(),
         });
@@ -128,6 +130,7 @@ impl Shop {
                 leases: self.leases.clone(),
                 bus: self.slow.clone().map_or_else(|| self.bus.clone() as Arc<dyn EventBus>, |slow| Arc::new(slow)),
                 clock: self.clock.clone(),
+                ids: Arc::new(RandomIds),
                 diagnoses: diagnoses.peer(),
                 remediation: repairs.as_ref().map(|repairs| peer::local(Routes::new(repairs.server()))),
                 stages: self.stages(),
@@ -161,6 +164,7 @@ impl Shop {
             leases: self.leases.clone(),
             telemetry: self.telemetry.clone(),
             clock: self.clock.clone(),
+            ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
             diagnoses: diagnoses.peer(),
             targets: vec![(everywhere, peer::local(Routes::new(ActionServiceServer::new(self.target.clone()))))],
@@ -172,7 +176,7 @@ impl Shop {
     }
 
     fn stages(&self) -> Arc<StageLog> {
-        StageLog::new(self.documents.clone(), "test", None).unwrap()
+        StageLog::new(self.documents.clone(), "test", None, SpanTime::Real).unwrap()
     }
 
     /// The keys and names of the stages that were stored, by key.

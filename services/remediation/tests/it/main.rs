@@ -21,9 +21,10 @@ use llm_sre_domain::incident::{
 use llm_sre_domain::remedy::{Autonomy, Catalogue, Policy, ServicePattern, verify};
 use llm_sre_domain::telemetry::Origin;
 use llm_sre_domain::{ServiceId, Signal, Timestamp};
-use llm_sre_mesh::stages::StageLog;
+use llm_sre_mesh::stages::{SpanTime, StageLog};
 use llm_sre_mesh::{peer, status};
 use llm_sre_ports::clock::{Clock, ManualClock};
+use llm_sre_ports::ids::RandomIds;
 use llm_sre_proto::action::v1::action_service_server::ActionServiceServer;
 use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
@@ -128,12 +129,13 @@ impl World {
             leases: self.leases.clone(),
             telemetry: Arc::new(Seen(vec![checkout()])),
             clock: self.clock.clone(),
+            ids: Arc::new(RandomIds),
             incidents: local(Routes::new(IncidentServiceServer::new(self.owner.clone()))),
             diagnoses: local(Routes::new(DiagnosisServiceServer::new(explained))),
             targets: vec![(ServicePattern::parse("*@*").unwrap(), shop)],
             policy: self.policy.clone(),
             catalogue: Catalogue::default(),
-            stages: StageLog::new(self.documents.clone(), "remediation", None).unwrap(),
+            stages: StageLog::new(self.documents.clone(), "remediation", None, SpanTime::Real).unwrap(),
             holder: "one".to_owned(),
         })
     }
