@@ -173,8 +173,8 @@ pub(crate) struct Drill {
     /// How many faults, each in a shop of its own.
     #[arg(long, default_value_t = 9)]
     pub(crate) runs: u32,
-    /// How many controls, in which nothing is broken.
-    #[arg(long, default_value_t = 3)]
+    /// How many controls, in which nothing is broken, each kind in its turn.
+    #[arg(long, default_value_t = 5)]
     pub(crate) controls: u32,
     /// What shops, services and faults are drawn from; itself drawn, and printed, where it is not said.
     #[arg(long)]
@@ -192,6 +192,15 @@ pub(crate) struct Drill {
     /// not go well is its last.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=12))]
     pub(crate) chain: u8,
+    /// How many faults set in at the same moment in each shop, on services of which none calls another, directly or
+    /// not.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "chain",
+          value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub(crate) together: u8,
+    /// In which share of the shops, from 0 to 1, services, processes and flags have other names than in the demo, and
+    /// logs other words.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, conflicts_with = "service")]
+    pub(crate) renamed: f64,
     /// How many at once; as many as there are cores where it is not said.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
@@ -224,6 +233,11 @@ pub(crate) enum Policy {
 fn fault_kinds() -> PossibleValuesParser {
     let kinds = (1..).map_while(|number| FaultKind::try_from(number).ok());
     PossibleValuesParser::new(kinds.map(|kind| kind.as_str_name().trim_start_matches("FAULT_KIND_").to_lowercase()))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("'{text}' is not a number from 0 to 1"))
 }
 
 /// How fast the demo goes where nobody says: an incident of half an hour in half a minute.

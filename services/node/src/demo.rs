@@ -46,7 +46,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         clock: Arc::<ScaledClock>::clone(&clock),
         chance: wiring::Chance::drawn(),
         policy,
-        simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed },
+        simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed, is_renamed: false },
         holder,
         listens: true,
         config,

@@ -5,7 +5,9 @@
 //! another one: a runtime that jumps to the next thing to happen, so that an hour of the shop costs the work in it. What
 //! is drawn is drawn from the seed, so that the same seed writes the same bytes.
 
+mod apart;
 mod episode;
+mod outcome;
 mod report;
 mod written;
 
@@ -27,6 +29,14 @@ pub(crate) const FAULTS: [FaultKind; 6] = [
     FaultKind::BadConfiguration,
     FaultKind::CpuSaturation,
     FaultKind::DiskFull,
+];
+/// The controls of a drill, in turn: nothing is broken, they pass by themselves, and nothing is to be done.
+const CONTROLS: [FaultKind; 5] = [
+    FaultKind::TrafficPeak,
+    FaultKind::HarmlessDeploy,
+    FaultKind::NoisyInstance,
+    FaultKind::PausedSender,
+    FaultKind::ClockJump,
 ];
 /// The most runs of one call.
 const RUNS_MAX: u32 = 100_000;
@@ -62,8 +72,8 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     if failed > 0 {
         let total = outcomes.len();
         bail!(
-            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED --chain N repeats one of them, \
-             FAULT being the first of its chain"
+            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED, with the same --chain or \
+             --together and --renamed, repeats one of them, FAULT being the first that its seed stands beside"
         );
     }
     Ok(())
@@ -76,19 +86,39 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     let only = arguments.fault.as_deref().and_then(kind_of);
     let episode = |kind, service, seed| {
         // A control is over when nothing came of it.
-        let chain = if kind == FaultKind::TrafficPeak { 1 } else { arguments.chain };
-        Episode { kind, service, chain, seed }
+        let (chain, together) = if is_control(kind) { (1, 1) } else { (arguments.chain, arguments.together) };
+        let is_renamed = is_renamed(arguments.renamed, seed);
+        Episode { kind, service, chain, together, is_renamed, seed }
     };
     if let Some(seed) = arguments.again {
         return Ok(vec![episode(only.unwrap_or_default(), arguments.service.clone(), seed)]);
     }
-    // Where there are fewer runs than faults, another seed brings others.
-    let first = (seed % FAULTS.len() as u64) as usize;
-    let fault = |turn: u32| only.unwrap_or(FAULTS[(first + turn as usize) % FAULTS.len()]);
+    let fault = |turn: u32| only.unwrap_or(in_turn(&FAULTS, seed, turn));
     let faults = (0..arguments.runs).map(|turn| (fault(turn), arguments.service.clone()));
-    let controls = (0..arguments.controls).map(|_| (FaultKind::TrafficPeak, String::new()));
+    let controls = (0..arguments.controls).map(|turn| (in_turn(&CONTROLS, seed, turn), String::new()));
     let all = faults.chain(controls).enumerate();
     Ok(all.map(|(index, (kind, service))| episode(kind, service, mixed(seed, index as u64))).collect())
+}
+
+/// Whether nothing breaks.
+pub(crate) fn is_control(kind: FaultKind) -> bool {
+    CONTROLS.contains(&kind)
+}
+
+/// Where there are fewer turns than kinds, another seed brings others.
+fn in_turn(kinds: &[FaultKind], seed: u64, turn: u32) -> FaultKind {
+    let first = (seed % kinds.len() as u64) as usize;
+    kinds[(first + turn as usize) % kinds.len()]
+}
+
+/// Whether the shop of a run is one of the share that is renamed: by the run's own seed, so that it is again where the
+/// run is repeated.
+fn is_renamed(share: f64, seed: u64) -> bool {
+    /// Far from what else is drawn from a run's seed.
+    const INDEX: u64 = 1 << 60;
+    /// A number of so many bits is a float without loss.
+    const BITS: u32 = 53;
+    ((mixed(seed, INDEX) >> (u64::BITS - BITS)) as f64) < share * (1_u64 << BITS) as f64
 }
 
 /// Seeds of their own from one. Zero would mean "draw one".
@@ -105,5 +135,24 @@ mod tests {
         let seeds: std::collections::BTreeSet<u64> = (0..1_000).map(|index| mixed(7, index)).collect();
         assert_eq!(seeds.len(), 1_000);
         assert_eq!(mixed(7, 3), mixed(7, 3));
+    }
+
+    #[test]
+    fn a_share_of_the_shops_is_renamed() {
+        for (share, least, most) in [(0.0, 0, 0), (0.5, 400, 600), (1.0, 1_000, 1_000)] {
+            let renamed = (0..1_000).filter(|index| is_renamed(share, mixed(7, *index))).count();
+            assert!((least..=most).contains(&renamed), "{renamed} of 1000 for {share}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_the_contract_has_its_turn() {
+        let known = (1..).map_while(|number| FaultKind::try_from(number).ok());
+        for seed in [0, 4, u64::MAX] {
+            let faults = (0..FAULTS.len() as u32).map(|turn| in_turn(&FAULTS, seed, turn));
+            let controls = (0..CONTROLS.len() as u32).map(|turn| in_turn(&CONTROLS, seed, turn));
+            let all: std::collections::BTreeSet<FaultKind> = faults.chain(controls).collect();
+            assert!(all.into_iter().eq(known.clone()), "seed {seed}");
+        }
     }
 }

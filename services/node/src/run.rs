@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         clock: Arc::new(clock(&config)?),
         chance: wiring::Chance::drawn(),
         policy,
-        simulation: wiring::Simulation { seed: 0, speed: config.clock.speed },
+        simulation: wiring::Simulation { seed: 0, speed: config.clock.speed, is_renamed: false },
         services,
         holder,
         listens: true,

@@ -56,6 +56,8 @@ pub(crate) struct Parts {
 pub(crate) struct Simulation {
     pub(crate) seed: u64,
     pub(crate) speed: f64,
+    /// Whether it calls everything by other names than in the demo.
+    pub(crate) is_renamed: bool,
 }
 
 /// The services of the product.
@@ -335,9 +337,9 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
         Some(gateway) => gateway,
         None => parts.peer(control, ServiceName::Gateway, "peers.gateway", &parts.config.peers.gateway)?,
     };
-    let Simulation { seed, speed } = parts.simulation;
+    let Simulation { seed, speed, is_renamed } = parts.simulation;
     let service = llm_sre_simulator::Service::build(
-        llm_sre_simulator::Options { seed, speed },
+        llm_sre_simulator::Options { seed, speed, is_renamed },
         llm_sre_simulator::Dependencies { clock: Arc::clone(&parts.clock), gateway },
     );
     control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));

@@ -10,7 +10,8 @@ use serde_json::Value;
 /// same at length.
 const RUNS: usize = 3;
 const CHAIN: usize = 2;
-const CONTROLS: usize = 2;
+/// Each kind of control has its turn.
+const CONTROLS: usize = 5;
 
 fn drill(arguments: &[&str]) -> (Vec<Value>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_llm-sre"))
@@ -30,9 +31,10 @@ fn text<'a>(outcome: &'a Value, key: &str) -> &'a str {
 #[test]
 fn faults_of_any_seed_are_repaired_and_controls_left_alone() {
     let [runs, chain, controls] = [RUNS, CHAIN, CONTROLS].map(|count| count.to_string());
-    let (outcomes, text_of_all) = drill(&["--runs", &runs, "--chain", &chain, "--controls", &controls]);
+    let arguments: [&str; 8] = ["--runs", &runs, "--chain", &chain, "--controls", &controls, "--renamed", "0.5"];
+    let (outcomes, text_of_all) = drill(&arguments);
     let (controls, faults): (Vec<_>, Vec<_>) =
-        outcomes.iter().partition(|outcome| text(outcome, "fault") == "traffic_peak");
+        outcomes.iter().partition(|outcome| matches!(text(outcome, "ending"), "quiet" | "false_alarm"));
     assert_eq!(controls.len(), CONTROLS, "{text_of_all}");
     for outcome in &outcomes {
         let ending = text(outcome, "ending");
@@ -51,6 +53,16 @@ fn faults_of_any_seed_are_repaired_and_controls_left_alone() {
     let is_well = |outcome: &&Value| text(outcome, "ending") == "repaired" && outcome["rank"] == 1;
     let (well, unwell): (Vec<&Value>, Vec<&Value>) = faults.into_iter().partition(is_well);
     assert!(unwell.len() <= 1 && well.len() + CHAIN >= RUNS * CHAIN, "{text_of_all}");
+}
+
+#[test]
+fn faults_of_one_moment_have_an_outcome_each() {
+    let (outcomes, text_of_all) = drill(&["--runs", "1", "--controls", "0", "--together", "2"]);
+    let [first, second] = outcomes.as_slice() else { panic!("{text_of_all}") };
+    assert_eq!(first["seed"], second["seed"]);
+    assert_ne!(text(first, "service"), text(second, "service"));
+    // What is of neither counts against both.
+    assert_eq!(first["unclaimed_incidents"], second["unclaimed_incidents"]);
 }
 
 #[test]

@@ -12,9 +12,10 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::service::Service;
 use crate::target::refused;
-use crate::world::blueprint::{ENVIRONMENT, NAMESPACE, SHOP};
+use crate::world::blueprint::{ENVIRONMENT, NAMESPACE};
+use crate::world::control::Control;
 use crate::world::fault::{self, Kind, Onset, State};
-use crate::world::{Injection, Refused};
+use crate::world::{Injection, Refused, World};
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
@@ -28,10 +29,10 @@ impl SimulatorService for Service {
             .services
             .iter()
             .map(|service| SimulatedService {
-                identity: Some(identity(service.blueprint.name)),
+                identity: Some(identity(service.name())),
                 version: service.version().to_owned(),
                 instances: u32::try_from(service.instances.len()).unwrap_or(u32::MAX),
-                callees: service.blueprint.calls.iter().map(|call| call.to.to_owned()).collect(),
+                callees: callees(&world, service),
             })
             .collect();
         services.sort_by(|a, b| a.identity.as_ref().map(|id| &id.name).cmp(&b.identity.as_ref().map(|id| &id.name)));
@@ -55,7 +56,8 @@ impl SimulatorService for Service {
             seed: request.seed,
             request_id: request.request_id,
         };
-        let fault = self.world().inject(&injection, request.validate_only).map_err(|refusal| match refusal {
+        let mut world = self.world();
+        let fault = world.inject(&injection, request.validate_only).map_err(|refusal| match refusal {
             Refused::Unknown(refusal) => refused(refusal),
             Refused::Broken { number, .. } => {
                 let (name, message) = (name(number), refusal.to_string());
@@ -64,8 +66,8 @@ impl SimulatorService for Service {
             Refused::NoEntry(_) => status::invalid_argument("service_name", refusal.to_string()),
             Refused::TooMany => status::failed_precondition("TOO_MANY_FAULTS", refusal.to_string()),
         })?;
-        tracing::info!(kind = ?fault.kind, service = SHOP[fault.service].name, "a fault was asked for");
-        Ok(Response::new(told(&fault)))
+        tracing::info!(kind = ?fault.kind, service = world.services[fault.service].name(), "a fault was asked for");
+        Ok(Response::new(told(&world, &fault)))
     }
 
     async fn list_faults(&self, request: Request<ListFaultsRequest>) -> Result<Response<ListFaultsResponse>, Status> {
@@ -84,7 +86,8 @@ impl SimulatorService for Service {
         let (faults, more) = page::cut(matching.take(size + 1).collect::<Vec<_>>(), size);
         let last = faults.last().filter(|_| more);
         let next_page_token = last.map(|fault| fault.number.to_string()).unwrap_or_default();
-        Ok(Response::new(ListFaultsResponse { faults: faults.into_iter().map(told).collect(), next_page_token }))
+        let faults = faults.into_iter().map(|fault| told(&world, fault)).collect();
+        Ok(Response::new(ListFaultsResponse { faults, next_page_token }))
     }
 
     async fn clear_fault(&self, request: Request<ClearFaultRequest>) -> Result<Response<Fault>, Status> {
@@ -93,8 +96,9 @@ impl SimulatorService for Service {
         let number = number.ok_or_else(|| {
             status::invalid_argument("name", format!("'{asked}' is not a fault's name; it has the form faults/{{id}}"))
         })?;
-        let fault = self.world().clear(number).ok_or_else(|| status::not_found(&asked))?;
-        Ok(Response::new(told(&fault)))
+        let mut world = self.world();
+        let fault = world.clear(number).ok_or_else(|| status::not_found(&asked))?;
+        Ok(Response::new(told(&world, &fault)))
     }
 }
 
@@ -106,6 +110,12 @@ fn identity(name: &str) -> ServiceIdentity {
     ServiceIdentity { namespace: NAMESPACE.to_owned(), name: name.to_owned(), environment: ENVIRONMENT.to_owned() }
 }
 
+/// Names of the services that a service calls.
+fn callees(world: &World, service: &crate::world::service::Service) -> Vec<String> {
+    let callees = service.blueprint.calls.iter().filter_map(|call| world.callee(call));
+    callees.map(|callee| world.services[callee].name().to_owned()).collect()
+}
+
 fn kind(given: i32) -> Result<Option<Kind>, Status> {
     match FaultKind::try_from(given) {
         Ok(FaultKind::Unspecified) => Ok(None),
@@ -115,7 +125,11 @@ fn kind(given: i32) -> Result<Option<Kind>, Status> {
         Ok(FaultKind::BadConfiguration) => Ok(Some(Kind::BadConfiguration)),
         Ok(FaultKind::CpuSaturation) => Ok(Some(Kind::CpuSaturation)),
         Ok(FaultKind::DiskFull) => Ok(Some(Kind::DiskFull)),
-        Ok(FaultKind::TrafficPeak) => Ok(Some(Kind::TrafficPeak)),
+        Ok(FaultKind::TrafficPeak) => Ok(Some(Kind::Control(Control::TrafficPeak))),
+        Ok(FaultKind::HarmlessDeploy) => Ok(Some(Kind::Control(Control::HarmlessDeploy))),
+        Ok(FaultKind::NoisyInstance) => Ok(Some(Kind::Control(Control::NoisyInstance))),
+        Ok(FaultKind::PausedSender) => Ok(Some(Kind::Control(Control::PausedSender))),
+        Ok(FaultKind::ClockJump) => Ok(Some(Kind::Control(Control::ClockJump))),
         Err(_) => Err(status::invalid_argument("kind", format!("{given} is not a kind of fault"))),
     }
 }
@@ -129,7 +143,7 @@ fn onset(given: i32) -> Result<Option<Onset>, Status> {
     }
 }
 
-fn told(fault: &fault::Fault) -> Fault {
+fn told(world: &World, fault: &fault::Fault) -> Fault {
     let kind = match fault.kind {
         Kind::BadDeploy => FaultKind::BadDeploy,
         Kind::PoolExhaustion => FaultKind::ConnectionPoolExhaustion,
@@ -137,7 +151,11 @@ fn told(fault: &fault::Fault) -> Fault {
         Kind::BadConfiguration => FaultKind::BadConfiguration,
         Kind::CpuSaturation => FaultKind::CpuSaturation,
         Kind::DiskFull => FaultKind::DiskFull,
-        Kind::TrafficPeak => FaultKind::TrafficPeak,
+        Kind::Control(Control::TrafficPeak) => FaultKind::TrafficPeak,
+        Kind::Control(Control::HarmlessDeploy) => FaultKind::HarmlessDeploy,
+        Kind::Control(Control::NoisyInstance) => FaultKind::NoisyInstance,
+        Kind::Control(Control::PausedSender) => FaultKind::PausedSender,
+        Kind::Control(Control::ClockJump) => FaultKind::ClockJump,
     };
     let onset = match fault.onset {
         Onset::Sudden => FaultOnset::Sudden,
@@ -151,7 +169,7 @@ fn told(fault: &fault::Fault) -> Fault {
     Fault {
         name: name(fault.number),
         kind: kind.into(),
-        service: Some(identity(SHOP[fault.service].name)),
+        service: Some(identity(world.services[fault.service].name())),
         onset: onset.into(),
         seed: fault.seed,
         start_time: Some(to_proto_time(fault.started)),

@@ -24,6 +24,8 @@ pub struct Options {
     pub seed: u64,
     /// How many seconds of the clock pass in a second of real time, to be told to those who ask.
     pub speed: f64,
+    /// Whether services, processes and the words of logs have names that are drawn from the seed.
+    pub is_renamed: bool,
 }
 
 /// What the service needs of its surroundings.
@@ -49,7 +51,7 @@ impl Service {
 
     /// A shop that opens now.
     pub fn build(options: Options, dependencies: Dependencies) -> Self {
-        let world = World::new(options.seed, dependencies.clock.now());
+        let world = World::new(options.seed, dependencies.clock.now(), options.is_renamed);
         Self {
             clock: dependencies.clock,
             speed: options.speed,
@@ -154,7 +156,8 @@ mod tests {
         let opened = Timestamp::from_secs(1_767_600_000);
         let clock = Arc::new(ScaledClock::starting_at(opened, 1.0).unwrap());
         let gateway = peer::local(Routes::new(MetricsServiceServer::new(Silent)));
-        let shop = Service::build(Options { seed: 7, speed: 1.0 }, Dependencies { clock, gateway });
+        let options = Options { seed: 7, speed: 1.0, is_renamed: false };
+        let shop = Service::build(options, Dependencies { clock, gateway });
         let time = Duration::from_secs(300);
         let trading = shop.run(CancellationToken::new());
         assert!(tokio::time::timeout(time, trading).await.is_err(), "it ended");

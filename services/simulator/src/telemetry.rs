@@ -9,6 +9,7 @@ mod peak;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,18 +57,23 @@ impl Reporter {
     pub(crate) fn report(&mut self, world: &mut World) -> Vec<Exports> {
         let events = world.take_events();
         let mut logs: BTreeMap<&str, Vec<logs::Line>> = BTreeMap::new();
-        let spans = spans::sample(world, &mut self.rng, &mut logs);
+        let mut spans = spans::sample(world, &mut self.rng, &mut logs);
         let mut exports: BTreeMap<&str, Exports> = BTreeMap::new();
         for index in 0..world.services.len() {
-            let name = world.services[index].blueprint.name;
-            logs.entry(name).or_default().extend(logs::of_service(world, index, &events, &mut self.rng));
-            exports.entry(name).or_default().metrics = Some(metrics::of_service(&world.services[index], world.now));
-        }
-        for (name, lines) in logs {
-            exports.entry(name).or_default().logs = logs::request(lines);
-        }
-        for (name, spans) in spans {
-            exports.entry(name).or_default().traces = Some(spans::request(spans));
+            let name = world.services[index].name();
+            let mut lines = logs.remove(name).unwrap_or_default();
+            lines.extend(logs::of_processes(world, index, &mut self.rng));
+            let service = &world.services[index];
+            let traces = spans.remove(name).map(spans::request);
+            let mut told = Exports { metrics: Some(metrics::of_service(service, world.now)), logs: None, traces };
+            if service.telling.is_paused {
+                // What they wrote meanwhile is lost, and what they counted is in the next counts.
+                lines.clear();
+                told = Exports::default();
+            }
+            lines.extend(logs::of_platform(service, &events));
+            told.logs = logs::request(lines);
+            exports.insert(name, told);
         }
         exports.into_values().collect()
     }

@@ -1,9 +1,11 @@
 //! The simulated shop as a pure model: the same seed and the same calls at the same times give the same telemetry.
 
 pub(crate) mod blueprint;
+pub(crate) mod control;
 pub(crate) mod fault;
 pub(crate) mod flow;
 pub(crate) mod instance;
+pub(crate) mod naming;
 pub(crate) mod operation;
 mod release;
 pub(crate) mod service;
@@ -16,8 +18,10 @@ use llm_sre_domain::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use blueprint::{ENTERING, SHOP};
+use blueprint::{Call, ENTERING, SHOP};
+use control::Control;
 use fault::{Damage, Fault, Kind, Onset, State};
+use naming::Naming;
 use operation::{Refusal, Runs};
 use release::Release;
 use service::{Downstream, Event, Service};
@@ -74,9 +78,11 @@ pub(crate) enum Refused {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, now: Timestamp) -> Self {
+    /// A shop that opens now. A renamed one does the same, and calls everything by other names.
+    pub(crate) fn new(seed: u64, now: Timestamp, is_renamed: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let services = SHOP.iter().map(|blueprint| Service::new(blueprint, now, &mut rng)).collect();
+        let built = SHOP.iter().zip(Naming::draw(seed, is_renamed));
+        let services = built.map(|(blueprint, naming)| Service::new(blueprint, naming, now, &mut rng)).collect();
         let phase = rng.random_range(0.0..std::f64::consts::TAU);
         let deploys_at = now + DEPLOYMENTS.mul_f64(rng.random_range(0.5..1.5));
         let (faults, runs, events) = Default::default();
@@ -85,8 +91,13 @@ impl World {
 
     /// A service by its name.
     pub(crate) fn index(&self, name: &str) -> Result<usize, Refusal> {
-        let found = self.services.iter().position(|service| service.blueprint.name == name);
+        let found = self.services.iter().position(|service| service.name() == name);
         found.ok_or_else(|| Refusal::UnknownService(name.to_owned()))
+    }
+
+    /// The service that a call goes to.
+    pub(crate) fn callee(&self, call: &Call) -> Option<usize> {
+        self.services.iter().position(|service| service.blueprint.name == call.to)
     }
 
     /// Takes what happened since the last call.
@@ -125,7 +136,7 @@ impl World {
         for index in 0..self.services.len() {
             let (arrivals, calls) = (self.services[index].arrivals, self.services[index].blueprint.calls);
             for call in calls {
-                let Ok(callee) = self.index(call.to) else { continue };
+                let Some(callee) = self.callee(call) else { continue };
                 let callee = &mut self.services[callee];
                 let again = if call.is_required { failed(callee) } else { 0.0 };
                 callee.arrivals += arrivals * call.per_request * (1.0 + again);
@@ -138,7 +149,7 @@ impl World {
         let mut downstream = Downstream::default();
         let mut served = 1.0;
         for call in self.services[index].blueprint.calls {
-            let Ok(callee) = self.index(call.to) else { continue };
+            let Some(callee) = self.callee(call) else { continue };
             let callee = &self.services[callee];
             let once = failed(callee);
             let latency_s = callee.latency_s.min(flow::CALL_TIMEOUT_S);
@@ -198,18 +209,18 @@ impl World {
         let drawn_onset = if rng.random() { Onset::Sudden } else { Onset::Gradual };
         let kind = injection.kind.unwrap_or(drawn_kind);
         let service = match (kind, injection.service.as_str()) {
-            (Kind::TrafficPeak, "") => 0,
+            (Kind::Control(Control::TrafficPeak), "") => 0,
             (_, "") => drawn_service,
             (_, name) => self.index(name)?,
         };
-        if kind == Kind::TrafficPeak && service != 0 {
-            return Err(Refused::NoEntry(SHOP[0].name));
+        if kind == Kind::Control(Control::TrafficPeak) && service != 0 {
+            return Err(Refused::NoEntry(self.services[0].name()));
         }
         if let Some(fault) = self.active().find(|fault| fault.service == service) {
-            return Err(Refused::Broken { number: fault.number, service: SHOP[service].name });
+            return Err(Refused::Broken { number: fault.number, service: self.services[service].name() });
         }
         if self.services[service].rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
-            return Err(Refusal::Busy(SHOP[service].name).into());
+            return Err(Refusal::Busy(self.services[service].name()).into());
         }
         let onset = injection.onset.unwrap_or(drawn_onset);
         let fault = Fault {

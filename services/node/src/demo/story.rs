@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State, WatchIncidentsRequest};
 use llm_sre_proto::simulator::v1::{
-    ClearFaultRequest, Fault, FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
+    ClearFaultRequest, Fault, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::narrate::Narrator;
 use crate::cli::Demo;
 use crate::client::{Services, kind_of};
-use crate::drill::FAULTS;
+use crate::drill::{FAULTS, is_control};
 
 /// How long the shop runs before the first fault, so that detection knows what is usual there.
 const WARM_UP: Duration = Duration::from_secs(15 * 60);
@@ -148,8 +148,8 @@ impl Story {
 
     /// A control has no incident: its end, without one, is the end of the episode.
     fn quiet_control(&self, fault: &Fault) -> Option<&'static str> {
-        let is_control = fault.kind() == FaultKind::TrafficPeak && fault.state() != FaultState::Active;
-        (is_control && self.incidents.is_empty()).then_some("the control is over, and opened no incident")
+        let is_over = is_control(fault.kind()) && fault.state() != FaultState::Active;
+        (is_over && self.incidents.is_empty()).then_some("the control is over, and opened no incident")
     }
 
     async fn hear(&mut self, incident: Option<Incident>) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::episode::{Ending, Outcome};
+use super::outcome::{Ending, Outcome};
 use crate::output;
 
 /// The header of the lines.
@@ -16,9 +16,9 @@ pub(super) fn header() -> std::io::Result<()> {
 /// One run.
 pub(super) fn row(outcome: &Outcome) -> std::io::Result<()> {
     let seconds = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0} s"));
-    let incidents = match outcome.early_incidents {
+    let incidents = match outcome.early_incidents + outcome.unclaimed_incidents {
         0 => outcome.incidents.to_string(),
-        early => format!("{early}+{}", outcome.incidents),
+        others => format!("{others}+{}", outcome.incidents),
     };
     output::line(format!(
         "{:27} {:25} {:8} {:>20} {:>9} {:>5} {:>9} {:>9}  {}",
@@ -49,7 +49,9 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
     }
     let is_control = |outcome: &Outcome| matches!(outcome.ending, Ending::Quiet | Ending::FalseAlarm);
     let faults: Vec<&Outcome> = outcomes.iter().filter(|outcome| !is_control(outcome)).collect();
-    let rows = by_fault.into_iter().chain((!faults.is_empty()).then_some(("all faults", faults)));
+    let renamed: Vec<&Outcome> = faults.iter().copied().filter(|outcome| outcome.is_renamed).collect();
+    let together = [("all faults", faults), ("in renamed shops", renamed)];
+    let rows = by_fault.into_iter().chain(together.into_iter().filter(|(_, outcomes)| !outcomes.is_empty()));
     let rows =
         rows.map(|(fault, outcomes)| row_of(fault, &outcomes, outcomes.iter().all(|outcome| is_control(outcome))));
     output::line("")?;
@@ -81,7 +83,7 @@ fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
     vec![
         fault.to_owned(),
         share(&Outcome::went_well),
-        share(&|outcome| outcome.incidents == 1 && outcome.early_incidents == 0),
+        share(&|outcome| outcome.incidents == 1 && outcome.early_incidents + outcome.unclaimed_incidents == 0),
         share(&|outcome| outcome.rank == Some(1)),
         share(&|outcome| outcome.rank.is_some_and(|rank| rank <= 3)),
         share(&|outcome| outcome.ending == Ending::Repaired),

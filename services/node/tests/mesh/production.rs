@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 use llm_sre_proto::remediation::v1::{Action, ActionState, ListActionsRequest};
-use llm_sre_proto::simulator::v1::{Fault, FaultKind, FaultState, GetSimulationRequest, ListFaultsRequest};
+use llm_sre_proto::simulator::v1::{Fault, FaultState, GetSimulationRequest, ListFaultsRequest};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -211,7 +211,8 @@ impl Clients {
     /// A service that was well so far: trouble that comes back to one reopens its incident and is no other.
     fn unbroken(&self) -> String {
         let asked = self.shop.ask(self.shop.simulator().list_faults(ListFaultsRequest::default())).unwrap();
-        let broken = |fault: &Fault| (fault.kind() != FaultKind::TrafficPeak).then(|| fault.service.clone()).flatten();
+        // A control breaks nothing, so that nothing cures it.
+        let broken = |fault: &Fault| fault.service.clone().filter(|_| !fault.cure.is_empty());
         let broken: Vec<_> = asked.faults.iter().filter_map(broken).collect();
         let shop = self.shop.ask(self.shop.simulator().get_simulation(GetSimulationRequest {})).unwrap();
         let mut well: Vec<_> = shop.services.into_iter().filter_map(|service| service.identity).collect();

@@ -10,11 +10,10 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, S
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::metrics::MOUNTPOINT;
+use super::wording::{self, Failure};
 use super::{INTERVAL, nanos, resource, scope, text};
 use crate::world::World;
-use crate::world::blueprint::SHOP;
-use crate::world::flow::{self, Failing};
+use crate::world::flow;
 use crate::world::instance::Instance;
 use crate::world::service::{Event, Happening, Service, variant};
 
@@ -61,68 +60,59 @@ fn record(time: Timestamp, severity: SeverityNumber, body: String) -> LogRecord 
     }
 }
 
-/// What the processes of a service wrote in the interval that ends, and what its platform says of it.
-pub(super) fn of_service(world: &mut World, index: usize, events: &[Event], rng: &mut ChaCha8Rng) -> Vec<Line> {
+/// What the processes of a service wrote in the interval that ends.
+pub(super) fn of_processes(world: &mut World, index: usize, rng: &mut ChaCha8Rng) -> Vec<Line> {
     let (now, culprit) = (world.now, culprit(world, index));
     let service = &mut world.services[index];
-    let name = service.blueprint.name;
-    let (pool, limit) = (service.pool, service.blueprint.memory_limit_mib);
+    let (name, naming) = (service.name(), service.naming);
+    let (pool, limit, telling) = (service.pool, service.blueprint.memory_limit_mib, service.telling);
     let mut lines = Vec::new();
     for instance in service.instances.iter_mut().filter(|instance| instance.is_up(now)) {
         let mut write = |severity, body: String, rng: &mut ChaCha8Rng| {
             let back = INTERVAL.mul_f64(rng.random_range(0.0..1.0));
-            let time = instance.started.max(now - back);
+            let time = telling.stamp(instance.started.max(now - back));
             lines.push(Line::new(name, instance, time, severity, body).traced(rng.random(), rng.random()));
         };
         let took_ms = flow::quantile(instance.latency_s, rng.random_range(0.0..1.0)) * 1e3;
-        write(SeverityNumber::Info, format!("GET /{name} answered 200 in {took_ms:.1} ms"), rng);
+        write(SeverityNumber::Info, wording::answered(&naming, took_ms), rng);
         if instance.memory_mib > PRESSED * limit {
-            let paused = rng.random_range(200..700);
-            write(SeverityNumber::Warn, format!("garbage collection stopped the process for {paused} ms"), rng);
+            let paused_ms = rng.random_range(200..700);
+            write(SeverityNumber::Warn, wording::collecting(&naming, paused_ms), rng);
         }
         if instance.disk() > PRESSED {
-            write(SeverityNumber::Warn, format!("{MOUNTPOINT} is {:.0} percent full", instance.disk() * 100.0), rng);
+            write(SeverityNumber::Warn, wording::filling(&naming, instance.disk()), rng);
         }
         for (reason, count) in &instance.failures {
             for _ in 0..(*count).min(LINES_MAX) {
                 let flag = service.flag.defect.filter(|_| service.flag.is_on);
-                let defect = instance.release.defect.or(flag).map(|defect| defect.line);
-                let body = words(*reason, name, defect, culprit, pool, instance.pending);
-                write(SeverityNumber::Error, body, rng);
+                let line = instance.release.defect.or(flag).map(|defect| defect.line);
+                let failure = Failure { reason: *reason, line, culprit, pool, pending: instance.pending };
+                write(SeverityNumber::Error, wording::failed(&naming, &failure), rng);
             }
         }
         instance.failures.clear();
     }
-    let own = events.iter().filter(|event| event.service == name);
-    lines.extend(own.map(|event| told(service, event)));
     lines
+}
+
+/// What the platform says of a service. Its clock is its own.
+pub(super) fn of_platform(service: &Service, events: &[Event]) -> impl Iterator<Item = Line> {
+    let own = events.iter().filter(move |event| event.service == service.name());
+    own.map(move |event| told(service, event))
 }
 
 /// The callee that fails most.
 fn culprit(world: &World, index: usize) -> &'static str {
-    let callees = SHOP[index].calls.iter().filter(|call| call.is_required).filter_map(|call| {
-        let callee = &world.services[world.index(call.to).ok()?];
-        Some((callee.error_ratio + flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S), call.to))
+    let calls = world.services[index].blueprint.calls;
+    let callees = calls.iter().filter(|call| call.is_required).filter_map(|call| {
+        let callee = &world.services[world.callee(call)?];
+        Some((callee.error_ratio + flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S), callee.name()))
     });
     callees.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("the database", |(_, name)| name)
 }
 
-fn words(reason: Failing, name: &str, defect: Option<u32>, culprit: &str, pool: u32, pending: u32) -> String {
-    match (reason, defect) {
-        (Failing::Defect, Some(line)) => {
-            format!("unhandled exception in {name}/handler at line {line}: value is undefined")
-        }
-        (Failing::Defect, None) => "client closed the connection before the answer".to_owned(),
-        (Failing::Downstream, _) => format!("call to {culprit} failed after 2 attempts"),
-        (Failing::Pool, _) => format!(
-            "no database connection within 1000 ms: {pool} of {pool} are in use and {pending} requests are waiting"
-        ),
-        (Failing::Overload, _) => "too many requests in flight, refused".to_owned(),
-        (Failing::Disk, _) => format!("failed to write {MOUNTPOINT}/journal: no space left on device"),
-    }
-}
-
 fn told(service: &Service, event: &Event) -> Line {
+    let naming = &service.naming;
     let versions = |before: &str, after: &str| {
         vec![
             text("deployment.name", event.service),
@@ -132,29 +122,27 @@ fn told(service: &Service, event: &Event) -> Line {
     };
     let (name, severity, body, attributes): (_, _, _, Vec<KeyValue>) = match &event.what {
         Happening::DeploymentStarted { before, after } => {
-            let body = format!("deployment of {after} has begun");
-            ("deployment.started", SeverityNumber::Info, body, versions(before, after))
+            ("deployment.started", SeverityNumber::Info, wording::deploying(naming, after), versions(before, after))
         }
         Happening::DeploymentFinished { before, after } => {
-            let body = format!("deployment of {after} has ended");
-            ("deployment.finished", SeverityNumber::Info, body, versions(before, after))
+            ("deployment.finished", SeverityNumber::Info, wording::deployed(naming, after), versions(before, after))
         }
         Happening::Restarted => {
             let attributes = vec![text("service.instance.id", &event.instance)];
-            ("service.restart", SeverityNumber::Info, "instance was started again".to_owned(), attributes)
+            ("service.restart", SeverityNumber::Info, wording::restarted(naming), attributes)
         }
         Happening::Killed { used_mib } => {
-            let limit = service.blueprint.memory_limit_mib;
-            let body = format!("container used {used_mib:.0} MiB of {limit:.0} MiB and was killed");
+            let body = wording::killed(naming, *used_mib, service.blueprint.memory_limit_mib);
             ("container.killed", SeverityNumber::Error, body, Vec::new())
         }
         Happening::PoolResized { before, after } => {
+            let (key, before, after) = ("database.pool.size", before.to_string(), after.to_string());
             let attributes = vec![
-                text("config.key", "database.pool.size"),
-                text("config.value.previous", &before.to_string()),
-                text("config.value", &after.to_string()),
+                text("config.key", key),
+                text("config.value.previous", &before),
+                text("config.value", &after),
             ];
-            let body = format!("database.pool.size is {after}, was {before}");
+            let body = wording::set(naming, key, &before, &after);
             ("configuration.changed", SeverityNumber::Info, body, attributes)
         }
         Happening::FlagSwitched { before, after } => {
@@ -164,11 +152,11 @@ fn told(service: &Service, event: &Event) -> Line {
                 text("feature_flag.variant.previous", before),
                 text("feature_flag.variant", after),
             ];
-            ("feature_flag.changed", SeverityNumber::Info, format!("{key} is {after}, was {before}"), attributes)
+            let body = wording::set(naming, &key, before, after);
+            ("feature_flag.changed", SeverityNumber::Info, body, attributes)
         }
         Happening::DiskCleared { freed_mib } => {
-            let body = format!("removed {freed_mib:.0} MiB of caches and temporary files from {MOUNTPOINT}");
-            ("disk.cleared", SeverityNumber::Info, body, Vec::new())
+            ("disk.cleared", SeverityNumber::Info, wording::cleared(naming, *freed_mib), Vec::new())
         }
     };
     let record = LogRecord { event_name: name.to_owned(), attributes, ..record(event.time, severity, body) };

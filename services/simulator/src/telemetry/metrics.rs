@@ -15,8 +15,6 @@ use crate::world::instance::{BOUNDS_S, Instance};
 use crate::world::service::Service;
 
 const MIB: f64 = 1_048_576.0;
-/// Where a process has its disk.
-pub(super) const MOUNTPOINT: &str = "/var/data";
 
 pub(super) fn of_service(service: &Service, now: Timestamp) -> ExportMetricsServiceRequest {
     let up = service.instances.iter().filter(|instance| instance.is_up(now));
@@ -25,10 +23,11 @@ pub(super) fn of_service(service: &Service, now: Timestamp) -> ExportMetricsServ
 }
 
 fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> ResourceMetrics {
-    let name = service.blueprint.name;
+    let name = service.name();
+    let stamp = nanos(service.telling.stamp(now));
     let number = |value| NumberDataPoint {
         start_time_unix_nano: nanos(instance.started),
-        time_unix_nano: nanos(now),
+        time_unix_nano: stamp,
         value: Some(value),
         ..NumberDataPoint::default()
     };
@@ -43,7 +42,7 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
     let served = instance.requests.values().map(|durations| durations.count).sum::<u64>();
     let waited = served as f64 / now.since(instance.started).as_secs_f64().max(1.0) * instance.latency_s;
     let http = vec![
-        durations(name, instance, now),
+        durations(name, instance, stamp),
         sum("http.server.active_requests", "{request}", vec![level(waited.round() as i64)]),
     ];
     let process = vec![
@@ -59,7 +58,7 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
         sum("db.client.connection.max", "{connection}", vec![of_pool(service.pool)]),
         sum("db.client.connection.pending_requests", "{request}", vec![of_pool(instance.pending)]),
     ];
-    let mountpoint = vec![text("system.filesystem.mountpoint", MOUNTPOINT)];
+    let mountpoint = vec![text("system.filesystem.mountpoint", service.naming.mountpoint)];
     let disk = NumberDataPoint { attributes: mountpoint, ..number(Value::AsDouble(instance.disk())) };
     let system = vec![gauge("system.filesystem.utilization", "1", disk)];
     let scopes = [("http", http), ("process", process), ("database", database), ("system", system)];
@@ -75,11 +74,11 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
     }
 }
 
-fn durations(service: &str, instance: &Instance, now: Timestamp) -> Metric {
+fn durations(service: &str, instance: &Instance, stamp: u64) -> Metric {
     let point = |(status, counted): (&u16, &crate::world::instance::Durations)| HistogramDataPoint {
         attributes: labels(service, *status),
         start_time_unix_nano: nanos(instance.started),
-        time_unix_nano: nanos(now),
+        time_unix_nano: stamp,
         count: counted.count,
         sum: Some(counted.sum_s),
         bucket_counts: counted.buckets.to_vec(),

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 
 use super::*;
+use crate::world::control::Control;
 use crate::world::fault::Kind;
 use crate::world::{Injection, STEP};
 
@@ -23,14 +24,15 @@ const LATE_MAX: u64 = 5;
 
 /// What is opened where such a share of the exports comes late. Exports leave so many steps after the start.
 fn opened(seed: u64, late: f64, after: u64) -> Vec<News> {
-    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000));
+    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000), false);
     let mut reporter = Reporter::new(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut detector, mut correlator) = (Detector::new(Objectives::default()), Correlator::default());
     let (mut waiting, mut newest, mut news) = (Vec::new(), Timestamp::EPOCH, Vec::new());
     for step in 0..LASTS {
         if step == PEAK_AFTER {
-            let injection = Injection { kind: Some(Kind::TrafficPeak), seed, ..Injection::default() };
+            let kind = Some(Kind::Control(Control::TrafficPeak));
+            let injection = Injection { kind, seed, ..Injection::default() };
             world.inject(&injection, false).unwrap();
         }
         world.step();

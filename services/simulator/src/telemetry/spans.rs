@@ -14,8 +14,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::logs::Line;
-use super::{INTERVAL, integer, nanos, resource_of, scope, text};
+use super::{INTERVAL, integer, nanos, resource_of, scope, text, wording};
 use crate::world::World;
+use crate::world::blueprint::Call;
 use crate::world::flow;
 
 /// Traces sampled in an interval.
@@ -56,12 +57,11 @@ impl Walk<'_> {
         start: Timestamp,
     ) -> Option<(Timestamp, bool)> {
         let service = &self.world.services[index];
-        let name = service.blueprint.name;
+        let (name, telling) = (service.name(), service.telling);
         let up: Vec<_> = service.instances.iter().filter(|instance| instance.is_up(self.world.now)).collect();
         let instance = up.get(self.rng.random_range(0..up.len().max(1)))?;
         let span_id: [u8; 8] = self.rng.random();
-        let called_s: f64 =
-            service.blueprint.calls.iter().map(|call| self.expected_s(call.to) * call.per_request).sum();
+        let called_s: f64 = service.blueprint.calls.iter().map(|call| self.expected_s(call) * call.per_request).sum();
         let own_s = flow::quantile((instance.latency_s - called_s).max(0.001), self.rng.random_range(0.0..1.0));
         let mut time = start + Duration::from_secs_f64(own_s / 2.0);
         let mut has_failed = self.rng.random_bool(instance.error_ratio.clamp(0.0, 1.0) / 2.0);
@@ -69,33 +69,36 @@ impl Walk<'_> {
             if !self.rng.random_bool(call.per_request.clamp(0.0, 1.0)) {
                 continue;
             }
-            let Ok(callee) = self.world.index(call.to) else { continue };
+            let Some(callee) = self.world.callee(call) else { continue };
             let client_id: [u8; 8] = self.rng.random();
             let begun = time;
             let answer = self.serve(callee, trace_id, Some(client_id), begun);
             let (ended, failed) = answer.unwrap_or((begun + Duration::from_millis(1), true));
             time = ended + Duration::from_micros(300);
             has_failed |= failed && call.is_required;
-            let mut span = self.span(trace_id, client_id, Some(span_id), SpanKind::Client, begun, time, failed);
+            let (begun, answered) = (telling.stamp(begun), telling.stamp(time));
+            let mut span = self.span(trace_id, client_id, Some(span_id), SpanKind::Client, begun, answered, failed);
             span.name = "GET".to_owned();
-            span.attributes.push(text("server.address", call.to));
+            span.attributes.push(text("server.address", self.world.services[callee].name()));
             self.keep(name, resource_of(name, instance), span);
         }
         let end = time + Duration::from_secs_f64(own_s / 2.0);
-        let mut span = self.span(trace_id, span_id, parent, SpanKind::Server, start, end, has_failed);
+        let (begun, answered) = (telling.stamp(start), telling.stamp(end));
+        let mut span = self.span(trace_id, span_id, parent, SpanKind::Server, begun, answered, has_failed);
         span.name = format!("GET /{name}");
         span.attributes.push(text("http.route", &format!("/{name}")));
         self.keep(name, resource_of(name, instance), span);
         if has_failed {
-            let body = format!("GET /{name} failed");
-            let line = Line::new(name, instance, end.min(self.world.now), SeverityNumber::Error, body);
+            let body = wording::unanswered(&service.naming);
+            let time = telling.stamp(end.min(self.world.now));
+            let line = Line::new(name, instance, time, SeverityNumber::Error, body);
             self.logs.entry(name).or_default().push(line.traced(trace_id, span_id));
         }
         Some((end, has_failed))
     }
 
-    fn expected_s(&self, name: &str) -> f64 {
-        self.world.index(name).map_or(0.0, |index| self.world.services[index].latency_s)
+    fn expected_s(&self, call: &Call) -> f64 {
+        self.world.callee(call).map_or(0.0, |index| self.world.services[index].latency_s)
     }
 
     #[allow(clippy::too_many_arguments)] // A span has that many parts.

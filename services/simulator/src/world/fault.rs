@@ -6,6 +6,7 @@ use llm_sre_domain::Timestamp;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::control::{Control, Passing};
 use super::flow::CORES;
 use super::instance::{DISK_MIB, DISK_NEEDED};
 use super::release::{self, Defect, Release};
@@ -26,12 +27,12 @@ pub(crate) enum Kind {
     CpuSaturation,
     /// The disk of one process that fills.
     DiskFull,
-    /// More visitors; nothing is broken.
-    TrafficPeak,
+    /// Nothing breaks.
+    Control(Control),
 }
 
 impl Kind {
-    /// The faults, without the control.
+    /// The faults, without the controls.
     pub(crate) const FAULTS: [Self; 6] = [
         Self::BadDeploy,
         Self::PoolExhaustion,
@@ -41,7 +42,7 @@ impl Kind {
         Self::DiskFull,
     ];
 
-    /// The one type of action that cures it; empty for the control.
+    /// The one type of action that cures it; empty for a control.
     pub(crate) fn cure(self) -> &'static str {
         match self {
             Self::BadDeploy => "rollback_deployment",
@@ -49,7 +50,7 @@ impl Kind {
             Self::MemoryLeak | Self::CpuSaturation => "restart",
             Self::BadConfiguration => "revert_configuration",
             Self::DiskFull => "clear_disk",
-            Self::TrafficPeak => "",
+            Self::Control(_) => "",
         }
     }
 }
@@ -59,6 +60,13 @@ impl Kind {
 pub(crate) enum Onset {
     Sudden,
     Gradual,
+}
+
+impl Onset {
+    /// So many minutes, by how it sets in.
+    pub(super) fn minutes(self, sudden: f64, gradual: f64) -> Duration {
+        Duration::from_secs_f64(60.0 * if self == Self::Sudden { sudden } else { gradual })
+    }
 }
 
 /// Where it is in its life.
@@ -94,7 +102,7 @@ pub(crate) enum Damage {
     Switched { over: Duration },
     Spinning { cores: f64, over: Duration },
     Filling,
-    Visitors { factor: f64, over: Duration, lasts: Duration },
+    Passing(Passing),
 }
 
 /// A pool of so much its size has room for the second connections, and the lock opens.
@@ -110,14 +118,11 @@ impl Damage {
         rng: &mut ChaCha8Rng,
         events: &mut Vec<Event>,
     ) -> Self {
-        let is_sudden = onset == Onset::Sudden;
-        let minutes =
-            |sudden: f64, gradual: f64| Duration::from_secs_f64(60.0 * if is_sudden { sudden } else { gradual });
         match kind {
             Kind::BadDeploy => {
                 let version = release::next(service.version());
                 let broken = Release { version, defect: Some(Defect::draw(rng)) };
-                events.push(service.deploy(broken, now, minutes(0.1, rng.random_range(0.7..1.5)), None));
+                events.push(service.deploy(broken, now, onset.minutes(0.1, rng.random_range(0.7..1.5)), None));
                 Self::Version
             }
             Kind::PoolExhaustion => {
@@ -125,12 +130,12 @@ impl Damage {
                 let wanted =
                     service.arrivals / f64::from(service.blueprint.instances) * service.blueprint.database_ms / 1e3;
                 let connections = f64::from(service.pool) - wanted * rng.random_range(0.5..0.7);
-                let over = minutes(0.1, rng.random_range(2.0..4.0));
+                let over = onset.minutes(0.1, rng.random_range(2.0..4.0));
                 Self::Locked { pool: service.pool, connections, over }
             }
             Kind::MemoryLeak => {
                 let room = service.blueprint.memory_limit_mib - service.blueprint.memory_mib;
-                let over = minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
+                let over = onset.minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
                 let slot = rng.random_range(0..service.instances.len().max(1));
                 service.leak = Some(Leak { slot, mib_per_s: room / over.as_secs_f64() });
                 Self::Leaking
@@ -138,7 +143,7 @@ impl Damage {
             Kind::BadConfiguration => {
                 service.flag = Flag { defect: Some(Defect::draw(rng)), ..Flag::default() };
                 events.push(service.switch_flag(true, now));
-                Self::Switched { over: minutes(0.1, rng.random_range(2.0..4.0)) }
+                Self::Switched { over: onset.minutes(0.1, rng.random_range(2.0..4.0)) }
             }
             Kind::CpuSaturation => {
                 let slots = service.instances.len().max(1);
@@ -146,25 +151,21 @@ impl Damage {
                 // As with a pool, what is left serves half of what is wanted, or a little more.
                 let cores = CORES - wanted * rng.random_range(0.5..0.7);
                 service.spin = Some(Spin { slot: rng.random_range(0..slots), cores: 0.0 });
-                Self::Spinning { cores, over: minutes(0.1, rng.random_range(2.0..4.0)) }
+                Self::Spinning { cores, over: onset.minutes(0.1, rng.random_range(2.0..4.0)) }
             }
             Kind::DiskFull => {
-                let over = minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
+                let over = onset.minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
                 let slot = rng.random_range(0..service.instances.len().max(1));
                 let mib_per_s = (1.0 - DISK_NEEDED) * DISK_MIB / over.as_secs_f64();
                 service.filling = Some(Filling { slot, mib_per_s });
                 Self::Filling
             }
-            Kind::TrafficPeak => Self::Visitors {
-                factor: rng.random_range(1.4..1.9),
-                over: minutes(0.1, rng.random_range(2.0..4.0)),
-                lasts: minutes(10.0, 12.0),
-            },
+            Kind::Control(control) => Self::Passing(Passing::begin(control, onset, service, now, rng, events)),
         }
     }
 
     /// How far it has set in, from 0 to 1.
-    fn progress(since: Duration, over: Duration) -> f64 {
+    pub(super) fn progress(since: Duration, over: Duration) -> f64 {
         (since.as_secs_f64() / over.as_secs_f64().max(1.0)).min(1.0)
     }
 }
@@ -190,10 +191,12 @@ impl Fault {
                 service.spin.is_none().then_some(State::Cured)
             }
             Damage::Filling => service.filling.is_none().then_some(State::Cured),
-            Damage::Visitors { lasts, .. } => (since >= lasts).then_some(State::Cleared),
+            Damage::Passing(passing) => passing.advance(service, since).then_some(State::Cleared),
         };
-        if let Some(state) = ends_as {
-            self.end(state, now);
+        match ends_as {
+            Some(State::Cleared) => self.clear(service, now),
+            Some(state) => self.end(state, now),
+            None => {}
         }
     }
 
@@ -220,7 +223,7 @@ impl Fault {
                 service.filling = None;
                 service.instances.iter_mut().for_each(|instance| instance.filled_mib = 0.0);
             }
-            Damage::Visitors { .. } => {}
+            Damage::Passing(passing) => passing.end(service),
         }
         self.end(State::Cleared, now);
     }
@@ -232,9 +235,7 @@ impl Fault {
 
     /// How many times as many visitors come because of it.
     pub(crate) fn visitors(&self, now: Timestamp) -> f64 {
-        let Damage::Visitors { factor, over, lasts } = self.damage else { return 1.0 };
-        let since = now.since(self.started);
-        let left = lasts.saturating_sub(since);
-        1.0 + (factor - 1.0) * Damage::progress(since, over).min(Damage::progress(left, over))
+        let Damage::Passing(passing) = self.damage else { return 1.0 };
+        passing.visitors(now.since(self.started))
     }
 }

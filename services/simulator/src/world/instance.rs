@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, Poisson};
 
 use super::flow::{self, Failing, Outcome};
+use super::naming::Naming;
 use super::release::Release;
 
 /// Upper bounds in seconds, as the conventions advise for request durations.
@@ -52,10 +53,9 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn start(service: &str, release: Release, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
-        let suffix: u64 = rng.random();
+    pub(crate) fn start(naming: &Naming, release: Release, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
         Self {
-            id: format!("{service}-{:010x}", suffix >> 24),
+            id: naming.process(rng),
             release,
             started: now,
             requests: BTreeMap::new(),

@@ -153,7 +153,7 @@ impl World {
     /// Checks an order, and describes the service that it is for.
     pub(crate) fn check(&self, name: &str, order: &Order) -> Result<BTreeMap<String, String>, Refusal> {
         let service = &self.services[self.index(name)?];
-        let name = service.blueprint.name;
+        let name = service.name();
         match order {
             Order::Restart { instance } | Order::ClearDisk { instance }
                 if !instance.is_empty() && !service.instances.iter().any(|running| running.id == *instance) =>
@@ -203,8 +203,8 @@ impl World {
             let is_same = run.service == index && run.what == What::Ordered(order.clone());
             return if is_same { Ok(run.clone()) } else { Err(Refusal::Reused(request_id.to_owned())) };
         }
-        let blueprint = self.services[index].blueprint;
-        self.runs.admit(index, blueprint.name, token)?;
+        let called = self.services[index].name();
+        self.runs.admit(index, called, token)?;
         self.check(name, order)?;
         let service = &mut self.services[index];
         let id = Some(request_id.to_owned());
@@ -218,7 +218,7 @@ impl World {
             Order::RollBack => {
                 let undo = service.releases.back().cloned().map(Undo::Deploy);
                 let event = service.roll_back(self.now, REPLACE, request_id.to_owned());
-                self.events.push(event.ok_or(Refusal::NothingBefore(blueprint.name))?);
+                self.events.push(event.ok_or(Refusal::NothingBefore(called))?);
                 (format!("rolling back to {}", service.version()), undo)
             }
             Order::RaisePool { percent } => {
@@ -254,9 +254,9 @@ impl World {
         let undo = self.runs.undos.get(execution).cloned();
         let undo = undo.ok_or_else(|| Refusal::NotUndoable(execution.to_owned()))?;
         let service = &mut self.services[index];
-        self.runs.admit(index, service.blueprint.name, token)?;
+        self.runs.admit(index, service.name(), token)?;
         if service.rollout.as_ref().is_some_and(|rollout| rollout.request.is_some()) {
-            return Err(Refusal::Busy(service.blueprint.name));
+            return Err(Refusal::Busy(service.name()));
         }
         let id = Some(request_id.to_owned());
         let message = match undo {

@@ -8,8 +8,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::blueprint::Blueprint;
+use super::control::{Noise, Telling};
 use super::flow::{self, Demand};
 use super::instance::Instance;
+use super::naming::Naming;
 use super::release::{self, Defect, Release};
 
 /// The share of requests that write to the disk.
@@ -21,6 +23,7 @@ const RELEASES_MAX: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) blueprint: &'static Blueprint,
+    pub(crate) naming: Naming,
     /// Oldest first; the last is the one that is wanted now.
     pub(crate) releases: VecDeque<Release>,
     pub(crate) instances: Vec<Instance>,
@@ -31,6 +34,8 @@ pub(crate) struct Service {
     pub(crate) leak: Option<Leak>,
     pub(crate) spin: Option<Spin>,
     pub(crate) filling: Option<Filling>,
+    pub(crate) noise: Option<Noise>,
+    pub(crate) telling: Telling,
     pub(crate) flag: Flag,
     pub(crate) rollout: Option<Rollout>,
     pub(crate) arrivals: f64,
@@ -137,13 +142,13 @@ pub(crate) struct Downstream {
 }
 
 impl Service {
-    pub(crate) fn new(blueprint: &'static Blueprint, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn new(blueprint: &'static Blueprint, naming: Naming, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
         let current = Release::sound(blueprint.version);
         let before = Release::sound(&release::previous(blueprint.version));
-        let instances =
-            (0..blueprint.instances).map(|_| Instance::start(blueprint.name, current.clone(), now, rng)).collect();
+        let instances = (0..blueprint.instances).map(|_| Instance::start(&naming, current.clone(), now, rng)).collect();
         Self {
             blueprint,
+            naming,
             releases: [before, current].into(),
             instances,
             pool: blueprint.pool,
@@ -151,6 +156,8 @@ impl Service {
             leak: None,
             spin: None,
             filling: None,
+            noise: None,
+            telling: Telling::default(),
             flag: Flag::default(),
             rollout: None,
             arrivals: 0.0,
@@ -159,9 +166,13 @@ impl Service {
         }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.naming.service
+    }
+
     /// The name of its feature flag.
     pub(crate) fn flag_key(&self) -> String {
-        format!("{}.batched-reads", self.blueprint.name)
+        format!("{}.{}", self.name(), self.naming.flag)
     }
 
     /// Switches its feature flag at once.
@@ -244,19 +255,19 @@ impl Service {
     }
 
     fn replace(&mut self, slot: usize, change: &Change, now: Timestamp, rng: &mut ChaCha8Rng, events: &mut Vec<Event>) {
-        let name = self.blueprint.name;
+        let naming = self.naming;
         let Some(instance) = self.instances.get_mut(slot) else { return };
         match change {
             Change::Deploy { release, .. } => {
                 // A rollout hands the old process's sessions, work and disk over to the new one, and with them what keeps
                 // the memory, the CPU and the room.
                 let (leaked, filled) = (instance.leaked_mib, instance.filled_mib);
-                *instance = Instance::start(name, release.clone(), now, rng);
+                *instance = Instance::start(&naming, release.clone(), now, rng);
                 (instance.leaked_mib, instance.filled_mib) = (leaked, filled);
             }
             Change::Restart => {
                 let (release, filled) = (instance.release.clone(), instance.filled_mib);
-                *instance = Instance::start(name, release, now, rng);
+                *instance = Instance::start(&naming, release, now, rng);
                 instance.filled_mib = filled;
                 let id = instance.id.clone();
                 self.leak = self.leak.filter(|leak| leak.slot != slot);
@@ -292,7 +303,7 @@ impl Service {
     }
 
     fn event(&self, instance: String, time: Timestamp, what: Happening) -> Event {
-        Event { service: self.blueprint.name, instance, time, what }
+        Event { service: self.name(), instance, time, what }
     }
 
     /// Lets the processes answer what arrives in a step, given how others do.
@@ -304,11 +315,14 @@ impl Service {
         rng: &mut ChaCha8Rng,
         events: &mut Vec<Event>,
     ) {
-        let (step_s, blueprint, name) = (step.as_secs_f64(), self.blueprint, self.blueprint.name);
+        let (step_s, blueprint, name) = (step.as_secs_f64(), self.blueprint, self.name());
         let up = self.instances.iter().filter(|instance| instance.is_up(now)).count();
         let share = self.arrivals / up.max(1) as f64;
         let jitter = rng.random_range(0.97..1.03);
         let (flag_s, flag_failed) = self.flag.harm();
+        if let Some(noise) = &mut self.noise {
+            noise.wander(rng);
+        }
         let (mut latency_s, mut failed) = (0.0, 0.0);
         for (slot, instance) in self.instances.iter_mut().enumerate().filter(|(_, instance)| instance.is_up(now)) {
             if let Some(leak) = self.leak.filter(|leak| leak.slot == slot) {
@@ -326,10 +340,11 @@ impl Service {
                 continue;
             }
             let defect = instance.release.defect;
+            let unlike = self.noise.map_or(1.0, |noise| noise.factor(slot));
             let outcome = flow::answer(&Demand {
                 per_second: share,
-                cpu_s: blueprint.cpu_ms / 1e3 * jitter,
-                database_s: blueprint.database_ms / 1e3 * jitter,
+                cpu_s: blueprint.cpu_ms / 1e3 * jitter * unlike,
+                database_s: blueprint.database_ms / 1e3 * jitter * unlike,
                 downstream_s: downstream.latency_s,
                 downstream_failed: downstream.failed,
                 defect_s: flag_s + defect.map_or(0.0, |defect| defect.slower_s),

@@ -18,7 +18,11 @@ fn orders(service: &Service) -> [(&'static str, Order); 5] {
 }
 
 fn shop(seed: u64) -> World {
-    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000));
+    opened(seed, false)
+}
+
+fn opened(seed: u64, is_renamed: bool) -> World {
+    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000), is_renamed);
     run(&mut world, 300);
     world
 }
@@ -105,7 +109,7 @@ proptest! {
 
     #[test]
     fn a_peak_breaks_nothing_and_passes(seed in 1..u64::MAX) {
-        let (mut world, fault) = broken(seed, Kind::TrafficPeak);
+        let (mut world, fault) = broken(seed, Kind::Control(Control::TrafficPeak));
         let before = world.services[0].arrivals;
         let mut most = 0.0_f64;
         while world.faults[0].state == State::Active {
@@ -115,6 +119,49 @@ proptest! {
         }
         prop_assert!(most > 1.2 * before);
         prop_assert_eq!(world.faults[0].state, State::Cleared);
+    }
+
+    #[test]
+    fn a_renamed_shop_is_the_same_one_by_other_names(seed in 1..u64::MAX) {
+        let (own, renamed) = (shop(seed), opened(seed, true));
+        for (own, renamed) in own.services.iter().zip(&renamed.services) {
+            prop_assert_eq!(own.latency_s, renamed.latency_s);
+            prop_assert!(SHOP.iter().all(|blueprint| blueprint.name != renamed.name()), "{}", renamed.name());
+        }
+        let names: std::collections::BTreeSet<_> = renamed.services.iter().map(Service::name).collect();
+        prop_assert_eq!(names.len(), SHOP.len());
+    }
+
+    #[test]
+    fn a_control_is_felt_by_nobody_and_passes(seed in 1..u64::MAX, control in prop::sample::select(Control::ALL.to_vec())) {
+        let (mut world, fault) = broken(seed, Kind::Control(control));
+        let calm = world.services[fault.service].latency_s;
+        for _ in 0..240 {
+            world.step();
+            prop_assert!(world.services.iter().all(|service| service.error_ratio < 0.01), "{fault:?}");
+            prop_assert!(world.services[fault.service].latency_s < 1.5 * calm, "{fault:?}");
+        }
+        prop_assert_eq!(world.faults[0].state, State::Cleared);
+        prop_assert_eq!(fault.kind.cure(), "");
+        let service = &world.services[fault.service];
+        prop_assert!(service.noise.is_none() && !service.telling.is_paused, "{service:?}");
+        prop_assert_eq!(service.telling.stamp(world.now), world.now);
+    }
+
+    #[test]
+    fn a_noisy_process_wanders_and_its_siblings_do_not(seed in 1..u64::MAX) {
+        let (mut world, fault) = broken(seed, Kind::Control(Control::NoisyInstance));
+        let mut has_wandered = false;
+        for _ in 0..120 {
+            world.step();
+            let instances = &world.services[fault.service].instances;
+            let mut latencies: Vec<f64> = instances.iter().map(|instance| instance.latency_s).collect();
+            latencies.sort_by(f64::total_cmp);
+            let last = latencies.len() - 1;
+            prop_assert!(latencies[0] == latencies[last - 1] || latencies[1] == latencies[last], "{latencies:?}");
+            has_wandered |= latencies[0] < latencies[last];
+        }
+        prop_assert!(has_wandered, "{fault:?}");
     }
 
     #[test]
