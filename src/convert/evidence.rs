@@ -210,6 +210,7 @@ impl From<&Evidence> for v1::EvidenceSnapshot {
             facts: evidence.facts.iter().map(Into::into).collect(),
             calls: calls(&evidence.topology),
             gaps: evidence.gaps.iter().map(Into::into).collect(),
+            apart: evidence.apart.iter().map(Into::into).collect(),
         }
     }
 }
@@ -217,11 +218,13 @@ impl From<&Evidence> for v1::EvidenceSnapshot {
 impl TryFrom<&v1::EvidenceSnapshot> for Evidence {
     type Error = ConvertError;
     fn try_from(snapshot: &v1::EvidenceSnapshot) -> Result<Self, ConvertError> {
+        let apart = snapshot.apart.iter().map(|service| required_service("snapshot.apart", Some(service)));
         Ok(Self {
             as_of: required_time("snapshot.as_of_time", snapshot.as_of_time.as_ref())?,
             facts: snapshot.facts.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             topology: topology(&snapshot.calls)?,
             gaps: snapshot.gaps.iter().map(Into::into).collect(),
+            apart: apart.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -1,56 +1,44 @@
 //! From what is abnormal to one case a cause.
 //!
-//! Anomalies belong together where the call graph joins their services and their onsets are near. A case is held back
-//! for a moment, so that the cause's own signals can come in beside those that users saw first. Where the graph knows
-//! neither of two services, being in one namespace and environment at one time has to do.
+//! A case is about one root: the deepest sick service. Who calls it in the end, through services that are not known to be
+//! well, shows its effects, and effects do not join roots: two causes stay two cases though all their callers suffer from
+//! both. What waits is grouped anew each time, and is held back for a moment, so that the cause's own signals can come in
+//! beside those that users saw first. Where the call graph or the onsets cannot carry that, neighbours are together whose
+//! onsets are near, and where the graph knows neither of two services, being in one namespace and environment has to do.
+
+mod case;
+mod group;
+mod kin;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::detect::{Abnormal, Detector};
+use crate::detect::{Abnormal, Detector, Hurt, Standing};
 use crate::diagnose::{Argument, rank};
-use crate::evidence::{Evidence, Observation};
-use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
+use crate::evidence::Evidence;
+use crate::topology::Topology;
+use crate::{Anomaly, AnomalyId, ServiceId, Timestamp};
+
+pub use case::Case;
+use case::Kinship;
+use group::{Group, ROOTS_MAX, Reach, STORM, groups};
+use kin::{Kin, Look, Trouble, apart};
+use waiting::Waiting;
 
 /// How long a case waits for further signals before it is told, in event time.
 const HOLD: Duration = Duration::from_secs(20);
-/// Onsets so far apart can be of one cause.
-const TOGETHER: Duration = Duration::from_secs(600);
+/// Roots that began so near to each other were first together, as far as anybody can tell.
+const AT_ONCE: Duration = Duration::from_secs(60);
 /// A case is over when nothing of it was abnormal for so long.
 const QUIET: Duration = Duration::from_secs(120);
 /// Cases whose incident has not ended, followed at once; beyond it, new anomalies join the newest case rather than get lost.
 const CASES_MAX: usize = 64;
-/// Anomalies kept a case; the newest ones are left out.
-const ANOMALIES_MAX: usize = 256;
-
-/// Anomalies of one cause.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Case {
-    /// Tells cases of one correlator apart; grows.
-    pub number: u64,
-    /// The services that show it.
-    pub services: BTreeSet<ServiceId>,
-    /// What is, or was, abnormal, by id.
-    pub anomalies: BTreeMap<AnomalyId, Anomaly>,
-    /// The earliest onset of an anomaly that calls for an incident.
-    pub onset: Timestamp,
-    /// When the first such anomaly was sure, in event time.
-    pub detected_at: Timestamp,
-    last_active: Timestamp,
-    /// Since when it calls for an incident without a pause; what is abnormal may have been so, and explained, before.
-    calling_since: Timestamp,
-    is_told: bool,
-    /// When its incident ended. What began before that is of it still, and what began later is trouble of its own.
-    ended_at: Option<Timestamp>,
-}
-
-/// When an anomaly is taken, when it was looked for before, and since when it calls for an incident.
-#[derive(Clone, Copy, Debug)]
-struct Took {
-    at: Timestamp,
-    asked_at: Timestamp,
-    calling_since: Timestamp,
-}
+/// How often who is called through whom is looked at where nothing new is abnormal, in event time.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// What became of a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,14 +53,32 @@ pub enum News {
 #[derive(Debug, Default)]
 pub struct Correlator {
     cases: Vec<Case>,
+    /// What is of no case yet.
+    waiting: BTreeMap<ServiceId, Waiting>,
+    reaches: Reaches,
     next_number: u64,
     /// As of when the detector was asked before, and what called for nothing then though it was abnormal.
     asked_at: Timestamp,
     dismissed: BTreeSet<AnomalyId>,
 }
 
+/// Who calls sick services in the end, by service and onset, as of the last look.
+#[derive(Debug, Default)]
+struct Reaches {
+    looked_at: Timestamp,
+    /// What calls for an incident.
+    ids: BTreeSet<AnomalyId>,
+    found: BTreeMap<(ServiceId, Timestamp), Reach>,
+}
+
+/// What waits, in order of onset and service.
+struct Queue {
+    troubles: Vec<Trouble>,
+    groups: Vec<Group>,
+}
+
 impl Correlator {
-    /// The cases followed now.
+    /// The cases that were told and are followed now.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
@@ -86,187 +92,253 @@ impl Correlator {
 
     /// Takes what the detector finds abnormal as of its watermark, and says what is new.
     pub fn advance(&mut self, detector: &Detector) -> Vec<News> {
-        let now = detector.watermark();
-        let (worthy, others): (Vec<_>, Vec<_>) = detector.abnormal().into_iter().partition(|found| found.is_worthy);
-        for Abnormal { anomaly, .. } in worthy {
-            let is_new = !self.dismissed.contains(&anomaly.id);
-            let calling_since = if is_new { anomaly.detected_at } else { anomaly.detected_at.max(self.asked_at) };
-            self.place(anomaly, calling_since, detector, now);
+        self.follow(detector, detector.watermark(), detector.abnormal())
+    }
+
+    fn follow<L: Look>(&mut self, look: &L, now: Timestamp, found: Vec<Abnormal>) -> Vec<News> {
+        let (worthy, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_worthy);
+        let sick: BTreeSet<ServiceId> = worthy.iter().map(|found| found.anomaly.service.clone()).collect();
+        let kin = Kin::new(look, &sick);
+        self.reaches.renew(worthy.iter().map(|found| found.anomaly.id.clone()).collect(), now);
+        for found in worthy {
+            self.see(found, now);
         }
+        for case in &mut self.cases {
+            case.look_again(&sick, |root| self.reaches.of(&kin, root));
+        }
+        self.give(&kin, now);
         self.dismissed = others.iter().map(|found| found.anomaly.id.clone()).collect();
         for Abnormal { anomaly, .. } in others {
             // What calls for no incident is evidence for one of the same service.
-            let is_of = |case: &&mut Case| case.ended_at.is_none() && case.services.contains(&anomaly.service);
+            let is_of = |case: &&mut Case| case.is_living() && case.services.contains(&anomaly.service);
             if let Some(case) = self.cases.iter_mut().find(is_of) {
                 case.keep(anomaly);
+            } else if let Some(waiting) = self.waiting.get_mut(&anomaly.service) {
+                waiting.keep(anomaly);
             }
         }
-        let mut news = Vec::new();
-        for case in &mut self.cases {
-            // What paused is held anew, such as what traffic explains for a moment.
-            if !case.is_told && now.since(case.calling_since) >= HOLD && case.last_active == now {
-                case.is_told = true;
-                let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
-                let evidence = detector.evidence(&kept, &case.services, case.onset);
-                let argument = rank(&evidence);
-                case.take_in_likely(&evidence, &argument);
-                news.push(News::Opened(case.clone(), evidence, argument));
-            }
-        }
+        let mut news = self.tell(look, &kin, now);
         let (over, going): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.cases).into_iter().partition(|case| now.since(case.last_active) > QUIET);
         self.cases = going;
+        // What went away while it was held back was a blip.
+        self.waiting.retain(|_, waiting| now.since(waiting.last_active) <= QUIET);
         self.asked_at = now;
-        // A case that went away while it was held back was a blip.
-        news.extend(over.into_iter().filter(|case| case.is_told).map(News::Cleared));
+        news.extend(over.into_iter().map(News::Cleared));
         news
     }
 
-    fn place(&mut self, anomaly: Anomaly, calling_since: Timestamp, detector: &Detector, now: Timestamp) {
-        let took = Took { at: now, asked_at: self.asked_at, calling_since };
+    /// Takes what a case has already, and lets the rest wait.
+    fn see(&mut self, found: Abnormal, now: Timestamp) {
+        let Anomaly { id, service, detected_at, .. } = &found.anomaly;
         // What went on when an incident ended does not call again.
-        let is_known = |case: &&mut Case| case.ended_at.is_some() && case.anomalies.contains_key(&anomaly.id);
-        if let Some(case) = self.cases.iter_mut().find(is_known) {
-            return case.take(anomaly, took);
+        let mut is_known = false;
+        for case in self.cases.iter_mut().filter(|case| case.anomalies.contains_key(id)) {
+            case.see(&found, now);
+            is_known = true;
         }
-        let joined = |is_over: bool| -> Vec<usize> {
-            let cases = self.cases.iter().enumerate().filter(|(_, case)| case.ended_at.is_some() == is_over);
-            cases.filter(|(_, case)| case.is_of(&anomaly, detector)).map(|(index, _)| index).collect()
-        };
-        let living = joined(false);
-        if let (true, Some(over)) = (living.is_empty(), joined(true).first()) {
-            return self.cases[*over].take(anomaly, took);
-        }
-        let joined = living;
-        let Some(&first) = joined.first() else {
-            let mut living = self.cases.iter_mut().filter(|case| case.ended_at.is_none());
-            match living.nth_back(0).filter(|_| living.count() + 1 >= CASES_MAX) {
-                Some(newest) => newest.take(anomaly, took),
-                None => {
-                    self.cases.push(Case::new(self.next_number, anomaly, took));
-                    self.next_number += 1;
-                }
-            }
+        if is_known {
             return;
-        };
-        // The anomaly is the missing link between cases: those not told yet become one with the first.
-        for &index in joined.iter().skip(1).rev() {
-            if !self.cases[index].is_told {
-                let other = self.cases.remove(index);
-                self.cases[first].merge(other, took.asked_at);
-            }
         }
-        self.cases[first].take(anomaly, took);
-    }
-}
-
-impl Case {
-    fn new(number: u64, anomaly: Anomaly, took: Took) -> Self {
-        let mut case = Self {
-            number,
-            services: BTreeSet::new(),
-            anomalies: BTreeMap::new(),
-            onset: anomaly.onset,
-            detected_at: anomaly.detected_at,
-            last_active: Timestamp::EPOCH,
-            calling_since: took.calling_since,
-            is_told: false,
-            ended_at: None,
-        };
-        case.take(anomaly, took);
-        case
-    }
-
-    /// What the case is about: the service where the cause most likely sits, or else the one that showed it first, and
-    /// the signal that people would name first.
-    pub fn subject(&self, argument: &Argument) -> Option<(ServiceId, Signal)> {
-        let likely = argument.hypotheses.first().map(|hypothesis| hypothesis.service.clone());
-        let earliest = || self.anomalies.values().min_by_key(|anomaly| anomaly.onset).map(|a| a.service.clone());
-        let service = likely.or_else(earliest)?;
-        let own = self.anomalies.values().filter(|anomaly| anomaly.service == service);
-        let signal = own.map(|anomaly| anomaly.signal).min_by_key(|signal| prominence(*signal))?;
-        Some((service, signal))
-    }
-
-    fn is_of(&self, anomaly: &Anomaly, detector: &Detector) -> bool {
-        if self.ended_at.is_some_and(|ended_at| anomaly.onset > ended_at) {
-            return false;
-        }
-        if self.anomalies.contains_key(&anomaly.id) || self.services.contains(&anomaly.service) {
-            return true;
-        }
-        let apart = anomaly.onset.since(self.onset).max(self.onset.since(anomaly.onset));
-        apart <= TOGETHER && self.services.iter().any(|service| are_joined(service, &anomaly.service, detector))
-    }
-
-    fn take(&mut self, anomaly: Anomaly, took: Took) {
-        self.onset = self.onset.min(anomaly.onset);
-        self.detected_at = self.detected_at.min(anomaly.detected_at);
-        if self.last_active < took.asked_at {
-            self.calling_since = took.calling_since;
-        }
-        self.last_active = took.at;
-        self.services.insert(anomaly.service.clone());
-        self.keep(anomaly);
-    }
-
-    fn keep(&mut self, anomaly: Anomaly) {
-        if self.anomalies.len() < ANOMALIES_MAX || self.anomalies.contains_key(&anomaly.id) {
-            self.anomalies.insert(anomaly.id.clone(), anomaly);
-        }
-    }
-
-    /// What is taken for the cause is of the case, though it might have raised no alarm by itself.
-    fn take_in_likely(&mut self, evidence: &Evidence, argument: &Argument) {
-        let Some(likely) = argument.hypotheses.first().map(|hypothesis| &hypothesis.service) else { return };
-        for fact in &evidence.facts {
-            if let Observation::Anomaly(anomaly) = &fact.observation
-                && anomaly.service == *likely
-            {
-                self.services.insert(likely.clone());
-                self.keep(anomaly.clone());
+        let is_new = !self.dismissed.contains(id);
+        let calling_since = if is_new { *detected_at } else { (*detected_at).max(self.asked_at) };
+        match self.waiting.get_mut(service) {
+            Some(waiting) => waiting.take(found, calling_since, self.asked_at, now),
+            None => {
+                self.waiting.insert(service.clone(), Waiting::new(found, calling_since, now));
             }
         }
     }
 
-    fn merge(&mut self, other: Case, asked_at: Timestamp) {
-        self.onset = self.onset.min(other.onset);
-        self.detected_at = self.detected_at.min(other.detected_at);
-        // A hold that paused does not count for the one that it is joined to.
-        if other.last_active >= asked_at {
-            let own = if self.last_active >= asked_at { self.calling_since } else { other.calling_since };
-            self.calling_since = own.min(other.calling_since);
+    /// Gives what waits to the cases that explain it.
+    fn give<L: Look>(&mut self, kin: &Kin<'_, L>, now: Timestamp) {
+        let active = self.waiting.iter().filter(|(_, waiting)| waiting.last_active == now);
+        let mut active: Vec<(Timestamp, ServiceId)> =
+            active.map(|(service, waiting)| (waiting.trouble.onset, service.clone())).collect();
+        active.sort();
+        for (_, service) in active {
+            let Some(waiting) = self.waiting.remove(&service) else { continue };
+            let reach = self.reaches.of(kin, &waiting.trouble);
+            let takers = self.takers(kin, &waiting.trouble, &reach);
+            for (index, kinship) in &takers {
+                self.cases[*index].adopt(kin, &waiting, *kinship, &reach);
+            }
+            if takers.is_empty() {
+                self.waiting.insert(service, waiting);
+            }
         }
-        self.last_active = self.last_active.max(other.last_active);
-        self.services.extend(other.services);
-        for anomaly in other.anomalies.into_values() {
-            self.keep(anomaly);
+    }
+
+    /// The living cases that trouble belongs to, and how. Of several, those whose root began last before it: what was sick
+    /// already, and shows something new, does so for what is new.
+    fn takers<L: Look>(&self, kin: &Kin<'_, L>, trouble: &Trouble, reach: &Reach) -> Vec<(usize, Kinship)> {
+        let living = self.cases.iter().enumerate().filter(|(_, case)| case.is_living());
+        let found = living.filter_map(|(index, case)| Some((index, case.kinship(kin, trouble, reach)?)));
+        let found: Vec<(usize, Kinship)> = found.collect();
+        let Some(closest) = found.iter().map(|(_, kinship)| *kinship).min() else {
+            return self.refuge(kin, trouble).into_iter().collect();
+        };
+        let found: Vec<(usize, Kinship)> = found.into_iter().filter(|(_, kinship)| *kinship == closest).collect();
+        if matches!(closest, Kinship::Root | Kinship::Deeper) {
+            return found;
         }
+        let began = |index: usize| self.cases[index].root_onset();
+        let is_before = |index: usize| began(index) <= trouble.onset + AT_ONCE;
+        let is_any_before = found.iter().any(|(index, _)| is_before(*index));
+        let counted = |index: usize| !is_any_before || is_before(index);
+        let last = found.iter().filter(|(index, _)| counted(*index)).map(|(index, _)| began(*index)).max();
+        let is_last = |index: usize| last.is_some_and(|last| began(index) + AT_ONCE >= last);
+        found.into_iter().filter(|(index, _)| counted(*index) && is_last(*index)).collect()
+    }
+
+    /// The case that trouble goes to which no case explains, where there are more of them than causes can be.
+    fn refuge<L: Look>(&self, kin: &Kin<'_, L>, trouble: &Trouble) -> Option<(usize, Kinship)> {
+        let living: Vec<usize> = (0..self.cases.len()).filter(|index| self.cases[*index].is_living()).collect();
+        if living.len() >= CASES_MAX {
+            return living.last().map(|newest| (*newest, Kinship::Effect));
+        }
+        let is_near = |index: &&usize| {
+            let case = &self.cases[**index];
+            let is_here = case.roots().any(|root| root.same_environment(&trouble.service));
+            is_here && apart(case.root_onset(), trouble.onset) <= STORM
+        };
+        let near: Vec<&usize> = living.iter().filter(is_near).collect();
+        let is_storm = kin.is_firm(trouble) && near.len() >= ROOTS_MAX;
+        near.first().filter(|_| is_storm).map(|oldest| (**oldest, Kinship::Beside))
+    }
+
+    /// Groups what waits. What is left of incidents that ended, and follows from nothing else, goes to their cases.
+    fn queue<L: Look>(&mut self, kin: &Kin<'_, L>) -> Queue {
+        let queue = self.grouped(kin);
+        let is_left = |place: &usize| {
+            let trouble = &queue.troubles[*place];
+            self.cases.iter().position(|case| case.is_left_in(kin, trouble))
+        };
+        let is_over = |group: &&Group| {
+            let telling = if group.roots.is_empty() { &group.members } else { &group.roots };
+            telling.iter().all(|place| is_left(place).is_some())
+        };
+        let going: BTreeSet<usize> =
+            queue.groups.iter().filter(|group| !is_over(group)).flat_map(|group| &group.members).copied().collect();
+        let left = (0..queue.troubles.len()).filter(|place| !going.contains(place));
+        let left: Vec<(usize, usize)> = left.filter_map(|place| Some((place, is_left(&place)?))).collect();
+        if left.is_empty() {
+            return queue;
+        }
+        for (place, case) in left {
+            let service = &queue.troubles[place].service;
+            if let Some(waiting) = self.waiting.remove(service) {
+                let reach = Reach::default();
+                self.cases[case].adopt(kin, &waiting, Kinship::Effect, &reach);
+            }
+        }
+        self.grouped(kin)
+    }
+
+    fn grouped<L: Look>(&mut self, kin: &Kin<'_, L>) -> Queue {
+        let mut troubles: Vec<Trouble> = self.waiting.values().map(|waiting| waiting.trouble.clone()).collect();
+        troubles.sort_by(|a, b| (a.onset, &a.service).cmp(&(b.onset, &b.service)));
+        let reaches: Vec<Reach> = troubles.iter().map(|trouble| self.reaches.of(kin, trouble)).collect();
+        let groups = groups(kin, &troubles, &reaches);
+        Queue { troubles, groups }
+    }
+
+    /// Tells what has waited for long enough and waits still.
+    fn tell<L: Look>(&mut self, look: &L, kin: &Kin<'_, L>, now: Timestamp) -> Vec<News> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let queue = self.queue(kin);
+        let mut times: BTreeMap<usize, usize> = BTreeMap::new();
+        for member in queue.groups.iter().flat_map(|group| &group.members) {
+            *times.entry(*member).or_default() += 1;
+        }
+        let mut news = Vec::new();
+        let mut told: BTreeSet<ServiceId> = BTreeSet::new();
+        for group in &queue.groups {
+            // Who suffers from several causes says nothing of how long each of them is known.
+            let own = group.members.iter().filter(|member| times.get(*member).is_none_or(|times| *times == 1));
+            let active = own.filter_map(|member| self.waiting.get(&queue.troubles[*member].service));
+            let active = active.filter(|waiting| waiting.last_active == now);
+            let calling = active.map(|waiting| waiting.calling_since).min();
+            if calling.is_some_and(|since| now.since(since) >= HOLD) {
+                news.push(self.open(look, kin, &queue, group, now));
+                told.extend(group.members.iter().map(|member| queue.troubles[*member].service.clone()));
+            }
+        }
+        self.waiting.retain(|service, _| !told.contains(service));
+        news
+    }
+
+    fn open<L: Look>(&mut self, look: &L, kin: &Kin<'_, L>, queue: &Queue, group: &Group, now: Timestamp) -> News {
+        let shown = group.members.iter().filter_map(|member| self.waiting.get(&queue.troubles[*member].service));
+        let mut case = Case::new(self.next_number, now, shown);
+        self.next_number += 1;
+        for root in group.roots.iter().map(|root| &queue.troubles[*root]) {
+            case.root(root.clone(), self.reaches.of(kin, root));
+        }
+        let others = self.cases.iter().filter(|other| other.is_living()).flat_map(|other| other.anomalies.values());
+        for anomaly in others.filter(|anomaly| self.reaches.ids.contains(&anomaly.id)) {
+            case.share(kin, anomaly);
+        }
+        let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
+        let mut evidence = look.evidence(&kept, &case.services, case.onset);
+        evidence.apart = self.apart(&case, queue);
+        let argument = rank(&evidence);
+        case.take_in_likely(kin, &evidence, &argument);
+        case.look_again(kin.sick(), |root| self.reaches.of(kin, root));
+        self.cases.push(case.clone());
+        News::Opened(case, evidence, argument)
+    }
+
+    /// What others are about, and this case is not.
+    fn apart(&self, case: &Case, queue: &Queue) -> BTreeSet<ServiceId> {
+        let told = self.cases.iter().filter(|other| other.is_living()).flat_map(|other| other.is_about());
+        let waiting = queue.groups.iter().flat_map(|group| &group.roots).map(|root| &queue.troubles[*root].service);
+        let mut apart: BTreeSet<ServiceId> = told.chain(waiting).cloned().collect();
+        for root in case.roots() {
+            apart.remove(root);
+        }
+        apart
     }
 }
 
-/// Whether one calls the other, or, where the graph knows neither, they are deployed together.
-fn are_joined(a: &ServiceId, b: &ServiceId, detector: &Detector) -> bool {
-    let topology = detector.topology();
-    let is_known =
-        |service: &ServiceId| topology.callees(service).next().is_some() || topology.callers(service).next().is_some();
-    if !is_known(a) && !is_known(b) {
-        return a.namespace == b.namespace && a.same_environment(b);
+impl Reaches {
+    /// Forgets what was found where something else calls for an incident now, or it was found a while ago.
+    fn renew(&mut self, ids: BTreeSet<AnomalyId>, now: Timestamp) {
+        if ids != self.ids || now.since(self.looked_at) >= LOOK_EVERY {
+            (self.ids, self.looked_at) = (ids, now);
+            self.found.clear();
+        }
     }
-    topology.callees(a).any(|callee| callee == b) || topology.callers(a).any(|caller| caller == b)
+
+    /// Who calls a service in the end, through none that is well; nobody where that cannot carry a decision.
+    fn of<L: Look>(&mut self, kin: &Kin<'_, L>, trouble: &Trouble) -> Reach {
+        if !kin.is_firm(trouble) {
+            return Reach::default();
+        }
+        let key = (trouble.service.clone(), trouble.onset);
+        Arc::clone(self.found.entry(key).or_insert_with(|| Reach::new(kin.upstream(trouble))))
+    }
 }
 
-/// Lower is what people would name first.
-fn prominence(signal: Signal) -> u8 {
-    match signal {
-        Signal::Errors => 0,
-        Signal::Latency => 1,
-        Signal::Silence => 2,
-        Signal::Saturation => 3,
-        Signal::BudgetBurn => 4,
-        Signal::LogBurst => 5,
-        Signal::NewLogTemplate => 6,
-        Signal::Other => 7,
-        Signal::Traffic => 8,
+impl Look for Detector {
+    fn topology(&self) -> &Topology {
+        Detector::topology(self)
+    }
+    fn standing(&self, service: &ServiceId, since: Timestamp) -> Standing {
+        Detector::standing(self, service, since)
+    }
+    fn hurt(&self, service: &ServiceId, since: Timestamp) -> Hurt {
+        Detector::hurt(self, service, since)
+    }
+    fn is_load(&self, service: &ServiceId) -> bool {
+        Detector::is_load(self, service)
+    }
+    fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
+        Detector::is_changed(self, service, from, until)
+    }
+    fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence {
+        Detector::evidence(self, anomalies, services, onset)
     }
 }

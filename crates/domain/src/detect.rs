@@ -24,6 +24,7 @@ mod routes;
 mod sample;
 mod series;
 mod short;
+mod standing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub use known::{Distribution, Reading, Value};
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 pub use routes::Fingerprint;
+pub(crate) use standing::{Hurt, Standing};
 
 /// Series watched at once; points of further ones are counted as refused.
 pub const SERIES_MAX: usize = 1 << 20;

@@ -1,5 +1,7 @@
 //! What a diagnosis may argue from: facts with ids, the call graph, and what is known to be missing.
 
+use std::collections::BTreeSet;
+
 use crate::telemetry::{Change, LogSeverity, Origin};
 use crate::topology::Topology;
 use crate::{Anomaly, ServiceId, Timestamp};
@@ -20,6 +22,9 @@ pub struct Evidence {
     pub topology: Topology,
     /// What could not be looked at.
     pub gaps: Vec<Gap>,
+    /// Services that other incidents are about. What they show counts, since others suffer from it, but none of them is
+    /// the cause here.
+    pub apart: BTreeSet<ServiceId>,
 }
 
 /// One fact with its id.

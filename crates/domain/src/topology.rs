@@ -46,6 +46,28 @@ impl Topology {
         self.callers.get(service).into_iter().flatten()
     }
 
+    /// Whether any call of a service, or to it, was seen.
+    pub fn knows(&self, service: &ServiceId) -> bool {
+        self.callees.contains_key(service) || self.callers.contains_key(service)
+    }
+
+    /// Whether one service calls another in the end, whatever is between them.
+    pub fn reaches(&self, client: &ServiceId, server: &ServiceId) -> bool {
+        let mut seen = BTreeSet::from([client]);
+        let mut next = vec![client];
+        while let Some(service) = next.pop() {
+            for callee in self.callees(service) {
+                if callee == server {
+                    return true;
+                }
+                if seen.insert(callee) {
+                    next.push(callee);
+                }
+            }
+        }
+        false
+    }
+
     /// Every edge as client, server and when it was last seen, in order.
     pub fn edges(&self) -> impl Iterator<Item = (&ServiceId, &ServiceId, Timestamp)> {
         self.edges.iter().map(|((client, server), seen)| (client, server, *seen))

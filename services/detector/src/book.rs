@@ -103,7 +103,7 @@ impl Service {
         if incident.state.is_terminal() {
             brain.ended(incident.id);
         } else {
-            brain.watch_recovery(incident.id, &incident.anomalies);
+            brain.watch_recovery(incident);
         }
     }
 

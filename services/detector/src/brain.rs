@@ -7,11 +7,12 @@ use llm_sre_domain::correlate::{Case, Correlator, News};
 use llm_sre_domain::detect::{Counts, Detector};
 use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_domain::incident::{IncidentId, Severity, SeverityInputs, Verdict, severity};
+use llm_sre_domain::incident::{Incident, IncidentId, Severity, SeverityInputs, Verdict, severity};
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
 use crate::Options;
+use crate::disturbed::{self, Disturbing};
 
 /// The watermark moves in steps: each closes windows, and looks at every service and at all that is abnormal.
 const STEP: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ pub(crate) struct Brain {
     pub(crate) detector: Detector,
     correlator: Correlator,
     followed: BTreeMap<u64, Followed>,
-    living: BTreeMap<IncidentId, Living>,
+    pub(crate) living: BTreeMap<IncidentId, Living>,
     newest: Timestamp,
     lateness: Duration,
     user_facing: Vec<ServicePattern>,
@@ -47,11 +48,23 @@ struct Followed {
 
 /// An incident whose recovery is measured.
 #[derive(Default)]
-struct Living {
+pub(crate) struct Living {
     anomalies: BTreeMap<AnomalyId, Anomaly>,
     /// Samples up to here say nothing of recovery: the last detection, or the last time that a signal was outside.
     since: Timestamp,
     told_at: Timestamp,
+    /// What it was opened about, and where its cases come from, as far as they are known.
+    subject: Option<ServiceId>,
+    roots: BTreeSet<ServiceId>,
+    /// Up to when another incident's cause disturbed what it is measured by; the epoch where none did.
+    pub(crate) disturbed_until: Timestamp,
+}
+
+impl Living {
+    /// What it is about. The signals of these services always count.
+    pub(crate) fn own(&self) -> BTreeSet<ServiceId> {
+        self.roots.iter().chain(&self.subject).cloned().collect()
+    }
 }
 
 /// What is to be done about a case.
@@ -75,6 +88,8 @@ pub(crate) struct Opened {
 /// Who suffers, since when, and how bad it is.
 pub(crate) struct Impact {
     pub(crate) services: BTreeMap<ServiceId, Timestamp>,
+    /// Where it comes from, as far as the call graph tells.
+    pub(crate) roots: BTreeSet<ServiceId>,
     pub(crate) severity: Severity,
 }
 
@@ -147,10 +162,11 @@ impl Brain {
         }
     }
 
-    /// Measures the recovery of an incident from now on, by these anomalies too.
-    pub(crate) fn watch_recovery(&mut self, incident: IncidentId, anomalies: &[Anomaly]) {
-        let living = self.living.entry(incident).or_default();
-        for anomaly in anomalies {
+    /// Measures the recovery of an incident from now on, by all that it has.
+    pub(crate) fn watch_recovery(&mut self, incident: &Incident) {
+        let living = self.living.entry(incident.id).or_default();
+        living.subject = Some(incident.subject.service.clone());
+        for anomaly in &incident.anomalies {
             living.since = living.since.max(anomaly.detected_at);
             living.anomalies.insert(anomaly.id.clone(), anomaly.clone());
         }
@@ -167,6 +183,11 @@ impl Brain {
         if self.living.remove(&incident).is_some() {
             self.end_cases(|other| other == incident);
         }
+    }
+
+    /// Cases of incidents that live, whose cause shows still.
+    pub(crate) fn disturbing(&self) -> Vec<Disturbing<'_>> {
+        disturbing(&self.correlator, &self.followed)
     }
 
     fn end_cases(&mut self, is_over: impl Fn(IncidentId) -> bool) {
@@ -197,9 +218,20 @@ impl Brain {
     fn recovered(&mut self) -> Vec<Finding> {
         let now = self.detector.watermark();
         let mut findings = Vec::new();
+        let disturbing = disturbing(&self.correlator, &self.followed);
+        let mut roots = roots(&self.correlator, &self.followed);
         for (incident, living) in &mut self.living {
+            // What was the cause still is, when its case is forgotten.
+            if let Some(roots) = roots.remove(incident) {
+                living.roots = roots;
+            }
+            let own = living.own();
             let anomalies: Vec<Anomaly> = living.anomalies.values().cloned().collect();
-            let measured = self.detector.recovery(&anomalies, living.since);
+            let others = disturbed::of_others(*incident, &own, &disturbing);
+            let (measured, is_disturbed) = disturbed::measure(&self.detector, &others, &own, &anomalies, living.since);
+            if is_disturbed {
+                living.disturbed_until = now;
+            }
             match measured.verdict {
                 Verdict::NotRecovered => living.since = living.since.max(now),
                 Verdict::Inconclusive => {}
@@ -236,6 +268,27 @@ impl Brain {
             traffic_share: None,
             is_user_facing: case.services.iter().any(|service| self.is_met_by_users(service)),
         });
-        Impact { services, severity }
+        Impact { services, roots: case.roots().cloned().collect(), severity }
     }
+}
+
+/// Where the cases of each incident come from.
+fn roots(correlator: &Correlator, followed: &BTreeMap<u64, Followed>) -> BTreeMap<IncidentId, BTreeSet<ServiceId>> {
+    let mut roots: BTreeMap<IncidentId, BTreeSet<ServiceId>> = BTreeMap::new();
+    for case in correlator.cases() {
+        if let Some(incident) = followed.get(&case.number).and_then(|followed| followed.incident) {
+            roots.entry(incident).or_default().extend(case.roots().cloned());
+        }
+    }
+    roots
+}
+
+/// Cases of incidents that live, whose cause shows still.
+fn disturbing<'a>(correlator: &'a Correlator, followed: &BTreeMap<u64, Followed>) -> Vec<Disturbing<'a>> {
+    let sick = correlator.cases().iter().filter(|case| case.is_root_sick());
+    let of_incidents = sick.filter_map(|case| {
+        let followed = followed.get(&case.number).filter(|followed| !followed.is_over)?;
+        Some((followed.incident?, case))
+    });
+    of_incidents.collect()
 }

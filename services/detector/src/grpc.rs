@@ -142,9 +142,10 @@ impl IncidentService for Service {
         let since = required_time("since_time", request.since_time.as_ref()).map_err(|error| invalid(&error))?;
         let incident = self.find(&request.name).await?.message.domain()?;
         self.check_detecting()?;
-        let (measured, read_to) = {
-            let detector = &self.brain().detector;
-            (detector.recovery(&incident.anomalies, since), detector.watermark())
+        let (measured, disturbed_until, read_to) = {
+            let brain = self.brain();
+            let (measured, disturbed_until) = brain.recovery(&incident, since);
+            (measured, disturbed_until, brain.detector.watermark())
         };
         let signals = measured.signals.iter().map(|signal| v1::SignalRecovery {
             anomaly: signal.anomaly.0.to_string(),
@@ -160,6 +161,7 @@ impl IncidentService for Service {
             measured_time: Some(to_proto_time(measured.measured_at)),
             read_time: Some(to_proto_time(read_to)),
             well_since_time: Some(to_proto_time(measured.well_since)),
+            disturbed_until_time: disturbed_until.map(to_proto_time),
         }))
     }
 }

@@ -1,5 +1,8 @@
 //! What is stored of an incident: the contract's message, and beside it what is still to be done about it.
 
+use std::collections::BTreeSet;
+
+use llm_sre_domain::ServiceId;
 use llm_sre_domain::incident::{Effect, Incident, Notice, State};
 use llm_sre_mesh::records::Attributes;
 use llm_sre_mesh::status;
@@ -20,6 +23,9 @@ pub(crate) struct Kept {
     /// What was known when it opened or reopened, until the diagnosis has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot: Option<diagnosis::EvidenceSnapshot>,
+    /// Where it comes from, as far as the call graph told; empty where it did not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) roots: BTreeSet<ServiceId>,
     /// Counts duties that are calls, to name each call.
     #[serde(default)]
     pub(crate) calls: u32,
@@ -83,6 +89,7 @@ impl Kept {
             incident: incident.into(),
             duties: Vec::new(),
             snapshot: None,
+            roots: BTreeSet::new(),
             calls: 0,
             opened_unix_nano: now_unix_nano,
             request_id: String::new(),
@@ -168,6 +175,13 @@ impl Kept {
     fn name_call(&mut self, what: &str) -> String {
         self.calls += 1;
         format!("{}/{what}/{}", self.incident.name, self.calls)
+    }
+
+    /// Whether it is about a service, or comes from where something else comes from as well.
+    pub(crate) fn is_about(&self, incident: &Incident, service: &ServiceId, roots: &BTreeSet<ServiceId>) -> bool {
+        let subject = &incident.subject.service;
+        let is_root = |root: &ServiceId| self.roots.contains(root) || (self.roots.is_empty() && root == subject);
+        subject == service || is_root(service) || roots.iter().any(is_root)
     }
 
     /// Whether it lives.

@@ -7,6 +7,7 @@
 
 mod book;
 mod brain;
+mod disturbed;
 mod duties;
 mod follow;
 mod grpc;

@@ -89,11 +89,9 @@ impl Service {
         let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
         let subject = Subject { service: service.clone(), trigger: Trigger::Signal(signal), dimension: "".into() };
         let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
-        // What a start reads again may be of an incident before the one that lives.
-        let is_its = |living: &Incident| age == Age::New || is_of(&opened.case, living);
         let mut ordinal_min = 0;
         for _ in 0..ATTEMPTS_MAX {
-            let (living, latest) = tokio::try_join!(self.living_about(&service, is_its), self.latest(&fingerprint))?;
+            let (living, latest) = tokio::try_join!(self.living_for(opened, &service, age), self.latest(&fingerprint))?;
             if let Some(living) = living {
                 let incident = living.message.domain()?.id;
                 self.brain().follow(opened.case.number, incident);
@@ -147,6 +145,7 @@ impl Service {
             .map_err(|error| status::internal(error.to_string()))?;
         let mut kept = Kept::new(&incident, &effects, self.stages.now_unix_nano());
         kept.snapshot = Some(EvidenceSnapshot::from(&opened.evidence));
+        kept.roots.clone_from(&opened.impact.roots);
         Ok(self.create(&incident, &kept).await?.then_some(incident.id))
     }
 
@@ -179,7 +178,10 @@ impl Service {
         // It needs no name of its own: once it is reopened, its state says so.
         let reopened = self.event("", EventKind::Reopened { anomaly: Box::new(first.clone()), severity })?;
         let snapshot = EvidenceSnapshot::from(&opened.evidence);
-        let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
+        let edit = |kept: &mut Kept| {
+            kept.snapshot = Some(snapshot.clone());
+            kept.roots.clone_from(&opened.impact.roots);
+        };
         let name = &latest.message.incident.name;
         self.apply_all(name, "", &[reopened], edit).await?;
         self.join(incident.id, anomalies, &opened.impact).await?;
@@ -193,23 +195,33 @@ impl Service {
         for anomaly in anomalies {
             events.push(self.event("", EventKind::AnomalyJoined(Box::new(anomaly.clone())))?);
         }
-        self.apply_all(&name, "", &events, |_| ()).await.map(|_| ())
+        let edit = |kept: &mut Kept| kept.roots.extend(impact.roots.iter().cloned());
+        self.apply_all(&name, "", &events, edit).await.map(|_| ())
     }
 
-    /// The newest living incident about this service, or one that this service takes part in, of those that are meant.
-    async fn living_about(
-        &self,
-        service: &ServiceId,
-        is_meant: impl Fn(&Incident) -> bool,
-    ) -> Result<Option<Stored<Kept>>, Status> {
+    /// The newest living incident that a case about this service is of: one with the same cause, or else one that the
+    /// service takes part in. The latter may have another cause, which is for the call graph to say; but what is read
+    /// again comes out a little different each time.
+    async fn living_for(&self, opened: &Opened, service: &ServiceId, age: Age) -> Result<Option<Stored<Kept>>, Status> {
+        let roots = &opened.impact.roots;
+        let mut takes_part = None;
         for stored in self.living().await? {
             let Some(incident) = stored.message.readable() else { continue };
-            let takes_part = incident.anomalies.iter().any(|anomaly| anomaly.service == *service);
-            if (incident.subject.service == *service || takes_part) && is_meant(&incident) {
+            // What a start reads again may be of an incident before the one that lives.
+            if age != Age::New && !is_of(&opened.case, &incident) {
+                continue;
+            }
+            if stored.message.is_about(&incident, service, roots) {
                 return Ok(Some(stored));
             }
+            if takes_part.is_none()
+                && incident.anomalies.iter().any(|anomaly| anomaly.service == *service)
+                && (age != Age::New || self.brain().are_related(roots, &stored.message.roots))
+            {
+                takes_part = Some(stored);
+            }
         }
-        Ok(None)
+        Ok(takes_part)
     }
 
     /// The incident with this fingerprint that has the highest ordinal of those that can be read.

@@ -46,7 +46,7 @@ impl Service {
                 None
             }
         };
-        let is_late = action.deadline.is_some_and(|deadline| {
+        let is_late = waits_until(measured.as_ref(), &action).is_some_and(|deadline| {
             let is_known = measured.as_ref().is_some_and(|measured| is_known_by(measured, deadline));
             now >= deadline && (is_known || now.since(deadline) >= BLIND_MAX)
         });
@@ -95,9 +95,18 @@ impl Service {
 /// Whether the time is over that signals have after the recipe's deadline to be well for long enough: telemetry was read
 /// that far, or the detector had its time to come back.
 fn is_window_over(measured: Option<&incident::CheckRecoveryResponse>, action: &Action, now: Timestamp) -> bool {
-    let Some(deadline) = action.deadline else { return false };
+    let Some(deadline) = waits_until(measured, action) else { return false };
     let end = deadline + action.plan.verification.measure + STALE_MAX;
     now >= end && (measured.is_some_and(|measured| has_read(measured, end)) || now.since(end) >= BLIND_MAX)
+}
+
+/// Until when a verdict against the action waits: for the recipe's deadline, and where another incident's cause disturbs
+/// what is measured, until that is over and the signals had their window. Not for longer than for a detector that is away.
+fn waits_until(measured: Option<&incident::CheckRecoveryResponse>, action: &Action) -> Option<Timestamp> {
+    let deadline = action.deadline?;
+    let disturbed = measured.and_then(|measured| measured.disturbed_until_time.as_ref()).map(from_proto_time);
+    let window = action.plan.verification.measure + STALE_MAX;
+    Some(disturbed.map_or(deadline, |until| (until + window).min(deadline + BLIND_MAX).max(deadline)))
 }
 
 /// Whether the signals were well for as long as the recipe asks for: since the newest sample that was not, where the

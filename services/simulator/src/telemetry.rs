@@ -2,6 +2,8 @@
 //!
 //! Drawn from a generator of its own, so that how much is told does not change what happens.
 
+#[cfg(test)]
+mod causes;
 mod logs;
 mod metrics;
 #[cfg(test)]

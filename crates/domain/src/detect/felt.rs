@@ -41,13 +41,7 @@ impl Detector {
     /// Whether an excursion of latency or errors is sure enough to call for an incident: its samples are not rare, or
     /// somebody feels it, or it has lasted for as many samples as others need.
     pub(super) fn is_sure(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> bool {
-        let series = seen.series;
-        if !series.is_rare() || felt.contains(&seen.group.service) {
-            return true;
-        }
-        let since = series.excursion().map_or(series.last, |excursion| excursion.onset);
-        let outside = series.since(since).filter(|sample| sample.deviation.abs() >= seen.tuning().leave);
-        outside.count() >= usize::from(CONFIRMED_BY)
+        felt.contains(&seen.group.service) || stands_alone(seen)
     }
 
     /// What stirs since the onset of trouble in latency and errors of services that calls join to these, whether or not
@@ -87,8 +81,19 @@ impl Detector {
     }
 }
 
-fn is_symptom(seen: Seen<'_>) -> bool {
+pub(super) fn is_symptom(seen: Seen<'_>) -> bool {
     matches!(seen.signal(), Signal::Latency | Signal::Errors)
+}
+
+/// Whether an excursion is sure whoever feels it: its samples are not rare, or there are as many as others need.
+pub(super) fn stands_alone(seen: Seen<'_>) -> bool {
+    let series = seen.series;
+    if !series.is_rare() {
+        return true;
+    }
+    let since = series.excursion().map_or(series.last, |excursion| excursion.onset);
+    let outside = series.since(since).filter(|sample| sample.deviation.abs() >= seen.tuning().leave);
+    outside.count() >= usize::from(CONFIRMED_BY)
 }
 
 /// Whether one of the newest samples is unusual.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Detector;
+use super::felt::{is_symptom, stands_alone};
 use super::logs::Logs;
 use super::present::Present;
 use super::series::{Excursion, Series};
@@ -42,6 +43,10 @@ pub struct Abnormal {
     /// Whether people would want to know: users or resources suffer, and traffic does not explain it. What is not
     /// worthy is evidence for what is.
     pub is_worthy: bool,
+    /// Whether it would be sure without others that feel it.
+    pub stands_alone: bool,
+    /// The usual time from sample to sample, which its onset is no more exact than; zero where nobody knows.
+    pub every: Duration,
 }
 
 impl Detector {
@@ -56,7 +61,7 @@ impl Detector {
             let burn = budget.rate(self.watermark, &objective).unwrap_or(0.0);
             let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", since);
             (anomaly.score, anomaly.expected, anomaly.observed) = (score, 1.0, burn);
-            Some(Abnormal { anomaly, is_worthy: true })
+            Some(Abnormal { anomaly, is_worthy: true, stands_alone: true, every: Duration::ZERO })
         });
         let silent = self.pulses.iter().filter_map(|(service, pulse)| {
             let quiet = pulse.silent_for(self.watermark)?;
@@ -65,7 +70,7 @@ impl Detector {
             anomaly.score = quiet.as_secs_f64() / pulse.limit().as_secs_f64();
             anomaly.expected = pulse.interval.as_secs_f64();
             anomaly.observed = quiet.as_secs_f64();
-            Some(Abnormal { anomaly, is_worthy: true })
+            Some(Abnormal { anomaly, is_worthy: true, stands_alone: true, every: pulse.interval })
         });
         outside.chain(burning).chain(silent).collect()
     }
@@ -89,7 +94,7 @@ impl Detector {
         facts.extend(services.iter().flat_map(|service| self.templates(service, onset)));
         facts.extend(self.changes_of(services, onset));
         facts.sort_by(|a, b| time(&a.observation).cmp(&time(&b.observation)).then_with(|| a.id.cmp(&b.id)));
-        Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), gaps: Vec::new() }
+        Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), ..Evidence::default() }
     }
 
     /// What left its range since shortly before a time of which somebody says that there is trouble since, anywhere, at
@@ -112,7 +117,9 @@ impl Detector {
             Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(seen),
             _ => false,
         };
-        Some(Abnormal { anomaly, is_worthy })
+        let stands_alone = !is_symptom(seen) || stands_alone(seen);
+        let every = Duration::from_secs_f64(seen.series.interval_s());
+        Some(Abnormal { anomaly, is_worthy, stands_alone, every })
     }
 
     /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests

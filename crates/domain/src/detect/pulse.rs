@@ -8,6 +8,9 @@ use crate::Timestamp;
 /// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
 const SILENT_INTERVALS: u32 = 6;
 const SILENT_MIN: Duration = Duration::from_secs(60);
+/// Before that, it is overdue after so many of them, and no sooner than [`OVERDUE_MIN`].
+const OVERDUE_INTERVALS: u32 = 3;
+const OVERDUE_MIN: Duration = Duration::from_secs(30);
 /// Times heard of a service before its silence means anything.
 const BEATS_MIN: u32 = 24;
 
@@ -62,6 +65,12 @@ impl Pulse {
         self.interval = if gap > self.interval { gap } else { (self.interval * 31 + gap) / 32 };
         self.last = time;
         self.beats = self.beats.saturating_add(1);
+    }
+
+    /// Whether it should have been heard by now, though it is too early to call it silent.
+    pub(super) fn is_overdue(&self, watermark: Timestamp) -> bool {
+        let quiet = watermark.since(self.last.max(self.excused));
+        self.is_known() && quiet > (self.interval * OVERDUE_INTERVALS).max(OVERDUE_MIN)
     }
 
     /// How long it has been silent, where that is too long.

@@ -261,6 +261,27 @@ impl Series {
         })
     }
 
+    /// Since when a series stirs: the first of the samples taken at a time or after it that are followed by enough others
+    /// as unusual, on the side that counts.
+    pub(crate) fn stirs_since(
+        &self,
+        since: Timestamp,
+        least: f64,
+        in_a_row: usize,
+        tuning: Tuning,
+    ) -> Option<Timestamp> {
+        let (mut found, mut row) = (None, 0);
+        for sample in self.since(since) {
+            let direction = if sample.deviation >= 0.0 { Direction::Up } else { Direction::Down };
+            let is_out = sample.deviation.abs() >= least && counts(tuning.side, direction);
+            row = if is_out { row + 1 } else { 0 };
+            if row >= in_a_row {
+                found = Some(sample.time);
+            }
+        }
+        found
+    }
+
     /// Takes the newest sample as normal though it is outside, once.
     pub(crate) fn accept(&mut self, tuning: Tuning) {
         let last = self.last;

@@ -34,6 +34,8 @@ pub fn rank(evidence: &Evidence) -> Argument {
     let (slow, failing) = harm::blame(&known, &evidence.topology);
     let mut weighed: Vec<(f64, f64, Vec<Hypothesis>)> = facts
         .iter()
+        // What others suffer from there is taken off them all the same.
+        .filter(|(service, _)| !evidence.apart.contains(**service))
         .filter_map(|(service, facts)| {
             let callees = evidence.topology.callees(service);
             let explained = callees.filter_map(|callee| suffering.get(callee)).copied().fold(0.0, f64::max);
@@ -298,6 +300,36 @@ mod tests {
         };
         assert_eq!(causes(950), [CauseKind::BadDeployment, CauseKind::MemoryLeak], "harm right after it");
         assert_eq!(causes(400), [CauseKind::MemoryLeak, CauseKind::BadDeployment], "ten minutes without harm");
+    }
+
+    #[test]
+    fn what_another_incident_is_about_is_not_named_and_still_explains() {
+        // Callers in common lose what both causes lose; the stronger of these has an incident already.
+        let facts = || {
+            let lost = [("web", 3.0), ("cart", 1.0), ("payment", 2.0)];
+            let fact = |(service, observed): (&str, f64)| {
+                let mut fact = fact(service, Signal::Latency, "d", 20.0);
+                if let Observation::Anomaly(anomaly) = &mut fact.observation {
+                    (anomaly.expected, anomaly.observed) = (0.0, observed);
+                    anomaly.requests_per_s = Some(100.0);
+                }
+                fact
+            };
+            lost.map(fact).to_vec()
+        };
+        let calls = [("web", "cart"), ("web", "payment")];
+        assert_eq!(argue(facts(), &calls).hypotheses[0].service, ServiceId::named("payment"));
+        let mut evidence = Evidence { facts: facts(), ..Evidence::default() };
+        for (client, server) in calls {
+            evidence.topology.observe(&ServiceId::named(client), &ServiceId::named(server), Timestamp::from_secs(1));
+        }
+        let unsure = rank(&evidence);
+        evidence.apart.insert(ServiceId::named("payment"));
+        let argument = rank(&evidence);
+        assert!(argument.hypotheses.iter().all(|hypothesis| hypothesis.service != ServiceId::named("payment")));
+        assert_eq!(argument.hypotheses[0].service, ServiceId::named("cart"), "web's loss is explained by both");
+        let of_cart = unsure.hypotheses.iter().find(|hypothesis| hypothesis.service == ServiceId::named("cart"));
+        assert!(of_cart.is_some_and(|before| before.confidence < argument.hypotheses[0].confidence), "no rival");
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(crate) enum Sight {
     WellSince(Timestamp),
     /// As `WellSince`, with telemetry that is late.
     Behind { by: Duration, well_since: Timestamp },
+    /// All up to the present, and what is not well may be another incident's doing.
+    Disturbed,
     /// Nobody can ask it.
     Gone,
 }
@@ -84,7 +86,7 @@ impl incident::incident_service_server::IncidentService for Owner {
         _: Request<incident::CheckRecoveryRequest>,
     ) -> Answer<incident::CheckRecoveryResponse> {
         let now = self.clock.now();
-        let mut well_since_time = None;
+        let (mut well_since_time, mut disturbed_until_time) = (None, None);
         let (read, measured, verdict) = match (*self.sight.lock().unwrap(), *self.recovered.lock().unwrap()) {
             (Sight::Gone, _) => return Err(Status::unavailable("the detector is away")),
             (Sight::Until(time), _) => (time, time, incident::RecoveryVerdict::Inconclusive),
@@ -101,6 +103,10 @@ impl incident::incident_service_server::IncidentService for Owner {
                 };
                 (now - by, now - by, verdict)
             }
+            (Sight::Disturbed, _) => {
+                disturbed_until_time = Some(to_proto_time(now));
+                (now, now, incident::RecoveryVerdict::NotRecovered)
+            }
             (Sight::Clear, true) => (now, now, incident::RecoveryVerdict::Recovered),
             (Sight::Clear, false) => (now, now, incident::RecoveryVerdict::NotRecovered),
         };
@@ -109,6 +115,7 @@ impl incident::incident_service_server::IncidentService for Owner {
             measured_time: Some(to_proto_time(measured)),
             read_time: Some(to_proto_time(read)),
             well_since_time,
+            disturbed_until_time,
             ..Default::default()
         }))
     }

@@ -82,6 +82,26 @@ async fn a_detector_that_never_sees_again_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_incidents_doing_says_nothing_against_an_action_for_an_hour() {
+    for ends in [true, false] {
+        let world = World::new(Autonomy::Auto);
+        let service = world.service();
+        let (action, deadline) = carried_out(&world, &service).await;
+        see(&world, Sight::Disturbed);
+        world.run_for(&service, deadline.since(world.clock.now()) + Duration::from_secs(1_200)).await;
+        assert_eq!(world.calls("undo"), 0);
+        if ends {
+            see(&world, Sight::Clear);
+            world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+        } else {
+            world.run_for(&service, Duration::from_secs(3_600)).await;
+            world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+        }
+        assert_eq!((world.calls("execute"), world.calls("undo")), (1, usize::from(!ends)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_well_at_the_deadline_has_its_time_however_late_telemetry_is() {
     for behind in [Duration::ZERO, Duration::from_secs(600)] {
         let world = World::new(Autonomy::Auto);
