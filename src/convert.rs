@@ -10,6 +10,7 @@ pub mod event;
 pub mod evidence;
 pub mod hypothesis;
 pub mod incident;
+pub mod judgement;
 pub mod otlp;
 pub mod telemetry;
 

@@ -1,6 +1,7 @@
 //! Evidence: facts, changes, log templates and the call graph.
 
-use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, LogTemplate, Observation};
+use llm_sre_domain::evidence::{Evidence, EvidenceId, Fact, Gap, LogTemplate, Observation, Precedent};
+use llm_sre_domain::incident::Ruling;
 use llm_sre_domain::telemetry::{Change, ChangeKind, LogSeverity};
 use llm_sre_domain::topology::Topology;
 use llm_sre_domain::{ServiceId, Timestamp};
@@ -120,6 +121,10 @@ impl From<&Fact> for v1::Evidence {
             Observation::Change(change) => {
                 (&change.service, change.time, change_line(change), Body::Change(change.into()))
             }
+            Observation::Precedent(precedent) => {
+                let line = precedent_line(precedent);
+                (&precedent.service, precedent.judged_at, line, Body::Precedent(precedent.into()))
+            }
         };
         Self {
             id: fact.id.0.clone(),
@@ -156,6 +161,17 @@ fn change_line(change: &Change) -> String {
     format!("{kind} of {}: '{}' to '{}'", change.subject, change.before, change.after)
 }
 
+fn precedent_line(precedent: &Precedent) -> String {
+    let what = if precedent.is_same { "the same fingerprint" } else { "the same service" };
+    let diagnosed = precedent.diagnosed.as_ref().map(ToString::to_string).unwrap_or_else(|| "no cause".to_owned());
+    let said = match &precedent.ruling {
+        Ruling::FalseAlarm => "was a false alarm".to_owned(),
+        Ruling::Confirmed => format!("was diagnosed rightly as {diagnosed}"),
+        Ruling::OtherCause(cause) => format!("was {cause}; it had been diagnosed as {diagnosed}"),
+    };
+    format!("a person said that incidents/{} with {what} {said}", precedent.incident)
+}
+
 impl TryFrom<&v1::Evidence> for Fact {
     type Error = ConvertError;
     fn try_from(evidence: &v1::Evidence) -> Result<Self, ConvertError> {
@@ -164,6 +180,7 @@ impl TryFrom<&v1::Evidence> for Fact {
             Body::Anomaly(anomaly) => Observation::Anomaly(anomaly.try_into()?),
             Body::LogTemplate(template) => Observation::LogTemplate(template.try_into()?),
             Body::Change(change) => Observation::Change(change.try_into()?),
+            Body::Precedent(precedent) => Observation::Precedent(precedent.try_into()?),
         };
         Ok(Self { id: EvidenceId(evidence.id.clone()), observation })
     }

@@ -11,6 +11,7 @@ use llm_sre_domain::incident::{
 use super::ConvertError;
 use super::anomaly::signal;
 use super::common::{child_id, enum_table, from_proto_time, known, required_service, required_time, to_proto_time};
+use super::judgement::judgement;
 use crate::incident::v1;
 
 enum_table!(State, v1::State, {
@@ -71,6 +72,7 @@ impl From<&Incident> for v1::Incident {
             attempts: incident.attempts,
             deadline_time: incident.deadline.map(to_proto_time),
             acknowledgement: incident.acknowledgement.as_ref().map(Into::into),
+            judgement: incident.judgement.as_ref().map(|said| judgement(id, said)),
             timeline: incident.timeline.iter().map(|entry| timeline_entry(id, entry)).collect(),
             etag: String::new(),
             escalation_reason: incident.escalation.map_or(v1::EscalationReason::Unspecified, Into::into).into(),
@@ -109,6 +111,7 @@ impl TryFrom<&v1::Incident> for Incident {
             action: action_id("action", &incident.action)?,
             attempts: incident.attempts,
             acknowledgement: incident.acknowledgement.as_ref().map(TryInto::try_into).transpose()?,
+            judgement: incident.judgement.as_ref().map(TryInto::try_into).transpose()?,
             deadline: optional_time(&incident.deadline_time),
             timeline: incident.timeline.iter().map(from_timeline_entry).collect::<Result<_, _>>()?,
             notified: incident.last_notification.as_ref().map(notified).transpose()?,

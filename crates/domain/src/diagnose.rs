@@ -2,8 +2,10 @@
 
 mod causes;
 mod harm;
+mod precedents;
 mod rank;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::ServiceId;
@@ -33,6 +35,43 @@ pub enum CauseKind {
     BadConfiguration,
     /// The service fails or is slow by itself, and the evidence does not say why.
     ServiceDegradation,
+}
+
+/// Where a cause sits, and of what kind it is. Two hypotheses that share it are the same one to people.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cause {
+    /// The service.
+    pub service: ServiceId,
+    /// The kind.
+    pub kind: CauseKind,
+}
+
+impl From<&Hypothesis> for Cause {
+    fn from(hypothesis: &Hypothesis) -> Self {
+        Self { service: hypothesis.service.clone(), kind: hypothesis.cause }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.kind, self.service)
+    }
+}
+
+impl fmt::Display for CauseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadDeployment => "a bad deployment",
+            Self::ConnectionPoolExhaustion => "an exhausted connection pool",
+            Self::MemoryLeak => "a memory leak",
+            Self::CpuSaturation => "a busy CPU",
+            Self::DiskFull => "a full disk",
+            Self::ResourceSaturation => "a full resource",
+            Self::TrafficSurge => "a surge of traffic",
+            Self::BadConfiguration => "a bad setting",
+            Self::ServiceDegradation => "a degradation of its own",
+        })
+    }
 }
 
 /// What the cause of an incident can be.

@@ -1,7 +1,10 @@
-//! What a diagnosis may argue from: facts with ids, the call graph, and what is known to be missing.
+//! What a diagnosis may argue from: facts with ids, the call graph, what people said before, and what is known to be
+//! missing.
 
 use std::collections::BTreeSet;
 
+use crate::diagnose::Cause;
+use crate::incident::{IncidentId, Ruling};
 use crate::telemetry::{Change, LogSeverity, Origin};
 use crate::topology::Topology;
 use crate::{Anomaly, ServiceId, Timestamp};
@@ -45,6 +48,46 @@ pub enum Observation {
     LogTemplate(LogTemplate),
     /// Something was changed.
     Change(Change),
+    /// A person judged an incident before this one.
+    Precedent(Precedent),
+}
+
+/// A past incident that a person judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precedent {
+    /// The past incident.
+    pub incident: IncidentId,
+    /// The service that it was about.
+    pub service: ServiceId,
+    /// Whether it had the fingerprint of the incident at hand. Else it was about the same service, and says less.
+    pub is_same: bool,
+    /// When the person said so, by the product's clock.
+    pub judged_at: Timestamp,
+    /// What the person said.
+    pub ruling: Ruling,
+    /// What the judged diagnosis had named first; `None` where it named nothing or is not there any more.
+    pub diagnosed: Option<Cause>,
+}
+
+impl Precedent {
+    /// What the cause was, as a person said or confirmed it; `None` for a false alarm, and where nobody knows what was
+    /// confirmed.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.ruling {
+            Ruling::FalseAlarm => None,
+            Ruling::Confirmed => self.diagnosed.as_ref(),
+            Ruling::OtherCause(cause) => Some(cause),
+        }
+    }
+
+    /// What the diagnosis had named and a person said that it was not; `None` where they agree. That there was nothing
+    /// says nothing of one cause against another.
+    pub fn refuted(&self) -> Option<&Cause> {
+        match &self.ruling {
+            Ruling::FalseAlarm | Ruling::Confirmed => None,
+            Ruling::OtherCause(cause) => self.diagnosed.as_ref().filter(|diagnosed| *diagnosed != cause),
+        }
+    }
 }
 
 /// Log lines of one shape.

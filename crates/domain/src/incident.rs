@@ -12,12 +12,16 @@
 //! is ESCALATED too: the plan is shown, nobody can execute it, so a person must act; the incident still resolves once
 //! recovery is measured.
 //!
+//! People may say in every state what it was ([`Judgement`]); that moves nothing here, and weighs in later diagnoses.
+//!
 //! The detector owns the document; the other services report [`Event`]s. A report that arrives twice is one report.
 
 mod apply;
 mod event;
 mod fingerprint;
 mod ids;
+mod judgement;
+mod keep;
 mod rules;
 mod severity;
 #[cfg(test)]
@@ -31,6 +35,7 @@ pub use apply::IllegalTransition;
 pub use event::{Effect, Event, EventId, EventKind, HandReason, Notice, Proposal, Verdict};
 pub use fingerprint::{Fingerprint, FingerprintError, Subject, Trigger};
 pub use ids::{ActionId, Actor, DiagnosisId, IdError, IncidentId};
+pub use judgement::{Judgement, Ruling};
 pub use rules::Rules;
 pub use severity::{Severity, SeverityInputs, severity};
 
@@ -232,6 +237,8 @@ pub struct Incident {
     pub attempts: u32,
     /// Who took notice of it last.
     pub acknowledgement: Option<Acknowledgement>,
+    /// What a person said last that it was; kept when the incident is reopened, until another is said.
+    pub judgement: Option<Judgement>,
     /// When the present state is given up; `Some` exactly while it lives.
     pub deadline: Option<Timestamp>,
     /// What happened, oldest first; at most [`TIMELINE_MAX`].
@@ -304,6 +311,7 @@ impl Incident {
             action: None,
             attempts: 0,
             acknowledgement: None,
+            judgement: None,
             deadline: Some(now + rules.open()),
             timeline: Vec::new(),
             notified: Some(Notified { time: now, is_urgent: false }),
@@ -341,6 +349,7 @@ impl Incident {
             (self.state != State::Escalated || self.escalation.is_some(), "ESCALATED has a reason"),
             (!self.state.is_acting() || self.action.is_some(), "an acting state has an action"),
             (self.state != State::AwaitingApproval || self.action.is_some(), "what awaits approval is an action"),
+            (!self.is_confirmed() || self.diagnosis.is_some(), "what is confirmed is a diagnosis"),
             (self.anomalies.len() <= ANOMALIES_MAX, "too many anomalies"),
             (self.impacts.len() <= IMPACTS_MAX, "too many impacts"),
             (self.timeline.len() <= TIMELINE_MAX, "too many timeline entries"),
@@ -350,46 +359,5 @@ impl Incident {
             Some((_, what)) => Err(Inconsistent { id: self.id, what }),
             None => Ok(()),
         }
-    }
-
-    /// Adds an anomaly, or what is newer about one already here. Naturally idempotent.
-    fn join(&mut self, anomaly: Anomaly) {
-        self.onset = self.onset.min(anomaly.onset);
-        match self.anomalies.iter_mut().find(|known| known.id == anomaly.id) {
-            Some(known) if known.last_seen > anomaly.last_seen => {}
-            Some(known) => *known = anomaly,
-            None => self.anomalies.push(anomaly),
-        }
-        if self.anomalies.len() > ANOMALIES_MAX {
-            let weakest = |a: &(usize, &Anomaly), b: &(usize, &Anomaly)| {
-                a.1.score.total_cmp(&b.1.score).then_with(|| b.1.id.cmp(&a.1.id))
-            };
-            if let Some((index, _)) = self.anomalies.iter().enumerate().min_by(weakest) {
-                self.anomalies.swap_remove(index);
-            }
-        }
-        self.anomalies.sort_by(|a, b| a.onset.cmp(&b.onset).then_with(|| a.id.cmp(&b.id)));
-    }
-
-    /// Adds impacted services; an earlier onset replaces a later one. The incident's own service is no impact.
-    fn add_impacts(&mut self, impacts: BTreeMap<ServiceId, Timestamp>) {
-        for (service, onset) in impacts {
-            if service != self.subject.service {
-                self.impacts.entry(service).and_modify(|known| *known = onset.min(*known)).or_insert(onset);
-            }
-        }
-        while self.impacts.len() > IMPACTS_MAX {
-            let latest = self.impacts.iter().max_by_key(|(service, onset)| (**onset, (*service).clone()));
-            let Some(service) = latest.map(|(service, _)| service.clone()) else { return };
-            self.impacts.remove(&service);
-        }
-    }
-
-    fn note(&mut self, entry: TimelineEntry) {
-        if self.timeline.len() >= TIMELINE_MAX {
-            // The first entry says how it began; the second-oldest is the one least missed.
-            self.timeline.remove(1);
-        }
-        self.timeline.push(entry);
     }
 }

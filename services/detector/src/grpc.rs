@@ -15,6 +15,7 @@ use llm_sre_mesh::{names, page, status};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::convert::ConvertError;
 use llm_sre_proto::convert::common::{from_proto_time, required_service, required_time, to_proto_time};
+use llm_sre_proto::convert::judgement::ruling;
 use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::{IncidentService, IncidentServiceServer};
@@ -71,6 +72,12 @@ impl IncidentService for Service {
         if !request.service_name.is_empty() {
             filter = filter.with("service", &request.service_name);
         }
+        if !request.fingerprint.is_empty() {
+            filter = filter.with("fingerprint", &request.fingerprint);
+        }
+        if request.judged {
+            filter = filter.with("judged", "yes");
+        }
         let size = page::size(request.page_size, 50, 500)?;
         let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
         let (records, next) = self.records.list_readable(filter, cursor, size).await?;
@@ -113,6 +120,18 @@ impl IncidentService for Service {
         let v1::ResolveIncidentRequest { name, note, etag, request_id, validate_only, .. } = request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
         let event = self.event_by_a_person(&request_id, EventKind::ResolvedByHand { reason, note })?;
+        self.ordered(&name, &etag, &event, validate_only).await
+    }
+
+    async fn judge_incident(
+        &self,
+        request: Request<v1::JudgeIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        let v1::JudgeIncidentRequest { name, kind, cause, note, etag, request_id, validate_only } =
+            request.into_inner();
+        check_text("note", &note, 0, NOTE_MAX)?;
+        let ruling = ruling(kind, cause.as_ref()).map_err(|error| invalid(&error))?;
+        let event = by_a_person(&request_id, EventKind::Judged { ruling, note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 

@@ -200,6 +200,7 @@ impl Kept {
             ("living", yes_or_no(self.is_living())),
             ("pending", yes_or_no(self.is_living() || !self.duties.is_empty())),
             ("request", self.request_id.clone()),
+            ("judged", yes_or_no(self.incident.judgement.is_some())),
             ("unpublished", yes_or_no(!self.unpublished.is_empty())),
         ]
         .into_iter()

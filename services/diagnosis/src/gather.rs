@@ -1,4 +1,5 @@
-//! What a diagnosis argues from: the detector's snapshot, the incident itself, and what the store adds.
+//! What a diagnosis argues from: the detector's snapshot, the incident itself, what the store adds, and what people
+//! said of incidents before.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use llm_sre_ports::telemetry::{CallSum, Error, Range, TelemetryStore};
 use llm_sre_proto::convert::common::required_time;
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
+
+use crate::precedents::Past;
 
 /// How far before the onset a change can be its cause. A leak that a deployment brought shows after an hour or so.
 const CHANGES_BEFORE: Duration = Duration::from_secs(2 * 3_600);
@@ -55,6 +58,7 @@ pub(crate) fn evidence(
     incident: &incident::Incident,
     snapshot: Option<Evidence>,
     found: Found,
+    past: Past,
 ) -> Result<Evidence, Status> {
     let own = from_incident(incident)?;
     let mut evidence = match snapshot {
@@ -63,6 +67,7 @@ pub(crate) fn evidence(
     };
     add_changes(&mut evidence, found.changes);
     add_calls(&mut evidence, found.calls);
+    past.add_to(&mut evidence);
     evidence.facts.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.id.cmp(&b.id)));
     Ok(evidence)
 }
@@ -155,5 +160,6 @@ fn time(fact: &Fact) -> Timestamp {
         Observation::Anomaly(anomaly) => anomaly.onset,
         Observation::LogTemplate(template) => template.first_seen,
         Observation::Change(change) => change.time,
+        Observation::Precedent(precedent) => precedent.judged_at,
     }
 }

@@ -6,6 +6,7 @@
 
 mod gather;
 mod grpc;
+mod precedents;
 mod work;
 
 pub use work::{Dependencies, Service};

@@ -61,7 +61,7 @@ pub struct Service {
     pub(crate) records: Records<v1::Diagnosis>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
-    incidents: Incidents,
+    pub(crate) incidents: Incidents,
     telemetry: Arc<dyn TelemetryStore>,
     stages: Arc<StageLog>,
 }
@@ -200,9 +200,10 @@ impl Service {
             let kind = incident::IncidentEventKind::DiagnosisStarted;
             let began = self.report(&stored.message, kind, "diagnosis began");
             let found = gather::read(self.telemetry.as_ref(), incident, snapshot.as_ref());
-            let (began, found) = tokio::try_join!(began, found)?;
+            let past = async { Ok::<_, Status>(Box::pin(self.past(incident)).await) };
+            let (began, found, past) = tokio::try_join!(began, found, past)?;
             // What joined the incident before this began is argued from; what joins from here on asks for another.
-            let evidence = gather::evidence(began.as_ref().unwrap_or(incident), snapshot, found)?;
+            let evidence = gather::evidence(began.as_ref().unwrap_or(incident), snapshot, found, past)?;
             let answer = self.answer(&stored.message, &evidence);
             self.write(&stored, answer, UNREPORTED).await
         };

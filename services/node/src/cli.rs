@@ -15,7 +15,7 @@ use crate::config::Overrides;
 
 pub(crate) use asking::{
     Actions, ActionsCommand, Audit, AuditCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents,
-    IncidentsCommand, Mutation, Output,
+    IncidentsCommand, Mutation, Output, Verdict,
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};

@@ -241,6 +241,7 @@ fn time(observation: &Observation) -> Timestamp {
         Observation::Anomaly(anomaly) => anomaly.onset,
         Observation::LogTemplate(template) => template.first_seen,
         Observation::Change(change) => change.time,
+        Observation::Precedent(precedent) => precedent.judged_at,
     }
 }
 

@@ -75,8 +75,9 @@ pub(super) fn is_changed(causes: &[Hypothesis]) -> bool {
     causes.first().is_some_and(|h| matches!(h.cause, CauseKind::BadDeployment | CauseKind::BadConfiguration))
 }
 
-/// How sure the evidence of one service can make of a cause, by how many kinds of it there are.
-fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
+/// How sure the evidence of one service can make of a cause, by how many kinds of it there are. What people said before
+/// is none of them.
+pub(super) fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
     let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();
     let has = |is: fn(&Observation) -> bool| usize::from(facts.iter().any(|fact| is(&fact.observation)));
     let changes = has(|observation| matches!(observation, Observation::Change(_)));

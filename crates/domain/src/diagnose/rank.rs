@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::harm::{self, Blame, Blames};
+use super::precedents::{self, Candidate};
 use super::{Argument, Hypothesis, causes};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::{Anomaly, ServiceId, Signal};
@@ -20,10 +21,13 @@ const SCORE_MAX: f64 = 1e9;
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
 /// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
 /// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
+/// What people said of past incidents then moves what is named, within what its own evidence supports.
 pub fn rank(evidence: &Evidence) -> Argument {
     let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();
     for fact in &evidence.facts {
-        facts.entry(service(fact)).or_default().push(fact);
+        if let Some(service) = service(fact) {
+            facts.entry(service).or_default().push(fact);
+        }
     }
     let mut suffering: BTreeMap<&ServiceId, f64> = BTreeMap::new();
     for (_, anomaly) in anomalies(&evidence.facts).filter(|(_, anomaly)| is_symptom(anomaly)) {
@@ -62,14 +66,19 @@ pub fn rank(evidence: &Evidence) -> Argument {
     }
     // A service whose callees explain all that it shows is no rival, however many such services there are.
     let rivals: f64 = weighed.iter().map(|(_, rival, _)| rival).sum();
-    let mut hypotheses = Vec::new();
+    let mut candidates = Vec::new();
     for (weight, rival, causes) in weighed {
         let share = (weight / (weight + (rivals - rival).max(0.0))).sqrt();
         for mut hypothesis in causes {
-            hypothesis.id = format!("h{}", hypotheses.len() + 1);
+            let own = facts.get(&hypothesis.service).map(Vec::as_slice).unwrap_or_default();
+            let supported = causes::supported(hypothesis.cause, own);
             hypothesis.confidence *= share;
-            hypotheses.push(hypothesis);
+            candidates.push(Candidate { hypothesis, supported });
         }
+    }
+    let mut hypotheses = precedents::weigh(candidates, &evidence.facts);
+    for (index, hypothesis) in hypotheses.iter_mut().enumerate() {
+        hypothesis.id = format!("h{}", index + 1);
     }
     Argument { hypotheses, unresolved: None }
 }
@@ -83,11 +92,13 @@ pub(super) fn anomalies<'a>(
     })
 }
 
-fn service(fact: &Fact) -> &ServiceId {
+/// The service whose trouble a fact speaks of; what people said of other incidents speaks of none.
+fn service(fact: &Fact) -> Option<&ServiceId> {
     match &fact.observation {
-        Observation::Anomaly(anomaly) => &anomaly.service,
-        Observation::LogTemplate(template) => &template.service,
-        Observation::Change(change) => &change.service,
+        Observation::Anomaly(anomaly) => Some(&anomaly.service),
+        Observation::LogTemplate(template) => Some(&template.service),
+        Observation::Change(change) => Some(&change.service),
+        Observation::Precedent(_) => None,
     }
 }
 

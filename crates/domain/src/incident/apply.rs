@@ -2,8 +2,8 @@
 
 use super::{
     About, Acknowledgement, ActionId, Actor, DiagnosisId, EVENTS_REMEMBERED_MAX, Effect, EscalationReason, Event,
-    EventKind, HandReason, Incident, IncidentId, Notice, Notified, Proposal, Resolution, ResolutionReason, Rules,
-    Severity, State, TimelineEntry, Verdict,
+    EventKind, HandReason, Incident, IncidentId, Judgement, Notice, Notified, Proposal, Resolution, ResolutionReason,
+    Rules, Ruling, Severity, State, TimelineEntry, Verdict,
 };
 use crate::incident::event::Urgency;
 use crate::{Anomaly, Signal, Timestamp};
@@ -41,6 +41,12 @@ pub enum IllegalTransition {
         /// When the window ended.
         until: Timestamp,
     },
+    /// There is no diagnosis that could be right.
+    #[error("incident {incident} has no diagnosis to confirm")]
+    NotDiagnosed {
+        /// The incident.
+        incident: IncidentId,
+    },
     /// An incident is not its own effect.
     #[error("incident {incident} cannot be a duplicate of itself")]
     DuplicateOfItself {
@@ -54,7 +60,7 @@ impl Incident {
     ///
     /// A repeat (known by its id) and a late report about something settled change nothing and return no effects. In
     /// a state that has ended, that holds for every report of how a diagnosis, an action or a measurement went; what
-    /// would begin something new is illegal there, except [`EventKind::Reopened`].
+    /// would begin something new is illegal there, except [`EventKind::Reopened`] and what people say of it.
     ///
     /// # Errors
     /// When the event cannot happen now. The incident is unchanged.
@@ -132,6 +138,7 @@ impl Step<'_> {
             EventKind::RolledBack { action } => self.rolled_back(action),
             EventKind::RollbackFailed { action, reason } => self.rollback_failed(action, &reason),
             EventKind::Acknowledged { note } => self.acknowledged(note),
+            EventKind::Judged { ruling, note } => self.judged(ruling, note),
             EventKind::ResolvedByHand { reason, note } => self.resolved_by_hand(reason, note),
             EventKind::MarkedDuplicate { of } => self.marked_duplicate(of),
             EventKind::DeadlinePassed => self.deadline_passed(),

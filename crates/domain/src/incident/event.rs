@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ActionId, Actor, DiagnosisId, EscalationReason, IdError, IncidentId, ResolutionReason, Severity};
+use super::{ActionId, Actor, DiagnosisId, EscalationReason, IdError, IncidentId, ResolutionReason, Ruling, Severity};
 use crate::{Anomaly, ServiceId, Timestamp};
 
 /// Names one happening, so that its second report is known for what it is. The reporter derives it from what happened
@@ -206,7 +206,14 @@ pub enum EventKind {
         /// What that person wrote.
         note: String,
     },
-    /// A person ended it.
+    /// A person said what it was. Possible in every state; changes none, and replaces what was said before.
+    Judged {
+        /// What it was.
+        ruling: Ruling,
+        /// What that person wrote.
+        note: String,
+    },
+    /// A person ended it. As a false positive, that it was a false alarm is said with it.
     ResolvedByHand {
         /// How.
         reason: HandReason,
@@ -266,6 +273,7 @@ impl EventKind {
             Self::RolledBack { .. } => "rolled back",
             Self::RollbackFailed { .. } => "rollback failed",
             Self::Acknowledged { .. } => "acknowledged",
+            Self::Judged { .. } => "judged",
             Self::ResolvedByHand { .. } => "resolved by hand",
             Self::MarkedDuplicate { .. } => "marked duplicate",
             Self::DeadlinePassed => "deadline passed",

@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 mod again;
+mod judged;
 
 use super::*;
 use crate::telemetry::Origin;
@@ -132,6 +133,8 @@ fn others() -> impl Strategy<Value = EventKind> {
         Just(EventKind::AttemptsExhausted),
         Just(EventKind::Acknowledged { note: note() }),
         Just(EventKind::ResolvedByHand { reason: HandReason::Manual, note: note() }),
+        Just(EventKind::ResolvedByHand { reason: HandReason::FalsePositive, note: note() }),
+        judged::rulings().prop_map(|ruling| EventKind::Judged { ruling, note: String::new() }),
         Just(EventKind::MarkedDuplicate { of }),
         severities().prop_map(|severity| EventKind::Reopened { anomaly: Box::new(anomaly(1, 999_999, 4.0)), severity }),
     ]

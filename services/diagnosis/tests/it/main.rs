@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A helper that fails fails its test.
 
 mod owner;
+mod precedents;
 
 use std::sync::Arc;
 use std::time::Duration;

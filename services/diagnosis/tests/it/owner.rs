@@ -54,6 +54,7 @@ struct Kept {
     heard: Vec<(String, String, IncidentEventKind)>,
     lost: Option<IncidentEventKind>,
     refuses: bool,
+    hides_past: bool,
     calls: usize,
     joining: Option<llm_sre_proto::incident::v1::Anomaly>,
 }
@@ -86,6 +87,11 @@ impl Owner {
 
     pub(crate) fn refuse(&self) {
         self.0.lock().unwrap().refuses = true;
+    }
+
+    /// Does not say which incidents there are.
+    pub(crate) fn hide_past(&self) {
+        self.0.lock().unwrap().hides_past = true;
     }
 
     /// Has an anomaly join the next incident that something is told of, just before that.
@@ -140,9 +146,25 @@ impl IncidentService for Owner {
 
     async fn list_incidents(
         &self,
-        _: Request<ListIncidentsRequest>,
+        request: Request<ListIncidentsRequest>,
     ) -> Result<Response<ListIncidentsResponse>, Status> {
-        unasked()
+        let request = request.into_inner();
+        let kept = self.0.lock().unwrap();
+        if kept.hides_past {
+            return Err(Status::unavailable("the owner is away"));
+        }
+        let is_asked_for = |incident: &&Incident| {
+            let service = incident.service.as_ref().map(|service| service.name.as_str()).unwrap_or_default();
+            (request.fingerprint.is_empty() || incident.fingerprint == request.fingerprint)
+                && (request.service_name.is_empty() || service == request.service_name)
+                && (!request.judged || incident.judgement.is_some())
+        };
+        let before: usize = request.page_token.parse().unwrap_or(0);
+        let size = usize::try_from(request.page_size).unwrap();
+        let found: Vec<&Incident> = kept.incidents.values().filter(is_asked_for).skip(before).collect();
+        let next_page_token = if found.len() > size { (before + size).to_string() } else { String::new() };
+        let incidents = found.into_iter().take(size).cloned().collect();
+        Ok(Response::new(ListIncidentsResponse { incidents, next_page_token }))
     }
     type WatchIncidentsStream = Watch;
     async fn watch_incidents(&self, _: Request<WatchIncidentsRequest>) -> Result<Response<Watch>, Status> {
@@ -152,6 +174,9 @@ impl IncidentService for Owner {
         unasked()
     }
     async fn resolve_incident(&self, _: Request<ResolveIncidentRequest>) -> Result<Response<Incident>, Status> {
+        unasked()
+    }
+    async fn judge_incident(&self, _: Request<JudgeIncidentRequest>) -> Result<Response<Incident>, Status> {
         unasked()
     }
     async fn report_incident(&self, _: Request<ReportIncidentRequest>) -> Result<Response<Incident>, Status> {

@@ -101,6 +101,22 @@ pub(crate) enum IncidentsCommand {
         #[command(flatten)]
         mutation: Mutation,
     },
+    /// Say what it was, in whatever state it is. A later verdict takes the place of an earlier one; both are told.
+    Judge {
+        /// Its name or id.
+        incident: String,
+        /// What it was.
+        #[arg(value_enum)]
+        verdict: Verdict,
+        /// Where the cause was, as `[namespace/]name[@environment]`; with `other-cause`.
+        #[arg(long, value_name = "SERVICE", required_if_eq("verdict", "other-cause"))]
+        service: Option<String>,
+        /// What the cause was; with `other-cause`.
+        #[arg(long, value_name = "KIND", value_parser = causes(), required_if_eq("verdict", "other-cause"))]
+        cause: Option<String>,
+        #[command(flatten)]
+        mutation: Mutation,
+    },
     /// Print a draft of its post-mortem, in Markdown.
     Report {
         /// Its name or id.
@@ -118,6 +134,17 @@ pub(crate) enum IncidentsCommand {
         #[command(flatten)]
         mutation: Mutation,
     },
+}
+
+/// What a person says that an incident was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Verdict {
+    /// There was nothing.
+    FalseAlarm,
+    /// Its diagnosis is right.
+    Confirmed,
+    /// The cause was another one.
+    OtherCause,
 }
 
 /// `llm-sre diagnose`
@@ -264,6 +291,20 @@ pub(crate) enum FaultsCommand {
         /// Its name.
         fault: String,
     },
+}
+
+fn causes() -> PossibleValuesParser {
+    PossibleValuesParser::new([
+        "bad_deployment",
+        "connection_pool_exhaustion",
+        "memory_leak",
+        "cpu_saturation",
+        "disk_full",
+        "resource_saturation",
+        "traffic_surge",
+        "bad_configuration",
+        "service_degradation",
+    ])
 }
 
 fn states() -> PossibleValuesParser {

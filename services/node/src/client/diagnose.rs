@@ -55,9 +55,10 @@ fn show(diagnosis: &Diagnosis) -> anyhow::Result<()> {
                 format!("{:.2}", hypothesis.confidence),
                 hypothesis.metric.clone(),
                 hypothesis.supporting_evidence.join(" "),
+                hypothesis.contradicting_evidence.join(" "),
             ]
         };
-        let header = ["id", "service", "cause", "confidence", "metric", "evidence"];
+        let header = ["id", "service", "cause", "confidence", "metric", "evidence", "against"];
         output::table(&header, diagnosis.hypotheses.iter().map(row))?;
     }
     if !diagnosis.evidence.is_empty() {

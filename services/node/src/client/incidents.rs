@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use llm_sre_proto::incident::v1::{
-    AcknowledgeIncidentRequest, GetIncidentRequest, Incident, ListIncidentsRequest, ReportIncidentRequest,
-    ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
+    AcknowledgeIncidentRequest, Cause, CauseKind, GetIncidentRequest, Incident, JudgeIncidentRequest, JudgementKind,
+    ListIncidentsRequest, ReportIncidentRequest, ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
 };
 
 use llm_sre_proto::convert::telemetry::service_filter;
 
 use super::{Services, incident_name, parse_service, post_mortem, said, service_text};
-use crate::cli::{Incidents, IncidentsCommand, Output};
+use crate::cli::{Incidents, IncidentsCommand, Mutation, Output, Verdict};
 use crate::config::{Config, ServiceEntry};
 use crate::output;
 
@@ -51,6 +51,10 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
             };
             client.resolve_incident(request).await?
         }
+        IncidentsCommand::Judge { incident, verdict, service, cause, mutation } => {
+            let cause = other_cause(service.as_deref(), cause.as_deref());
+            client.judge_incident(judgement(&incident, verdict, cause, mutation)).await?
+        }
         IncidentsCommand::Report { incident } => {
             if output == Output::Json {
                 anyhow::bail!("a report is Markdown; `incidents get`, `actions list` and `diagnose` answer in JSON");
@@ -75,6 +79,30 @@ pub(super) async fn run(arguments: Incidents, config: &Config) -> anyhow::Result
         Output::Table => show(&incident, config)?,
     }
     Ok(())
+}
+
+fn judgement(incident: &str, verdict: Verdict, cause: Option<Cause>, mutation: Mutation) -> JudgeIncidentRequest {
+    let kind = match verdict {
+        Verdict::FalseAlarm => JudgementKind::FalseAlarm,
+        Verdict::Confirmed => JudgementKind::Confirmed,
+        Verdict::OtherCause => JudgementKind::OtherCause,
+    };
+    JudgeIncidentRequest {
+        name: incident_name(incident),
+        kind: kind.into(),
+        cause,
+        request_id: mutation.request_id(),
+        note: mutation.note,
+        validate_only: mutation.validate_only,
+        ..JudgeIncidentRequest::default()
+    }
+}
+
+/// The cause that was named; what is missing of it, or should not be there, is the owner's to say.
+fn other_cause(service: Option<&str>, kind: Option<&str>) -> Option<Cause> {
+    let number = |kind: &str| CauseKind::from_str_name(&format!("CAUSE_KIND_{}", kind.to_uppercase())).map(i32::from);
+    (service.is_some() || kind.is_some())
+        .then(|| Cause { service: service.map(parse_service), kind: kind.and_then(number).unwrap_or_default() })
 }
 
 async fn list(
@@ -160,6 +188,17 @@ pub(crate) fn severity_text(incident: &Incident) -> String {
     output::short(incident.severity().as_str_name(), "SEVERITY_")
 }
 
+/// What a person said that it was, who, and why; empty where nobody did.
+pub(crate) fn verdict_text(incident: &Incident) -> String {
+    let Some(judgement) = &incident.judgement else { return String::new() };
+    let kind = output::short(judgement.kind().as_str_name(), "JUDGEMENT_KIND_");
+    let cause = judgement.cause.as_ref().map(|cause| {
+        let kind = output::short(cause.kind().as_str_name(), "CAUSE_KIND_");
+        format!(" ({kind} in {})", service_text(cause.service.as_ref()))
+    });
+    format!("{kind}{} by {}", cause.unwrap_or_default(), said(&judgement.actor, &judgement.note))
+}
+
 /// Beside what the product says of the incident stands what this configuration says of its service.
 fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
     let service = service_filter(incident.service.as_ref());
@@ -192,6 +231,7 @@ fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
         ("escalated", escalation),
         ("duplicate of", incident.duplicate_of.clone()),
         ("acknowledged", acknowledged.unwrap_or_default()),
+        ("verdict", verdict_text(incident)),
         ("diagnosis", incident.diagnosis.clone()),
         ("action", incident.action.clone()),
     ])?;

@@ -4,13 +4,13 @@
 
 use anyhow::anyhow;
 use llm_sre_proto::convert::common::from_proto_time;
-use llm_sre_proto::diagnosis::v1::{Diagnosis, GetDiagnosisRequest, Hypothesis};
+use llm_sre_proto::diagnosis::v1::{Diagnosis, GetDiagnosisRequest};
 use llm_sre_proto::incident::v1::{GetIncidentRequest, Incident, TimelineEntry};
 use llm_sre_proto::remediation::v1::{Action, ListActionsRequest};
 use pbjson_types::Timestamp;
 use tonic::Status;
 
-use super::incidents::{severity_text, state_text};
+use super::incidents::{severity_text, state_text, verdict_text};
 use super::{Services, actions, said, service_text};
 use crate::config::Peers;
 use crate::output;
@@ -89,6 +89,7 @@ fn summary(incident: &Incident, diagnosis: Option<&Diagnosis>) -> String {
         ("Ended", after(incident.end_time.as_ref())),
         ("Resolution", resolution.unwrap_or_default()),
         ("Escalated", escalated),
+        ("Verdict", verdict_text(incident)),
     ];
     let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
     table(&["", ""], rows.map(|(name, value)| vec![name.to_owned(), value]))
@@ -130,13 +131,16 @@ fn cause(diagnosis: Option<&Diagnosis>) -> String {
         let time = output::time(change.time.as_ref());
         text += &format!("The change that is blamed: {subject}, from '{before}' to '{after}', at {time}.\n\n");
     }
-    let cited = |hypothesis: &Hypothesis| {
-        let facts = diagnosis.evidence.iter().filter(|fact| hypothesis.supporting_evidence.contains(&fact.id));
+    let cited = |ids: &[String]| {
+        let facts = diagnosis.evidence.iter().filter(|fact| ids.contains(&fact.id));
         facts
             .map(|fact| format!("- {}: {}\n", output::time(fact.time.as_ref()), plain(&fact.summary)))
             .collect::<String>()
     };
-    text += &format!("Evidence:\n\n{}\n", cited(first));
+    text += &format!("Evidence:\n\n{}\n", cited(&first.supporting_evidence));
+    if !first.contradicting_evidence.is_empty() {
+        text += &format!("Against it:\n\n{}\n", cited(&first.contradicting_evidence));
+    }
     if diagnosis.hypotheses.len() > 1 {
         let rows = diagnosis.hypotheses.iter().skip(1).map(|hypothesis| {
             let percent = format!("{:.0} %", hypothesis.confidence * 100.0);
@@ -210,7 +214,8 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use llm_sre_proto::convert::common::to_proto_time;
-    use llm_sre_proto::diagnosis::v1::{Evidence, EvidenceGap};
+    use llm_sre_proto::diagnosis::v1::{Evidence, EvidenceGap, Hypothesis};
+    use llm_sre_proto::incident::v1::{Judgement, JudgementKind};
 
     use super::*;
 
@@ -225,6 +230,12 @@ mod tests {
             title: "cart fails".to_owned(),
             onset_time: at(1_000),
             detect_time: at(1_090),
+            judgement: Some(Judgement {
+                kind: JudgementKind::FalseAlarm.into(),
+                actor: "somebody".to_owned(),
+                note: "a backup".to_owned(),
+                ..Judgement::default()
+            }),
             ..Incident::default()
         };
         let hypothesis = Hypothesis {
@@ -255,6 +266,7 @@ mod tests {
             "- [ ] Bound what is kept.",
             "Close a gap in the evidence: traces (none were sent)",
             "## Repair\n\nNone.",
+            "| Verdict | false\\_alarm by somebody: a backup |",
         ] {
             assert!(text.contains(said), "{said} in {text}");
         }

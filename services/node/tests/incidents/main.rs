@@ -9,6 +9,7 @@ mod standby;
 mod steps;
 mod target;
 mod unreadable;
+mod verdicts;
 
 use std::time::Duration;
 

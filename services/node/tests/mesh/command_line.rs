@@ -82,6 +82,12 @@ fn incidents_are_reported_looked_at_and_ended() {
 
     let shown = person.reads(&["incidents", "ack", id, "--note", "on it"]);
     assert!(shown.contains("acknowledged  unauthenticated:local: on it"), "{shown}");
+    let disk = ["--service", "shop/cart@demo", "--cause", "disk_full", "--note", "seen there"];
+    let judge = ["incidents", "judge", id, "other-cause"];
+    let shown = person.reads(&[&judge[..], &disk[..]].concat());
+    let verdict = "verdict       other_cause (disk_full in shop/cart@demo) by unauthenticated:local: seen there";
+    assert!(shown.contains(verdict), "{shown}");
+    person.is_told(&["incidents", "judge", id, "confirmed", "--cause", "disk_full"], &["cause", "INVALID_FIELD"]);
     person.reads(&["incidents", "resolve", id, "--note", "it was full", "--validate-only"]);
     assert_eq!(person.parses(&["incidents", "get", id])[0]["endTime"], Value::Null);
     person.reads(&["incidents", "resolve", id, "--note", "it was full"]);
@@ -90,6 +96,7 @@ fn incidents_are_reported_looked_at_and_ended() {
     let draft = person.reads(&["incidents", "report", id]);
     assert!(draft.starts_with("# Post-mortem: the cart is empty\n"), "{draft}");
     assert!(draft.contains("manual by unauthenticated:local: it was full") && draft.contains("## Timeline"), "{draft}");
+    assert!(draft.contains("Verdict | other\\_cause (disk\\_full in shop/cart@demo)"), "{draft}");
     person.is_told(&["incidents", "report", id, "--output", "json"], &["Markdown"]);
     let followed = person.reads(&["incidents", "watch", id]);
     assert!(followed.lines().last().unwrap().ends_with("resolved           resolved by hand"), "{followed}");

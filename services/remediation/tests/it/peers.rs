@@ -140,6 +140,9 @@ impl incident::incident_service_server::IncidentService for Owner {
     async fn resolve_incident(&self, _: Request<incident::ResolveIncidentRequest>) -> Answer<incident::Incident> {
         unasked()
     }
+    async fn judge_incident(&self, _: Request<incident::JudgeIncidentRequest>) -> Answer<incident::Incident> {
+        unasked()
+    }
     async fn report_incident(&self, _: Request<incident::ReportIncidentRequest>) -> Answer<incident::Incident> {
         unasked()
     }

@@ -1,8 +1,8 @@
 //! What people and the clock do.
 
 use super::{
-    About, Acknowledgement, Anomaly, Effect, EscalationReason, HandReason, IllegalTransition, IncidentId, Notice,
-    Outcome, ResolutionReason, Severity, State, Step,
+    About, Acknowledgement, Anomaly, Effect, EscalationReason, HandReason, IllegalTransition, IncidentId, Judgement,
+    Notice, Outcome, ResolutionReason, Ruling, Severity, State, Step,
 };
 
 impl Step<'_> {
@@ -13,14 +13,37 @@ impl Step<'_> {
         Ok(())
     }
 
+    pub(super) fn judged(&mut self, ruling: Ruling, note: String) -> Outcome {
+        let about = match (&ruling, &self.incident.diagnosis) {
+            (Ruling::Confirmed, None) => return Err(IllegalTransition::NotDiagnosed { incident: self.incident.id }),
+            (Ruling::Confirmed, Some(diagnosis)) => About::Diagnosis(diagnosis.clone()),
+            (Ruling::FalseAlarm | Ruling::OtherCause(_), _) => About::Incident,
+        };
+        let message = if note.is_empty() { format!("judged: {ruling}") } else { format!("judged: {ruling}: {note}") };
+        self.judge(ruling, note);
+        self.say(message, about);
+        Ok(())
+    }
+
+    fn judge(&mut self, ruling: Ruling, note: String) {
+        let (diagnosis, actor) = (self.incident.diagnosis.clone(), self.actor.clone());
+        self.incident.judgement = Some(Judgement { ruling, diagnosis, actor, note, time: self.now });
+    }
+
     pub(super) fn resolved_by_hand(&mut self, reason: HandReason, note: String) -> Outcome {
+        let is_news = self.incident.judgement.as_ref().is_none_or(|known| known.ruling != Ruling::FalseAlarm);
         match self.incident.state {
+            // It ended otherwise, and whoever says so later still says that there was nothing.
+            State::Resolved if reason == HandReason::FalsePositive && is_news => self.judged(Ruling::FalseAlarm, note),
             State::Resolved => Ok(()),
             State::Duplicate => Err(self.illegal()),
             _ => {
                 let (reason, message) = match reason {
                     HandReason::Manual => (ResolutionReason::Manual, "resolved by hand"),
-                    HandReason::FalsePositive => (ResolutionReason::FalsePositive, "closed as a false positive"),
+                    HandReason::FalsePositive => {
+                        self.judge(Ruling::FalseAlarm, note.clone());
+                        (ResolutionReason::FalsePositive, "closed as a false positive")
+                    }
                 };
                 self.resolve(reason, note, message);
                 Ok(())
