@@ -40,6 +40,9 @@ const CASES_MAX: usize = 64;
 /// How often who is called through whom is looked at where nothing new is abnormal, in event time.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// Services that stir at once and have nothing to do with a case, told from its own cause.
+const ELSEWHERE_MAX: usize = 8;
+
 /// What became of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
@@ -284,7 +287,7 @@ impl Correlator {
         let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
         let mut evidence = look.evidence(&kept, &case.services, case.onset);
         evidence.apart = self.apart(&case, queue);
-        let argument = rank(&evidence);
+        let argument = argue(kin, &case, &mut evidence);
         case.take_in_likely(kin, &evidence, &argument);
         case.look_again(kin.sick(), |root| self.reaches.of(kin, root));
         self.cases.push(case.clone());
@@ -301,6 +304,19 @@ impl Correlator {
         }
         apart
     }
+}
+
+/// What follows from the evidence of a case. What was changed and stirs elsewhere, and neither calls a root in the end nor
+/// is called by one, is another cause whose own alarm is still to come.
+fn argue<L: Look>(kin: &Kin<'_, L>, case: &Case, evidence: &mut Evidence) -> Argument {
+    let mut argument = rank(evidence);
+    for _ in 0..ELSEWHERE_MAX {
+        let likely = argument.hypotheses.first().map(|hypothesis| &hypothesis.service);
+        let Some(elsewhere) = likely.filter(|likely| case.is_elsewhere(kin, likely)) else { break };
+        evidence.apart.insert(elsewhere.clone());
+        argument = rank(evidence);
+    }
+    argument
 }
 
 impl Reaches {

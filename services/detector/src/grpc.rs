@@ -131,7 +131,7 @@ impl IncidentService for Service {
             request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
         let ruling = ruling(kind, cause.as_ref()).map_err(|error| invalid(&error))?;
-        let event = by_a_person(&request_id, EventKind::Judged { ruling, note })?;
+        let event = self.event_by_a_person(&request_id, EventKind::Judged { ruling, note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 

@@ -120,7 +120,8 @@ impl Case {
         let is_shown = self.services.contains(service);
         let roots: Vec<&Trouble> = self.roots.values().filter(|root| kin.is_firm(root)).collect();
         if roots.is_empty() || !kin.is_firm(trouble) {
-            return (is_shown || self.is_next_to(kin, trouble)).then_some(Kinship::Effect);
+            let is_near = || self.is_next_to(kin, trouble) && (roots.is_empty() || !kin.was_changed(trouble));
+            return (is_shown || is_near()).then_some(Kinship::Effect);
         }
         let is_upstream = |root: &Trouble| self.reaches.get(&root.service).is_some_and(|reach| reach.contains(service));
         if is_shown || roots.iter().any(|root| is_upstream(root) && kin.explains(root, trouble)) {
@@ -211,6 +212,14 @@ impl Case {
             self.services.insert(anomaly.service.clone());
             self.keep(anomaly.clone());
         }
+    }
+
+    /// Whether a service that was changed lately has nothing to do with what the case is about, as the call graph knows.
+    pub(super) fn is_elsewhere<L: Look>(&self, kin: &Kin<'_, L>, service: &ServiceId) -> bool {
+        let is_related = |root: &ServiceId| root == service || kin.calls(root, service) || kin.calls(service, root);
+        let is_firm = self.roots.values().all(|root| kin.is_firm(root)) && kin.knows(service);
+        let was_changed = kin.was_changed(&Trouble::hidden(service, self.onset_of(service).unwrap_or(self.onset)));
+        is_firm && was_changed && !self.roots.is_empty() && !self.roots.keys().any(is_related)
     }
 
     /// What is taken for the cause is of the case, though it might have raised no alarm by itself. Where the roots follow

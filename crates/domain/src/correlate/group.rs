@@ -177,7 +177,11 @@ fn neighbourhoods<L: Look>(kin: &Kin<'_, L>, troubles: &[Trouble], judged: &BTre
 
 fn touches<L: Look>(kin: &Kin<'_, L>, troubles: &[Trouble], loose: &Group, group: &Group) -> bool {
     let Some(first) = group.members.first().map(|&first| troubles[first].onset) else { return false };
-    let is_near = |member: &&usize| apart(troubles[**member].onset, first) <= TOGETHER;
+    // What was changed when its trouble began may be sure only because others feel it, and is another cause all the same.
+    let is_near = |member: &&usize| {
+        let trouble = &troubles[**member];
+        apart(trouble.onset, first) <= TOGETHER && !kin.was_changed(trouble)
+    };
     loose.members.iter().filter(is_near).any(|&member| {
         let is_neighbour = |&other: &usize| kin.are_neighbours(&troubles[member].service, &troubles[other].service);
         group.members.iter().any(is_neighbour)

@@ -156,6 +156,11 @@ impl<'a, L: Look> Kin<'a, L> {
         trouble.stands_alone && self.look.topology().knows(&trouble.service)
     }
 
+    /// Whether any call of a service, or to it, was seen.
+    pub(super) fn knows(&self, service: &ServiceId) -> bool {
+        self.look.topology().knows(service)
+    }
+
     /// Who calls a service in the end, through none that is well.
     pub(super) fn upstream(&self, root: &Trouble) -> BTreeSet<ServiceId> {
         let topology = self.look.topology();
@@ -216,8 +221,13 @@ impl<'a, L: Look> Kin<'a, L> {
     }
 
     fn has_own_cause(&self, trouble: &Trouble) -> bool {
+        trouble.is_saturated || self.was_changed(trouble)
+    }
+
+    /// Whether a service was changed about when its trouble began.
+    pub(super) fn was_changed(&self, trouble: &Trouble) -> bool {
         let (from, until) = (trouble.onset - CHANGED_BEFORE, trouble.onset + CHANGED_AFTER);
-        trouble.is_saturated || self.look.is_changed(&trouble.service, from, until)
+        self.look.is_changed(&trouble.service, from, until)
     }
 
     fn has_telling_cause(&self, trouble: &Trouble) -> bool {
@@ -225,6 +235,7 @@ impl<'a, L: Look> Kin<'a, L> {
     }
 
     /// Whether more is asked of a service, as one of those does that call it and are sick: one caller overloads several.
+    /// What has a cause of its own fails by itself, and is called again for that.
     pub(super) fn is_overloaded_by(
         &self,
         trouble: &Trouble,
@@ -233,6 +244,7 @@ impl<'a, L: Look> Kin<'a, L> {
         let later = trouble.later(trouble);
         let mut callers = self.look.topology().callers(&trouble.service);
         callers.any(|caller| onset_of(caller).is_some_and(|onset| trouble.onset + later >= onset))
+            && !self.has_own_cause(trouble)
             && self.look.is_load(&trouble.service)
     }
 

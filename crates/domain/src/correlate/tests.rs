@@ -304,6 +304,10 @@ fn who_is_overloaded_by_one_caller_is_no_cause() {
     let found = [failing("web", 0, 5), failing("a", 0, 5), failing("b", 40, 45)];
     assert_eq!(count(shop(), &found), 2);
     assert_eq!(count(shop().loaded("b"), &found), 1);
+    assert_eq!(count(shop().loaded("b").changed("b", 35), &found), 2, "it was changed right before");
+    let full = shown("b", Signal::Saturation, "db.client.connection.count", 40, 45);
+    let both = [found.as_slice(), &[full]].concat();
+    assert_eq!(count(shop().loaded("b"), &both), 2, "a pool is full for which its requests are no reason");
 }
 
 #[test]
@@ -326,6 +330,9 @@ fn what_the_graph_or_the_samples_cannot_carry_is_together_where_it_is_next_to_ea
     let found = [rare("cart"), rare("web"), rare("payment")];
     assert_eq!(count(World::new(&SHOP), &found), 1, "callers that feel it are all that is sure");
     assert_eq!(count(World::new(&SHOP), &[rare("cart"), rare("payment")]), 2, "they are no neighbours");
+    let other = [failing("payment", 0, 5), failing("web", 5, 10), rare("cart")];
+    assert_eq!(count(World::new(&SHOP), &other), 1, "what web suffers from may be what cart shows");
+    assert_eq!(count(World::new(&SHOP).changed("cart", -20), &other), 2, "cart was changed");
     assert_eq!(count(World::new(&[]), &[failing("a", 0, 5), failing("b", 599, 605)]), 1, "one place");
     assert_eq!(count(World::new(&[]), &[failing("a", 0, 5), failing("b", 601, 605)]), 2);
     let mut elsewhere = failing("b", 0, 5);

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::Detector;
-use crate::Timestamp;
+use super::{Detector, Standing};
+use crate::{ServiceId, Timestamp};
 
 /// A service is silent after so many of its usual intervals, and no sooner than [`SILENT_MIN`].
 const SILENT_INTERVALS: u32 = 6;
 const SILENT_MIN: Duration = Duration::from_secs(60);
+/// Where all who call it do well meanwhile, its telemetry is what stopped, and that is worth an incident after so long.
+const SILENT_ALONE: Duration = Duration::from_secs(600);
 /// Before that, it is overdue after so many of them, and no sooner than [`OVERDUE_MIN`].
 const OVERDUE_INTERVALS: u32 = 3;
 const OVERDUE_MIN: Duration = Duration::from_secs(30);
@@ -40,6 +42,11 @@ impl Pulse {
     /// How long it may be silent.
     pub(super) fn limit(&self) -> Duration {
         (self.interval * SILENT_INTERVALS).max(SILENT_MIN)
+    }
+
+    /// How long it may be silent while those who call it do well.
+    pub(super) fn alone(&self) -> Duration {
+        self.limit().max(SILENT_ALONE)
     }
 
     fn is_known(&self) -> bool {
@@ -85,6 +92,12 @@ impl Detector {
     /// to mean something.
     pub fn usual_interval(&self) -> Option<Duration> {
         self.pulses.values().filter(|pulse| pulse.is_known()).map(|pulse| pulse.interval).min()
+    }
+
+    /// Whether a silent service answers, as far as those tell who call it: each of them was measured since, and is well.
+    pub(super) fn is_answering(&self, service: &ServiceId, since: Timestamp) -> bool {
+        let mut callers = self.topology.callers(service).filter(|caller| *caller != service).peekable();
+        callers.peek().is_some() && callers.all(|caller| self.standing(caller, since) == Standing::Well)
     }
 
     /// Notes that somebody speaks.
@@ -175,6 +188,45 @@ mod tests {
         let all = [("web", 10), ("cart", 10), ("stock", 10)];
         world.hear(0..600, &all);
         assert_eq!(world.hear(1_800..2_000, &all[..2]), ["stock"]);
+    }
+
+    /// When the silence of a service calls for an incident, in seconds after its last word; its caller's requests take
+    /// this long after `slow_from`.
+    fn calls_after(slow_from: i64, is_called: bool) -> Option<i64> {
+        let mut world = World::new();
+        let duration = |second: i64, value: f64| MetricPoint {
+            service: ServiceId::named("web"),
+            origin: Origin::default(),
+            metric: "http.server.request.duration.mean".into(),
+            unit: "s".into(),
+            attributes: Default::default(),
+            time: at(second),
+            start: None,
+            value: PointValue::Gauge(value),
+        };
+        if is_called {
+            world.0.topology.observe(&ServiceId::named("web"), &ServiceId::named("cart"), at(0));
+        }
+        for second in (0..1_800).step_by(10) {
+            let usual = 0.1 + 0.001 * (second % 50) as f64;
+            world.0.metric(&duration(second, if second < slow_from { usual } else { 0.5 }));
+            world.hear(second..second + 10, if second <= 600 { &[("web", 10), ("cart", 10)] } else { &[("web", 10)] });
+            world.0.advance(at(second));
+            let is_called_for =
+                |found: &crate::detect::Abnormal| found.anomaly.signal == Signal::Silence && found.is_worthy;
+            if world.0.abnormal().iter().any(is_called_for) {
+                return Some(second - 600);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn silence_of_who_answers_is_no_trouble_at_first() {
+        assert_eq!(calls_after(i64::MAX, false), Some(70), "nobody knows whether it answers");
+        assert_eq!(calls_after(630, true), Some(70), "who calls it suffers");
+        assert_eq!(calls_after(800, true), Some(210), "once two samples in a row say so");
+        assert_eq!(calls_after(i64::MAX, true), Some(610), "and telemetry may not stay away");
     }
 
     #[test]

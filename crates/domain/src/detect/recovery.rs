@@ -135,7 +135,10 @@ impl Detector {
     fn look<'a>(&'a self, anomaly: &Anomaly, since: Timestamp, present: &Present<'a>) -> Look {
         let what = format!("{} of {}", anomaly.metric, anomaly.service);
         match anomaly.signal {
-            Signal::BudgetBurn => return self.look_at_errors(&anomaly.service, since),
+            Signal::BudgetBurn => {
+                let what = format!("the share of bad requests of {}", anomaly.service);
+                return named(self.look_at_errors(&anomaly.service, since), &what);
+            }
             Signal::Silence => {
                 let heard = self.pulses.get(&anomaly.service).map(|pulse| pulse.last).filter(|last| *last > since);
                 let silent = || Look::TooFew(format!("{} is silent", anomaly.service));
@@ -156,11 +159,7 @@ impl Detector {
             _ if !key.instance.is_empty() && !is_mute => self.look_at_others(&key, anomaly.direction, since, present),
             _ => Look::TooFew(String::new()),
         };
-        match look {
-            Look::TooFew(_) => Look::TooFew(too_few(&what)),
-            Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
-            other => other,
-        }
+        named(look, &what)
     }
 
     /// What took over from a process that is gone: the same signal of the service's other processes, each by what is
@@ -212,7 +211,7 @@ impl Detector {
     fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
         match self.errors_of(service) {
             Some(seen) => judge(seen, seen, Direction::Up, since),
-            None => Look::TooFew(format!("no requests of {service}")),
+            None => Look::TooFew(String::new()),
         }
     }
 }
@@ -226,8 +225,13 @@ fn series_key(anomaly: &Anomaly) -> SeriesKey {
     }
 }
 
-fn too_few(what: &str) -> String {
-    format!("{what} has fewer than {SAMPLES_MIN} samples since")
+/// With the reason in words.
+fn named(look: Look, what: &str) -> Look {
+    match look {
+        Look::TooFew(_) => Look::TooFew(format!("{what} has fewer than {SAMPLES_MIN} samples since")),
+        Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
+        other => other,
+    }
 }
 
 fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Arc<str>, std::sync::Arc<str>) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use llm_sre_proto::incident::v1::{
     AcknowledgeIncidentRequest, Cause, CauseKind, GetIncidentRequest, Incident, JudgeIncidentRequest, JudgementKind,
-    ListIncidentsRequest, ReportIncidentRequest, ResolutionReason, ResolveIncidentRequest, State, WatchIncidentsRequest,
+    ListIncidentsRequest, ReportIncidentRequest, ResolutionReason, ResolveIncidentRequest, State,
+    WatchIncidentsRequest,
 };
 
 use llm_sre_proto::convert::telemetry::service_filter;

@@ -7,7 +7,9 @@ use anyhow::{Context, bail};
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::clock::{Clock, ScaledClock};
 use llm_sre_proto::incident::v1::{Incident, State};
-use llm_sre_proto::simulator::v1::{FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest};
+use llm_sre_proto::simulator::v1::{
+    FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::apart::are_apart;

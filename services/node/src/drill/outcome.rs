@@ -190,7 +190,7 @@ fn outcome(seed: u64, fault: &Fault, own: &[Case], cases: &Cases) -> Outcome {
         diagnosed_s: diagnosis.map(|diagnosis| after(time(diagnosis.end_time.as_ref()))),
         recovered_s: ended.map(|incident| after(detected_end(incident))),
         audit: String::new(),
-            written: String::new(),
+        written: String::new(),
         hypotheses: diagnosis.into_iter().flat_map(said).collect(),
         evidence: diagnosis.into_iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
         actions: own.iter().chain(beside()).flat_map(|case| case.actions.iter().cloned()).collect(),

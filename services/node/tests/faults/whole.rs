@@ -98,7 +98,8 @@ impl Whole {
         let shop = format!("{clock}[peers]\ngateway = \"http://127.0.0.1:{otlp}\"\n");
         let shop = process::write(folder.path(), "shop.toml", &shop);
         let at = |port: u16| format!("127.0.0.1:{port}");
-        let arguments = run(&product, SERVICES, &[("--listen", at(control)), ("--otlp-grpc", at(otlp)), ("--otlp-http", at(http))]);
+        let arguments =
+            run(&product, SERVICES, &[("--listen", at(control)), ("--otlp-grpc", at(otlp)), ("--otlp-http", at(http))]);
         let shop_arguments = run(&shop, "simulator", &[("--listen", at(simulator))]);
         let shop_process = spawn(folder.path(), "simulator", &shop_arguments);
         let mut whole = Self {
@@ -176,7 +177,8 @@ impl Whole {
             std::thread::park_timeout(LOOK_EVERY);
         };
         let what = format!("{} of {service}, after {kills} kills", kind.as_str_name());
-        let reasons: Vec<_> = opened.iter().map(|incident| incident.resolution.as_ref().map(|it| it.reason())).collect();
+        let reasons: Vec<_> =
+            opened.iter().map(|incident| incident.resolution.as_ref().map(|it| it.reason())).collect();
         let is_measured = opened[0].state() == State::Resolved && reasons == [Some(ResolutionReason::Measured)];
         assert!(is_measured, "{what}: {opened:#?}");
         assert_eq!(self.fault(&fault.name).state(), FaultState::Cured, "{what}");
@@ -255,10 +257,14 @@ fn a_process_that_is_killed_at_any_moment_goes_on_and_does_nothing_twice() {
         kills += whole.live_through(kind, service, KILLS_EACH_MAX.min(wanted - kills), &mut random);
         incidents += 1;
     }
-    let verified = process::llm_sre(whole.folder.path()).args(["audit", "verify", "--address", &whole.control]).output();
+    let verified =
+        process::llm_sre(whole.folder.path()).args(["audit", "verify", "--address", &whole.control]).output();
     let verified = verified.unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let balance = whole.count();
-    say(&format!("{kills} kills in {incidents} incidents; {}; {balance:?}", String::from_utf8_lossy(&verified.stdout).trim()));
+    say(&format!(
+        "{kills} kills in {incidents} incidents; {}; {balance:?}",
+        String::from_utf8_lossy(&verified.stdout).trim()
+    ));
     assert!(balance.is_even() && balance.stored > 0, "{balance:#?}");
 }

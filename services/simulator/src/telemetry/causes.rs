@@ -21,7 +21,7 @@ type Breaks = (Kind, &'static str, u64);
 
 /// The services that cases are told about.
 fn told(seed: u64, breaks: &[Breaks]) -> Vec<String> {
-    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000));
+    let mut world = World::new(seed, Timestamp::from_secs(1_700_000_000), false);
     let mut reporter = Reporter::new(seed);
     let (mut detector, mut correlator) = (Detector::new(Objectives::default()), Correlator::default());
     let mut told = Vec::new();

@@ -137,11 +137,8 @@ fn told(service: &Service, event: &Event) -> Line {
         }
         Happening::PoolResized { before, after } => {
             let (key, before, after) = ("database.pool.size", before.to_string(), after.to_string());
-            let attributes = vec![
-                text("config.key", key),
-                text("config.value.previous", &before),
-                text("config.value", &after),
-            ];
+            let attributes =
+                vec![text("config.key", key), text("config.value.previous", &before), text("config.value", &after)];
             let body = wording::set(naming, key, &before, &after);
             ("configuration.changed", SeverityNumber::Info, body, attributes)
         }

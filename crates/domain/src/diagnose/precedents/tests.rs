@@ -70,9 +70,8 @@ fn shown() -> impl Strategy<Value = Vec<Fact>> {
     let anomalies = prop::collection::vec((0..3_usize, 0..3_usize, 3.0..100.0_f64), 1..8);
     (anomalies, prop::option::of(0..3_usize)).prop_map(|(anomalies, changed)| {
         let anomalies = anomalies.into_iter().enumerate();
-        let facts = anomalies.map(|(index, (service, signal, score))| {
-            anomaly(index, SERVICES[service], SIGNALS[signal], score)
-        });
+        let facts = anomalies
+            .map(|(index, (service, signal, score))| anomaly(index, SERVICES[service], SIGNALS[signal], score));
         facts.chain(changed.map(|service| deployment(SERVICES[service]))).collect::<Vec<_>>()
     })
 }
