@@ -135,12 +135,19 @@ impl Correlator {
     fn see(&mut self, found: Abnormal, now: Timestamp) {
         let Anomaly { id, service, detected_at, .. } = &found.anomaly;
         // What went on when an incident ended does not call again.
-        let mut is_known = false;
+        let (mut is_known, mut is_followed) = (false, false);
         for case in self.cases.iter_mut().filter(|case| case.anomalies.contains_key(id)) {
             case.see(&found, now);
             is_known = true;
+            is_followed |= case.is_living();
         }
         if is_known {
+            // The verdict that ended its incident may have left it out: whose cause explains it has it from here on.
+            let explains = |case: &&mut Case| case.is_living() && case.is_root_sick() && case.can_explain(service);
+            for case in self.cases.iter_mut().filter(|_| !is_followed).filter(explains) {
+                case.services.insert(service.clone());
+                case.see(&found, now);
+            }
             return;
         }
         let is_new = !self.dismissed.contains(id);

@@ -20,6 +20,8 @@ const SLOWLY: Duration = Duration::from_secs(1_800);
 /// Onsets are no more exact than this, nor than [`INTERVALS`] of their samples: they are dated back over a few.
 const EXACT: Duration = Duration::from_secs(60);
 const INTERVALS: u32 = 3;
+/// Onsets of what is measured less often than this cannot carry a decision: the effect is in the same sample as its cause.
+const RARE: Duration = Duration::from_secs(90);
 /// How others stood is looked at from shortly before an onset on, in steps, so that one look does for onsets nearby.
 const MARGIN: Duration = Duration::from_secs(20);
 const LOOK_STEP: Duration = Duration::from_secs(10);
@@ -153,7 +155,7 @@ impl<'a, L: Look> Kin<'a, L> {
 
     /// Whether the call graph and the onsets can carry a decision about a service.
     pub(super) fn is_firm(&self, trouble: &Trouble) -> bool {
-        trouble.stands_alone && self.look.topology().knows(&trouble.service)
+        trouble.stands_alone && trouble.every <= RARE && self.look.topology().knows(&trouble.service)
     }
 
     /// Whether any call of a service, or to it, was seen.

@@ -330,6 +330,9 @@ fn what_the_graph_or_the_samples_cannot_carry_is_together_where_it_is_next_to_ea
     let found = [rare("cart"), rare("web"), rare("payment")];
     assert_eq!(count(World::new(&SHOP), &found), 1, "callers that feel it are all that is sure");
     assert_eq!(count(World::new(&SHOP), &[rare("cart"), rare("payment")]), 2, "they are no neighbours");
+    let seldom = |service: &str| Abnormal { every: Duration::from_secs(300), ..failing(service, 0, 5) };
+    let both = ["cart", "web", "payment"].map(seldom);
+    assert_eq!(count(World::new(&SHOP), &both), 1, "a sample every five minutes does not tell which was first");
     let other = [failing("payment", 0, 5), failing("web", 5, 10), rare("cart")];
     assert_eq!(count(World::new(&SHOP), &other), 1, "what web suffers from may be what cart shows");
     assert_eq!(count(World::new(&SHOP).changed("cart", -20), &other), 2, "cart was changed");
@@ -369,4 +372,21 @@ fn a_shared_caller_shows_what_is_new_for_what_is_new() {
     let of = |root: &str| told.iter().find(|case| case.roots().any(|named| &*named.name == root)).unwrap();
     let latency = |case: &Case| case.anomalies.values().any(|anomaly| anomaly.signal == Signal::Latency);
     assert_eq!((latency(of("cart")), latency(of("payment"))), (false, true), "{told:?}");
+}
+
+#[test]
+fn what_goes_on_when_its_incident_ends_is_left_to_whose_cause_explains_it() {
+    let world = World::new(&SHOP);
+    let mut correlator = Correlator::default();
+    let found = [failing("cart", 0, 5), failing("web", 0, 5), failing("payment", 1_200, 1_205)];
+    assert_eq!(world.play(&mut correlator, 0, &found).len(), 2);
+    let shown = |correlator: &Correlator, root: &str| {
+        let case = correlator.cases().iter().find(|case| case.roots().any(|named| &*named.name == root));
+        case.is_some_and(|case| case.anomalies.contains_key(&found[1].anomaly.id))
+    };
+    assert!(shown(&correlator, "cart") && !shown(&correlator, "payment"), "it began long before payment did");
+    let number = correlator.cases().iter().find(|case| case.roots().any(|root| &*root.name == "cart")).unwrap().number;
+    correlator.end(number, at(1_300));
+    world.play(&mut correlator, 1_310, &found[1..]);
+    assert!(shown(&correlator, "payment"), "web fails still, and payment is why");
 }

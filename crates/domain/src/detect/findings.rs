@@ -70,7 +70,7 @@ impl Detector {
             anomaly.score = quiet.as_secs_f64() / pulse.limit().as_secs_f64();
             anomaly.expected = pulse.interval.as_secs_f64();
             anomaly.observed = quiet.as_secs_f64();
-            let is_worthy = quiet > pulse.alone() || !self.is_answering(service, anomaly.onset);
+            let is_worthy = pulse.is_long_gone(self.watermark) || !self.is_answering(service, anomaly.onset);
             Some(Abnormal { anomaly, is_worthy, stands_alone: true, every: pulse.interval })
         });
         outside.chain(burning).chain(silent).collect()

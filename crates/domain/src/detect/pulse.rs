@@ -44,9 +44,9 @@ impl Pulse {
         (self.interval * SILENT_INTERVALS).max(SILENT_MIN)
     }
 
-    /// How long it may be silent while those who call it do well.
-    pub(super) fn alone(&self) -> Duration {
-        self.limit().max(SILENT_ALONE)
+    /// Whether it is silent for longer than it may be while those who call it do well.
+    pub(super) fn is_long_gone(&self, watermark: Timestamp) -> bool {
+        watermark.since(self.last.max(self.excused)) > self.limit().max(SILENT_ALONE)
     }
 
     fn is_known(&self) -> bool {

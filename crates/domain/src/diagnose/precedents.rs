@@ -1,4 +1,4 @@
-//! What people said of past incidents, and what it weighs. Decision 12 has the reasons for each number.
+//! What people said of past incidents, and what it weighs. Decision 13 has the reasons for each number.
 //!
 //! It moves hypotheses that the evidence named already, by a bounded step and never above what their own evidence
 //! supports: nothing that people wrote makes a hypothesis, or makes up for evidence that is not there.
