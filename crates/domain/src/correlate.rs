@@ -25,7 +25,7 @@ use crate::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
 pub use case::Case;
 use case::Kinship;
-use group::{Group, ROOTS_MAX, Reach, STORM, groups};
+use group::{Group, JUDGED_MAX, ROOTS_MAX, Reach, STORM, groups};
 use kin::{Kin, Look, Trouble, apart};
 use waiting::Waiting;
 
@@ -162,6 +162,9 @@ impl Correlator {
 
     /// Gives what waits to the cases that explain it.
     fn give<L: Look>(&mut self, kin: &Kin<'_, L>, now: Timestamp) {
+        if !self.cases.iter().any(Case::is_living) {
+            return;
+        }
         let active = self.waiting.iter().filter(|(_, waiting)| waiting.last_active == now);
         let mut active: Vec<(Timestamp, ServiceId)> =
             active.map(|(service, waiting)| (waiting.trouble.onset, service.clone())).collect();
@@ -248,7 +251,13 @@ impl Correlator {
     fn grouped<L: Look>(&mut self, kin: &Kin<'_, L>) -> Queue {
         let mut troubles: Vec<Trouble> = self.waiting.values().map(|waiting| waiting.trouble.clone()).collect();
         troubles.sort_by(|a, b| (a.onset, &a.service).cmp(&(b.onset, &b.service)));
-        let reaches: Vec<Reach> = troubles.iter().map(|trouble| self.reaches.of(kin, trouble)).collect();
+        // Nobody asks who calls those that are put together by neighbourhood.
+        let mut judged = 0;
+        let mut reach = |trouble: &Trouble| {
+            judged += usize::from(kin.is_firm(trouble));
+            if judged <= JUDGED_MAX { self.reaches.of(kin, trouble) } else { Reach::default() }
+        };
+        let reaches: Vec<Reach> = troubles.iter().map(&mut reach).collect();
         let groups = groups(kin, &troubles, &reaches);
         Queue { troubles, groups }
     }
@@ -266,6 +275,10 @@ impl Correlator {
         let mut news = Vec::new();
         let mut told: BTreeSet<ServiceId> = BTreeSet::new();
         for group in &queue.groups {
+            // What is left waits, and goes to the newest case in the next step.
+            if self.cases.iter().filter(|case| case.is_living()).count() >= CASES_MAX {
+                break;
+            }
             // Who suffers from several causes says nothing of how long each of them is known.
             let own = group.members.iter().filter(|member| times.get(*member).is_none_or(|times| *times == 1));
             let active = own.filter_map(|member| self.waiting.get(&queue.troubles[*member].service));
@@ -301,9 +314,10 @@ impl Correlator {
         News::Opened(case, evidence, argument)
     }
 
-    /// What others are about, and this case is not.
+    /// What others are about, and this case is not. Nobody knows that what the call graph cannot carry has another cause.
     fn apart(&self, case: &Case, queue: &Queue) -> BTreeSet<ServiceId> {
-        let told = self.cases.iter().filter(|other| other.is_living()).flat_map(|other| other.is_about());
+        let others = self.cases.iter().filter(|other| other.is_living() && other.roots().next().is_some());
+        let told = others.flat_map(|other| other.is_about());
         let waiting = queue.groups.iter().flat_map(|group| &group.roots).map(|root| &queue.troubles[*root].service);
         let mut apart: BTreeSet<ServiceId> = told.chain(waiting).cloned().collect();
         for root in case.roots() {

@@ -1,6 +1,8 @@
 //! From evidence to ranked hypotheses.
 
 mod causes;
+#[cfg(test)]
+mod facts;
 mod harm;
 mod precedents;
 mod rank;

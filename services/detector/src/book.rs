@@ -1,5 +1,8 @@
 //! Reading and changing incidents.
 
+use std::collections::BTreeSet;
+
+use llm_sre_domain::ServiceId;
 use llm_sre_domain::incident::{Actor, Effect, Event, EventId, EventKind, IllegalTransition, Incident};
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
@@ -91,19 +94,20 @@ impl Service {
     /// Lets the recovery of every incident that lives be measured, and of no other.
     pub(crate) async fn measure_living(&self) -> Result<(), Status> {
         let living = self.living().await?;
-        let living: Vec<Incident> = living.iter().filter_map(|stored| stored.message.readable()).collect();
-        self.brain().only_living(&living.iter().map(|incident| incident.id).collect());
-        living.iter().for_each(|incident| self.measure_while_living(incident));
+        let readable = |stored: &Stored<Kept>| Some((stored.message.readable()?, stored.message.roots.clone()));
+        let living: Vec<(Incident, BTreeSet<ServiceId>)> = living.iter().filter_map(readable).collect();
+        self.brain().only_living(&living.iter().map(|(incident, _)| incident.id).collect());
+        living.iter().for_each(|(incident, roots)| self.measure_while_living(incident, roots));
         Ok(())
     }
 
     /// Lets recovery be measured as long as an incident lives.
-    pub(crate) fn measure_while_living(&self, incident: &Incident) {
+    pub(crate) fn measure_while_living(&self, incident: &Incident, roots: &BTreeSet<ServiceId>) {
         let mut brain = self.brain();
         if incident.state.is_terminal() {
             brain.ended(incident.id);
         } else {
-            brain.watch_recovery(incident);
+            brain.watch_recovery(incident, roots);
         }
     }
 
@@ -127,7 +131,7 @@ impl Service {
         match self.records.replace(stored, kept, kept.attributes()).await? {
             Write::Conflict => Ok(None),
             Write::Done(written) => {
-                self.measure_while_living(&kept.domain()?);
+                self.measure_while_living(&kept.domain()?, &kept.roots);
                 self.owing.note(&written.id);
                 self.stepped.notify_one();
                 Ok(Some(written))

@@ -162,9 +162,13 @@ impl Brain {
         }
     }
 
-    /// Measures the recovery of an incident from now on, by all that it has.
-    pub(crate) fn watch_recovery(&mut self, incident: &Incident) {
+    /// Measures the recovery of an incident from now on, by all that it has. `roots` are those that its record names:
+    /// they stand until its cases are found.
+    pub(crate) fn watch_recovery(&mut self, incident: &Incident, roots: &BTreeSet<ServiceId>) {
         let living = self.living.entry(incident.id).or_default();
+        if living.roots.is_empty() {
+            living.roots.clone_from(roots);
+        }
         living.subject = Some(incident.subject.service.clone());
         for anomaly in &incident.anomalies {
             living.since = living.since.max(anomaly.detected_at);
@@ -222,7 +226,7 @@ impl Brain {
         let mut roots = roots(&self.correlator, &self.followed);
         for (incident, living) in &mut self.living {
             // What was the cause still is, when its case is forgotten.
-            if let Some(roots) = roots.remove(incident) {
+            if let Some(roots) = roots.remove(incident).filter(|roots| !roots.is_empty()) {
                 living.roots = roots;
             }
             let own = living.own();

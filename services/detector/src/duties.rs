@@ -113,7 +113,7 @@ impl Service {
         if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
             stored = self.apply(&name, &self.event("", EventKind::DeadlinePassed)?).await?;
         }
-        self.measure_while_living(&incident);
+        self.measure_while_living(&incident, &stored.message.roots);
         let context = TraceContext::of_stage(Uuid::from_bytes(incident.id.bytes()), ROOT);
         // What follows from one duty is done at once: a plan from its diagnosis.
         for _ in 0..DUTIES_AT_ONCE {

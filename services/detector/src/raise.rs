@@ -80,12 +80,16 @@ impl Service {
             Err(error) if error.code() == Code::FailedPrecondition => self.find(&name(incident)).await,
             other => other,
         };
-        self.measure_while_living(&stored?.message.domain()?);
+        let kept = stored?.message;
+        self.measure_while_living(&kept.domain()?, &kept.roots);
         Ok(())
     }
 
     async fn raise(&self, opened: &Opened, age: Age) -> Result<(), Status> {
-        let Some((service, signal)) = opened.case.subject(&opened.argument) else { return Ok(()) };
+        let Some((service, signal)) = opened.case.subject(&opened.argument) else {
+            tracing::error!(case = opened.case.number, "a case shows no signal of what it is about");
+            return Ok(());
+        };
         let anomalies: Vec<Anomaly> = opened.case.anomalies.values().cloned().collect();
         let subject = Subject { service: service.clone(), trigger: Trigger::Signal(signal), dimension: "".into() };
         let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
@@ -155,7 +159,7 @@ impl Service {
         if matches!(written, Write::Conflict) {
             return Ok(false);
         }
-        self.measure_while_living(incident);
+        self.measure_while_living(incident, &kept.roots);
         self.owing.note(&incident.id.to_string());
         self.stepped.notify_one();
         Ok(true)

@@ -21,6 +21,8 @@ use crate::work::record_id;
 const JUDGED_MAX: usize = 16;
 /// How many are asked for at a time: so many with every list at its bound fit in one answer.
 const PAGE: i32 = 8;
+/// How many answers are read at most; what comes later is older.
+const PAGES_MAX: usize = 8;
 /// What was said longer ago was said of another system.
 const AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// How long a diagnosis waits for what people said, in real time. It can do without.
@@ -76,8 +78,11 @@ impl Service {
     /// Other incidents that people judged, of the same fingerprint or service, each once.
     async fn judged_like(&self, about: &incident::Incident) -> Result<Vec<incident::Incident>, Status> {
         let service = about.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
-        let same = self.judged(about.fingerprint.clone(), String::new());
-        let of_service = self.judged(String::new(), service);
+        // A name is the same in every environment: what is not of this service takes no place among the newest.
+        let is_same = |judged: &incident::Incident| judged.fingerprint == about.fingerprint;
+        let is_of_service = |judged: &incident::Incident| judged.service == about.service;
+        let same = self.judged(about.fingerprint.clone(), String::new(), is_same);
+        let of_service = self.judged(String::new(), service, is_of_service);
         let (same, of_service) = tokio::try_join!(same, of_service)?;
         let mut found: Vec<incident::Incident> = Vec::with_capacity(same.len() + of_service.len());
         for judged in same.into_iter().chain(of_service) {
@@ -89,7 +94,12 @@ impl Service {
     }
 
     /// The newest that were judged, by one or the other. Nothing where neither is known: an empty one matches all.
-    async fn judged(&self, fingerprint: String, service_name: String) -> Result<Vec<incident::Incident>, Status> {
+    async fn judged(
+        &self,
+        fingerprint: String,
+        service_name: String,
+        is_meant: impl Fn(&incident::Incident) -> bool,
+    ) -> Result<Vec<incident::Incident>, Status> {
         let mut found = Vec::new();
         if fingerprint.is_empty() && service_name.is_empty() {
             return Ok(found);
@@ -101,11 +111,11 @@ impl Service {
             judged: true,
             ..incident::ListIncidentsRequest::default()
         };
-        while found.len() < JUDGED_MAX {
+        for _ in 0..PAGES_MAX {
             let page = self.incidents.list_incidents(request.clone()).await?;
-            found.extend(page.incidents);
+            found.extend(page.incidents.into_iter().filter(&is_meant));
             request.page_token = page.next_page_token;
-            if request.page_token.is_empty() {
+            if request.page_token.is_empty() || found.len() >= JUDGED_MAX {
                 break;
             }
         }

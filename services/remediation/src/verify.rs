@@ -48,7 +48,7 @@ impl Service {
         };
         let is_late = waits_until(measured.as_ref(), &action).is_some_and(|deadline| {
             let is_known = measured.as_ref().is_some_and(|measured| is_known_by(measured, deadline));
-            now >= deadline && (is_known || now.since(deadline) >= BLIND_MAX)
+            now >= deadline && (is_known || has_waited(&action, now))
         });
         let measured = measured.or_else(|| stored.message.action.recovery.clone());
         let verdict = measured.as_ref().map(incident::CheckRecoveryResponse::verdict);
@@ -97,7 +97,14 @@ impl Service {
 fn is_window_over(measured: Option<&incident::CheckRecoveryResponse>, action: &Action, now: Timestamp) -> bool {
     let Some(deadline) = waits_until(measured, action) else { return false };
     let end = deadline + action.plan.verification.measure + STALE_MAX;
-    now >= end && (measured.is_some_and(|measured| has_read(measured, end)) || now.since(end) >= BLIND_MAX)
+    let window = action.plan.verification.measure + STALE_MAX;
+    now >= end && (measured.is_some_and(|measured| has_read(measured, end)) || has_waited(action, now - window))
+}
+
+/// Whether a detector that is away, or does not read, had its time. It counts from the recipe's own deadline, also where
+/// another incident's cause put the verdict off: the incident does not wait for longer.
+fn has_waited(action: &Action, now: Timestamp) -> bool {
+    action.deadline.is_some_and(|deadline| now.since(deadline) >= BLIND_MAX)
 }
 
 /// Until when a verdict against the action waits: for the recipe's deadline, and where another incident's cause disturbs

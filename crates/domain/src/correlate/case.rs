@@ -232,7 +232,8 @@ impl Case {
                 && anomaly.service == *likely
             {
                 self.services.insert(likely.clone());
-                self.keep(anomaly.clone());
+                // Beyond the bound, too: an incident has to show a signal of what it is about.
+                self.anomalies.insert(anomaly.id.clone(), anomaly.clone());
             }
         }
         if self.roots.is_empty() || self.roots.contains_key(likely) {

@@ -9,7 +9,7 @@ use super::kin::{Kin, Look, TOGETHER, Trouble, apart};
 use crate::ServiceId;
 
 /// Services looked at by the call graph at once; further ones are put together by neighbourhood.
-const JUDGED_MAX: usize = 64;
+pub(super) const JUDGED_MAX: usize = 64;
 /// So many roots of one environment within [`STORM`] are several causes; one more, and there is one that the graph does
 /// not show.
 pub(super) const ROOTS_MAX: usize = 4;

@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+mod bounds;
+mod loose;
+
 use super::*;
 use crate::evidence::{EvidenceId, Fact, Observation};
 use crate::telemetry::Origin;
@@ -19,6 +22,8 @@ struct World {
     excess_s: BTreeMap<ServiceId, f64>,
     loads: BTreeSet<ServiceId>,
     changes: Vec<(ServiceId, Timestamp)>,
+    /// What is known of services though it calls for nothing.
+    hints: Vec<Anomaly>,
 }
 
 impl Look for World {
@@ -42,7 +47,7 @@ impl Look for World {
             id: EvidenceId(anomaly.id.0.to_string()),
             observation: Observation::Anomaly(anomaly.clone()),
         };
-        let facts = anomalies.iter().map(fact).collect();
+        let facts = anomalies.iter().chain(&self.hints).map(fact).collect();
         Evidence { facts, topology: self.topology.clone(), ..Evidence::default() }
     }
 }
@@ -92,6 +97,7 @@ impl World {
             excess_s: BTreeMap::new(),
             loads: BTreeSet::new(),
             changes: Vec::new(),
+            hints: Vec::new(),
         };
         for call in calls {
             let (client, server) = call.split_once(' ').unwrap();

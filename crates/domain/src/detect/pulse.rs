@@ -190,9 +190,14 @@ mod tests {
         assert_eq!(world.hear(1_800..2_000, &all[..2]), ["stock"]);
     }
 
-    /// When the silence of a service calls for an incident, in seconds after its last word; its caller's requests take
-    /// this long after `slow_from`.
+    /// When the silence of a service calls for an incident, in seconds after its last word; requests of who calls it are
+    /// slow from a second on.
     fn calls_after(slow_from: i64, is_called: bool) -> Option<i64> {
+        calls_after_nobody(0, slow_from, is_called)
+    }
+
+    /// As [`calls_after`], where nobody is heard for so many seconds after that word.
+    fn calls_after_nobody(nobody_s: i64, slow_from: i64, is_called: bool) -> Option<i64> {
         let mut world = World::new();
         let duration = |second: i64, value: f64| MetricPoint {
             service: ServiceId::named("web"),
@@ -207,7 +212,7 @@ mod tests {
         if is_called {
             world.0.topology.observe(&ServiceId::named("web"), &ServiceId::named("cart"), at(0));
         }
-        for second in (0..1_800).step_by(10) {
+        for second in (0..3_600).step_by(10).filter(|second| !(601..=600 + nobody_s).contains(second)) {
             let usual = 0.1 + 0.001 * (second % 50) as f64;
             world.0.metric(&duration(second, if second < slow_from { usual } else { 0.5 }));
             world.hear(second..second + 10, if second <= 600 { &[("web", 10), ("cart", 10)] } else { &[("web", 10)] });
@@ -227,6 +232,8 @@ mod tests {
         assert_eq!(calls_after(630, true), Some(70), "who calls it suffers");
         assert_eq!(calls_after(800, true), Some(210), "once two samples in a row say so");
         assert_eq!(calls_after(i64::MAX, true), Some(610), "and telemetry may not stay away");
+        let after = calls_after_nobody(1_200, i64::MAX, true).unwrap();
+        assert!((1_800..=1_830).contains(&after), "since the others are heard again: {after}");
     }
 
     #[test]

@@ -61,9 +61,7 @@ impl Detector {
                 stirs = Some(stirs.map_or(began, |first: Timestamp| first.min(began)));
             }
             let enough = if is_rare { 1 } else { WELL_BY };
-            let fresh = FRESH_MIN.max(Duration::from_secs_f64(FRESH_INTERVALS * series.interval_s()));
-            let is_fresh = self.watermark.since(series.last) <= fresh;
-            is_well |= seen.origin.instance.is_empty() && is_fresh && series.after(since).count() >= enough;
+            is_well |= seen.origin.instance.is_empty() && self.is_fresh(seen) && series.after(since).count() >= enough;
         }
         let is_overdue = self.pulses.get(service).is_some_and(|pulse| pulse.is_overdue(self.watermark));
         match (stirs, is_overdue, is_well) {
@@ -91,8 +89,11 @@ impl Detector {
 
     /// Whether more is asked of a service than usual, and more than its own failures bring about.
     pub(crate) fn is_load(&self, service: &ServiceId) -> bool {
-        let traffic = self.table.traffic_of(service).filter(|seen| seen.origin.instance.is_empty());
-        let rise = traffic.filter_map(rise).fold(0.0, f64::max);
+        let whole = self.table.traffic_of(service).filter(|seen| seen.origin.instance.is_empty());
+        // What is rarely called is up by chance: what is called most tells.
+        let median = |seen: &Seen<'_>| seen.series.baseline.median();
+        let most = whole.filter(|seen| self.is_fresh(*seen)).max_by(|a, b| median(a).total_cmp(&median(b)));
+        let rise = most.and_then(rise).unwrap_or(0.0);
         if rise < LOAD_RISE {
             return false;
         }
@@ -114,6 +115,12 @@ impl Detector {
     /// Whether a service was changed between two times, both included.
     pub(crate) fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
         self.changes.iter().any(|change| change.service == *service && (from..=until).contains(&change.time))
+    }
+
+    /// Whether the newest sample of a series says how it is now.
+    fn is_fresh(&self, seen: Seen<'_>) -> bool {
+        let patience = FRESH_MIN.max(Duration::from_secs_f64(FRESH_INTERVALS * seen.series.interval_s()));
+        self.watermark.since(seen.series.last) <= patience
     }
 
     /// The series of latency and errors of a service that are known well enough to say something.
@@ -177,6 +184,35 @@ mod tests {
         }
         detector.advance(at(end + silent_steps));
         detector.standing(&ServiceId::named("cart"), at(60))
+    }
+
+    /// Whether a service is under load that was called once as often as usual, and now so often as said on its main route
+    /// and on one that is rarely called; so many steps after the last of it.
+    fn is_load(main: f64, rare: f64, silent_steps: i64) -> bool {
+        let mut detector = Detector::new(Objectives::default());
+        for step in 0..64 {
+            for (route, usual, now) in [("/cart", 100.0, main), ("/export", 2.0, rare)] {
+                detector.metric(&MetricPoint {
+                    service: ServiceId::named("cart"),
+                    origin: Origin::default(),
+                    metric: "requests.rate".into(),
+                    unit: "{request}/s".into(),
+                    attributes: [("http.route".into(), route.into())].into_iter().collect(),
+                    time: at(step),
+                    start: None,
+                    value: PointValue::Gauge(usual * if step < 60 { 1.0 } else { now }),
+                });
+            }
+        }
+        detector.advance(at(63 + silent_steps));
+        detector.is_load(&ServiceId::named("cart"))
+    }
+
+    #[test]
+    fn a_load_is_what_is_asked_now_and_of_what_is_asked_most() {
+        assert!(is_load(1.4, 1.0, 0));
+        assert!(!is_load(1.0, 3.0, 0), "a route that is rarely called");
+        assert!(!is_load(1.4, 1.0, 30), "five minutes ago");
     }
 
     #[test]

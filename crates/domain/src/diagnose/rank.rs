@@ -143,50 +143,13 @@ fn weight(anomaly: &Anomaly, explained: f64, share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anomaly::AnomalyId;
+    use crate::Timestamp;
     use crate::diagnose::CauseKind;
-    use crate::telemetry::{Change, ChangeKind, Origin};
-    use crate::{Direction, Timestamp};
+    use crate::diagnose::facts::{anomaly, deployment};
+    use crate::telemetry::ChangeKind;
 
     fn fact(service: &str, signal: Signal, metric: &str, score: f64) -> Fact {
-        let time = Timestamp::from_secs(1_000);
-        let id = format!("{service}-{metric}");
-        Fact {
-            id: EvidenceId(id.clone()),
-            observation: Observation::Anomaly(Anomaly {
-                id: AnomalyId(id.as_str().into()),
-                service: ServiceId::named(service),
-                origin: Origin::default(),
-                signal,
-                metric: metric.into(),
-                dimension: "".into(),
-                unit: "".into(),
-                onset: time,
-                detected_at: time,
-                last_seen: time,
-                direction: Direction::Up,
-                score,
-                expected: 1.0,
-                observed: 9.0,
-                exemplar: String::new(),
-                requests_per_s: None,
-            }),
-        }
-    }
-
-    fn deployment(service: &str, secs: i64) -> Fact {
-        Fact {
-            id: EvidenceId(format!("change-{service}")),
-            observation: Observation::Change(Change {
-                service: ServiceId::named(service),
-                time: Timestamp::from_secs(secs),
-                kind: ChangeKind::Deployment,
-                subject: service.to_owned(),
-                before: "1".to_owned(),
-                after: "2".to_owned(),
-                description: String::new(),
-            }),
-        }
+        anomaly(&format!("{service}-{metric}"), service, signal, metric, score)
     }
 
     fn argue(facts: Vec<Fact>, calls: &[(&str, &str)]) -> Argument {

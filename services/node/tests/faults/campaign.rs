@@ -87,8 +87,8 @@ fn whatever_fails_every_record_is_kept_once_and_every_cause_is_one_incident() {
     let mut site: Option<Site> = None;
     for class in missing(&settings, &outcomes) {
         let seed = settings.seed.unwrap_or_else(|| Uuid::now_v7().as_u128() as u64);
-        // Three brokers take of a small machine what the shop's hurry needs.
-        let pace = if settings.is_sample() && class.brokers() > 1 { settings.slower() } else { settings.clone() };
+        // What these need of a small machine is what the shop's hurry needs.
+        let pace = if settings.is_sample() && class.is_heavy() { settings.slower() } else { settings.clone() };
         let Some(mut outcome) = tell(class, seed, &mut site, &pace) else { return };
         // The shop of a sample hurries on whatever machine there is, and may outrun its own senders and the product's
         // deadlines. A campaign counts that; a sample asks once again, with the same seed, at half the pace.

@@ -76,6 +76,11 @@ impl Class {
     pub(crate) fn brokers(self) -> usize {
         if self == Self::KafkaBrokerLost { 3 } else { 1 }
     }
+
+    /// Whether it takes much of a small machine: three brokers, or all that was kept being read again by who starts anew.
+    pub(crate) fn is_heavy(self) -> bool {
+        self.brokers() > 1 || self == Self::OpensearchRestart
+    }
 }
 
 /// The services of the shop that break. The entry is not among them, since all load would be gone with it.

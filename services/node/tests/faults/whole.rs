@@ -188,6 +188,14 @@ impl Whole {
         kills
     }
 
+    /// That nothing came late: an incident of each fault, and its one repair.
+    fn is_as_it_was(&self, faults: usize) {
+        let opened = self.detector.all_incidents();
+        assert_eq!(opened.len(), faults, "{opened:#?}");
+        let done = self.recorder.done();
+        assert_eq!(done.len(), faults, "{:?}", done.iter().map(|done| &done.what).collect::<Vec<_>>());
+    }
+
     /// Ends the shop, lets the product take what it was sent, and compares that with what is stored.
     fn count(&mut self) -> Balance {
         assert!(self.shop_process.terminate().success(), "{}", self.shop_process.err());
@@ -252,6 +260,7 @@ fn a_process_that_is_killed_at_any_moment_goes_on_and_does_nothing_twice() {
     while kills < wanted {
         // Each service breaks once: trouble that comes back to one opens its incident again.
         assert!(!left.is_empty(), "{kills} kills in {incidents} incidents, and every service was broken");
+        whole.is_as_it_was(incidents);
         let service = left.swap_remove(random.random_range(0..left.len()));
         let kind = KINDS[random.random_range(0..KINDS.len())];
         kills += whole.live_through(kind, service, KILLS_EACH_MAX.min(wanted - kills), &mut random);
@@ -261,6 +270,7 @@ fn a_process_that_is_killed_at_any_moment_goes_on_and_does_nothing_twice() {
         process::llm_sre(whole.folder.path()).args(["audit", "verify", "--address", &whole.control]).output();
     let verified = verified.unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    whole.is_as_it_was(incidents);
     let balance = whole.count();
     say(&format!(
         "{kills} kills in {incidents} incidents; {}; {balance:?}",

@@ -53,6 +53,8 @@ pub(crate) enum Sight {
     Behind { by: Duration, well_since: Timestamp },
     /// All up to the present, and what is not well may be another incident's doing.
     Disturbed,
+    /// As `Disturbed`, and nothing was read after this.
+    DisturbedUntil(Timestamp),
     /// Nobody can ask it.
     Gone,
 }
@@ -102,6 +104,10 @@ impl incident::incident_service_server::IncidentService for Owner {
                     false => incident::RecoveryVerdict::NotRecovered,
                 };
                 (now - by, now - by, verdict)
+            }
+            (Sight::DisturbedUntil(time), _) => {
+                disturbed_until_time = Some(to_proto_time(time));
+                (time, time, incident::RecoveryVerdict::NotRecovered)
             }
             (Sight::Disturbed, _) => {
                 disturbed_until_time = Some(to_proto_time(now));

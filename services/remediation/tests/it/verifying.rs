@@ -102,6 +102,21 @@ async fn another_incidents_doing_says_nothing_against_an_action_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_detector_that_reads_no_more_puts_a_verdict_off_no_longer_than_one_that_is_away() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let (action, deadline) = carried_out(&world, &service).await;
+    // Another cause disturbs it for nearly as long as that can count, and then nothing is read.
+    let stop = deadline + Duration::from_secs(3_000);
+    see(&world, Sight::Disturbed);
+    world.run_for(&service, stop.since(world.clock.now())).await;
+    see(&world, Sight::DisturbedUntil(stop));
+    world.run_for(&service, (deadline + Duration::from_secs(3_900)).since(world.clock.now())).await;
+    assert_eq!(world.calls("undo"), 1);
+    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_well_at_the_deadline_has_its_time_however_late_telemetry_is() {
     for behind in [Duration::ZERO, Duration::from_secs(600)] {
         let world = World::new(Autonomy::Auto);

@@ -5,12 +5,11 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::diagnose::causes::supported;
-use crate::diagnose::{CauseKind, rank};
+use crate::diagnose::{CauseKind, facts, rank};
 use crate::evidence::Evidence;
 use crate::incident::{Fingerprint, IncidentId, Subject, Trigger};
 use crate::remedy::Policy;
-use crate::telemetry::{Change, ChangeKind, Origin};
-use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
+use crate::{ServiceId, Signal, Timestamp};
 
 /// The last one never shows an anomaly.
 const SERVICES: [&str; 4] = ["a", "b", "c", "quiet"];
@@ -18,44 +17,11 @@ const SIGNALS: [(Signal, &str); 3] =
     [(Signal::Latency, "duration"), (Signal::Errors, "errors"), (Signal::Saturation, "process.memory.usage")];
 
 fn anomaly(index: usize, service: &str, (signal, metric): (Signal, &str), score: f64) -> Fact {
-    let time = Timestamp::from_secs(1_000);
-    let id = format!("anomaly-{index}");
-    Fact {
-        id: EvidenceId(id.clone()),
-        observation: Observation::Anomaly(Anomaly {
-            id: AnomalyId(id.as_str().into()),
-            service: ServiceId::named(service),
-            origin: Origin::default(),
-            signal,
-            metric: metric.into(),
-            dimension: "".into(),
-            unit: "".into(),
-            onset: time,
-            detected_at: time,
-            last_seen: time,
-            direction: Direction::Up,
-            score,
-            expected: 1.0,
-            observed: 9.0,
-            exemplar: String::new(),
-            requests_per_s: None,
-        }),
-    }
+    facts::anomaly(&format!("anomaly-{index}"), service, signal, metric, score)
 }
 
 fn deployment(service: &str) -> Fact {
-    Fact {
-        id: EvidenceId(format!("change-{service}")),
-        observation: Observation::Change(Change {
-            service: ServiceId::named(service),
-            time: Timestamp::from_secs(950),
-            kind: ChangeKind::Deployment,
-            subject: service.to_owned(),
-            before: "1".to_owned(),
-            after: "2".to_owned(),
-            description: String::new(),
-        }),
-    }
+    facts::deployment(service, 950)
 }
 
 fn judged(number: u32, is_same: bool, ruling: Ruling, diagnosed: Option<Cause>) -> Fact {
