@@ -56,24 +56,27 @@ pub fn remote(address: &str) -> Result<Peer, InvalidEndpoint> {
 
 /// Instances of the same services, behind one address each. Calls go round, and pass over who is away.
 pub fn remote_any(addresses: &[String]) -> Result<Peer, InvalidEndpoint> {
-    match addresses {
-        [address] => remote(address),
-        several => Ok(BoxCloneSyncService::new(Failover::round(all(several)?))),
+    Ok(any(addresses.iter().map(|address| remote(address)).collect::<Result<_, _>>()?))
+}
+
+/// Instances of the same services, a peer each. Calls go round, and pass over who is away.
+pub fn any(mut instances: Vec<Peer>) -> Peer {
+    match (instances.pop(), instances.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            instances.extend(last);
+            BoxCloneSyncService::new(Failover::round(instances))
+        }
     }
 }
 
-/// Services that run in this process, and instances of them elsewhere for when they are not available.
-pub fn local_or_any(local: Peer, addresses: &[String]) -> Result<Peer, InvalidEndpoint> {
-    let mut peers = all(addresses)?;
-    peers.insert(0, local);
-    Ok(BoxCloneSyncService::new(Failover::in_order(peers)))
+/// Instances of the same services, a peer each. Calls go to the first that is available.
+pub fn in_order(instances: Vec<Peer>) -> Peer {
+    BoxCloneSyncService::new(Failover::in_order(instances))
 }
 
-fn all(addresses: &[String]) -> Result<Vec<Peer>, InvalidEndpoint> {
-    addresses.iter().map(|address| remote(address)).collect()
-}
-
-fn over<S>(inner: S) -> Peer
+/// Services behind a transport of the caller's, with all that a peer has.
+pub fn over<S>(inner: S) -> Peer
 where
     S: tower::Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,

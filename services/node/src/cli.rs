@@ -4,6 +4,7 @@ mod asking;
 mod dlq;
 mod holds;
 mod store;
+mod world;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub(crate) use asking::{
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
 pub(crate) use store::{Store, StoreCommand};
+pub(crate) use world::World;
 
 /// Watches services, opens one incident per cause, explains it, repairs it within a policy, and closes it only when
 /// recovery was measured. Without a command: the demo.
@@ -71,6 +73,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.
     Drill(Drill),
+    /// Let everything go wrong that may, many times over in virtual time, and hold what is done against the rules.
+    World(World),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -254,8 +258,10 @@ impl Cli {
     /// What the flags say about the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
-        overrides.is_telling =
-            matches!(self.command, None | Some(Command::Demo(_) | Command::Drill(_) | Command::Dlq(_)));
+        overrides.is_telling = matches!(
+            self.command,
+            None | Some(Command::Demo(_) | Command::Drill(_) | Command::World(_) | Command::Dlq(_))
+        );
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {
             Some(Command::Demo(demo)) => {

@@ -46,8 +46,9 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         clock: Arc::<ScaledClock>::clone(&clock),
         chance: wiring::Chance::drawn(),
         policy,
-        simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed, is_renamed: false },
+        simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed, ..wiring::Simulation::default() },
         holder,
+        ways: wiring::Ways::default(),
         listens: true,
         config,
     };

@@ -16,6 +16,7 @@ mod side_by_side;
 mod store;
 mod times;
 mod wiring;
+mod world;
 
 use std::io;
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         }),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Drill(arguments) => drill::run(&arguments, &config),
+        Command::World(arguments) => world::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),
         Command::Run(arguments) => runtime.block_on(run::run(arguments, config)),
     }

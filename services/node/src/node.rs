@@ -28,6 +28,7 @@ pub(crate) struct Node {
     addresses: Vec<(&'static str, String)>,
     readiness: Readiness,
     control: Option<Slot>,
+    telemetry: Option<Peer>,
 }
 
 impl Node {
@@ -66,6 +67,16 @@ impl Node {
     /// The control services of this process.
     pub(crate) fn peer(&self) -> anyhow::Result<Peer> {
         Ok(self.control.as_ref().context("this process has no control services")?.peer())
+    }
+
+    /// Says how its OTLP services are reached from within, where nothing listens for them.
+    pub(crate) fn takes_telemetry_by(&mut self, peer: Peer) {
+        self.telemetry = Some(peer);
+    }
+
+    /// The OTLP services of this process, if it has some that are reached from within.
+    pub(crate) fn telemetry_peer(&self) -> Option<Peer> {
+        self.telemetry.clone()
     }
 
     /// What listens where.

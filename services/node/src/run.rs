@@ -30,9 +30,10 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         clock: Arc::new(clock(&config)?),
         chance: wiring::Chance::drawn(),
         policy,
-        simulation: wiring::Simulation { seed: 0, speed: config.clock.speed, is_renamed: false },
+        simulation: wiring::Simulation { speed: config.clock.speed, ..wiring::Simulation::default() },
         services,
         holder,
+        ways: wiring::Ways::default(),
         listens: true,
         config,
     };

@@ -5,6 +5,7 @@ mod chance;
 mod opensearch;
 mod readiness;
 pub(crate) mod recorded;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::self_watch::SelfWatch;
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 pub(crate) use chance::Chance;
 pub(crate) use readiness::need_store;
+pub(crate) use ways::Ways;
 
 /// How long a look for telemetry waits in virtual time.
 const VIRTUAL_POLL_WAIT: Duration = Duration::from_millis(100);
@@ -47,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) simulation: Simulation,
     /// Names this process among all that share the leases.
     pub(crate) holder: String,
+    /// How it reaches the others.
+    pub(crate) ways: Ways,
     /// Whether others reach this process; what runs in virtual time must not wait for a network.
     pub(crate) listens: bool,
 }
@@ -58,6 +62,15 @@ pub(crate) struct Simulation {
     pub(crate) speed: f64,
     /// Whether it calls everything by other names than in the demo.
     pub(crate) is_renamed: bool,
+    /// How many services it has, drawn from the seed; all of them where it is not said.
+    pub(crate) services_max: Option<usize>,
+}
+
+impl Default for Simulation {
+    /// The demo's shop at the pace of its clock.
+    fn default() -> Self {
+        Self { seed: 0, speed: 1.0, is_renamed: false, services_max: None }
+    }
 }
 
 /// The services of the product.
@@ -169,7 +182,7 @@ impl Parts {
         if self.services.contains(&name) {
             let own = control.slot.peer();
             // One that stands by is not available for everything: see CheckRecovery.
-            return Ok(if elsewhere.is_empty() { own } else { peer::local_or_any(own, elsewhere.addresses())? });
+            return if elsewhere.is_empty() { Ok(own) } else { self.ways.local_or_any(own, elsewhere.addresses()) };
         }
         if elsewhere.is_empty() {
             return Err(anyhow::Error::new(config::Error::Key {
@@ -178,7 +191,7 @@ impl Parts {
                 reason: "is required, since that service does not run in this process".to_owned(),
             }));
         }
-        Ok(peer::remote_any(elsewhere.addresses())?)
+        self.ways.any(elsewhere.addresses())
     }
 
     fn detector(&self, control: &Control) -> anyhow::Result<Peer> {
@@ -214,7 +227,14 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
     let names = llm_sre_gateway::SERVICE_NAMES;
     let routes = gateway.routes();
     if !parts.listens {
-        return Ok(peer::local(routes));
+        let peer = peer::local(routes);
+        node.takes_telemetry_by(peer.clone());
+        // A process that is nothing but this has nothing to do meanwhile, and goes on.
+        node.job("OTLP", |shutdown| async move {
+            shutdown.cancelled().await;
+            Ok(())
+        });
+        return Ok(peer);
     }
     let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
@@ -304,7 +324,7 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
 fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
     let mut targets = Vec::new();
     for target in &parts.config.targets {
-        targets.push((target.service.clone(), peer::remote(&target.endpoint)?));
+        targets.push((target.service.clone(), parts.ways.to(&target.endpoint)?));
     }
     if parts.services.contains(&ServiceName::Simulator) {
         let shop = ServicePattern::parse(llm_sre_simulator::SERVICES).context("the shop's pattern is invalid")?;
@@ -337,9 +357,9 @@ fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Opt
         Some(gateway) => gateway,
         None => parts.peer(control, ServiceName::Gateway, "peers.gateway", &parts.config.peers.gateway)?,
     };
-    let Simulation { seed, speed, is_renamed } = parts.simulation;
+    let Simulation { seed, speed, is_renamed, services_max } = parts.simulation;
     let service = llm_sre_simulator::Service::build(
-        llm_sre_simulator::Options { seed, speed, is_renamed },
+        llm_sre_simulator::Options { seed, speed, is_renamed, services_max },
         llm_sre_simulator::Dependencies { clock: Arc::clone(&parts.clock), gateway },
     );
     control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export::Exporter;
 use crate::telemetry::{Exports, INTERVAL, Reporter};
-use crate::world::{STEP, World};
+use crate::world::{STEP, World, blueprint};
 
 /// Reports that wait to be sent, each of [`INTERVAL`] and of some hundred kilobytes: ten minutes of the shop.
 const REPORTS_WAITING_MAX: usize = 60;
@@ -26,6 +26,9 @@ pub struct Options {
     pub speed: f64,
     /// Whether services, processes and the words of logs have names that are drawn from the seed.
     pub is_renamed: bool,
+    /// How many services the shop has at most, which ones is drawn from the seed; all where it is not said. A small shop
+    /// costs less, and the first service is always there.
+    pub services_max: Option<usize>,
 }
 
 /// What the service needs of its surroundings.
@@ -51,7 +54,9 @@ impl Service {
 
     /// A shop that opens now.
     pub fn build(options: Options, dependencies: Dependencies) -> Self {
-        let world = World::new(options.seed, dependencies.clock.now(), options.is_renamed);
+        let Options { seed, is_renamed, services_max, .. } = options;
+        let now = dependencies.clock.now();
+        let world = World::of(&blueprint::draw(seed, services_max), seed, now, is_renamed);
         Self {
             clock: dependencies.clock,
             speed: options.speed,
@@ -156,7 +161,7 @@ mod tests {
         let opened = Timestamp::from_secs(1_767_600_000);
         let clock = Arc::new(ScaledClock::starting_at(opened, 1.0).unwrap());
         let gateway = peer::local(Routes::new(MetricsServiceServer::new(Silent)));
-        let options = Options { seed: 7, speed: 1.0, is_renamed: false };
+        let options = Options { seed: 7, speed: 1.0, is_renamed: false, services_max: None };
         let shop = Service::build(options, Dependencies { clock, gateway });
         let time = Duration::from_secs(300);
         let trading = shop.run(CancellationToken::new());

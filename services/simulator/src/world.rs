@@ -12,6 +12,7 @@ pub(crate) mod service;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
@@ -78,11 +79,18 @@ pub(crate) enum Refused {
 }
 
 impl World {
-    /// A shop that opens now. A renamed one does the same, and calls everything by other names.
+    /// The whole shop, which opens now. A renamed one does the same, and calls everything by other names.
+    #[cfg(test)]
     pub(crate) fn new(seed: u64, now: Timestamp, is_renamed: bool) -> Self {
+        Self::of(&blueprint::draw(seed, None), seed, now, is_renamed)
+    }
+
+    /// A shop of some of the services, by their places in the whole one. Calls to those that it lacks are not made.
+    pub(crate) fn of(places: &BTreeSet<usize>, seed: u64, now: Timestamp, is_renamed: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let built = SHOP.iter().zip(Naming::draw(seed, is_renamed));
-        let services = built.map(|(blueprint, naming)| Service::new(blueprint, naming, now, &mut rng)).collect();
+        let built = SHOP.iter().zip(Naming::draw(seed, is_renamed)).enumerate();
+        let kept = built.filter(|(place, _)| places.contains(place)).map(|(_, built)| built);
+        let services = kept.map(|(blueprint, naming)| Service::new(blueprint, naming, now, &mut rng)).collect();
         let phase = rng.random_range(0.0..std::f64::consts::TAU);
         let deploys_at = now + DEPLOYMENTS.mul_f64(rng.random_range(0.5..1.5));
         let (faults, runs, events) = Default::default();

@@ -26,6 +26,11 @@ pub(crate) struct Peers {
 pub(crate) struct Endpoints(Vec<String>);
 
 impl Endpoints {
+    /// At these addresses.
+    pub(crate) fn at(addresses: Vec<String>) -> Self {
+        Self(addresses)
+    }
+
     /// Whether it is not configured.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

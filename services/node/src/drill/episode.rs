@@ -69,8 +69,9 @@ impl Episode {
             clock: Arc::<ScaledClock>::clone(&clock),
             chance: wiring::Chance::of_seed(self.seed, Arc::<ScaledClock>::clone(&clock)),
             policy: demo::shop_policy()?,
-            simulation: wiring::Simulation { seed: self.seed, speed: 1.0, is_renamed: self.is_renamed },
+            simulation: wiring::Simulation { seed: self.seed, is_renamed: self.is_renamed, ..Default::default() },
             holder: "drill".to_owned(),
+            ways: wiring::Ways::default(),
             listens: false,
             config,
         })

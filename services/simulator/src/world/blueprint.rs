@@ -1,5 +1,10 @@
 //! The shop as it is built: who calls whom, and what a request costs where.
 
+use std::collections::BTreeSet;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 /// A service of the shop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blueprint {
@@ -85,9 +90,44 @@ pub(crate) const SHOP: &[Blueprint] = shop! {
     "notification" "1.0.9" x 2: cpu 3.0, db 18.0 of 6, memory 200.0 of 512.0, calls [];
 };
 
+/// The places of the services that a shop of at most so many has: the first, and of the others one after the other that
+/// is called by those.
+pub(crate) fn draw(seed: u64, services_max: Option<usize>) -> BTreeSet<usize> {
+    let Some(count) = services_max.filter(|count| *count < SHOP.len()) else { return (0..SHOP.len()).collect() };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // Apart from the world's, its telemetry's and its names'.
+    rng.set_stream(3);
+    let mut drawn = BTreeSet::from([0]);
+    while drawn.len() < count {
+        let calls = drawn.iter().flat_map(|place| SHOP[*place].calls);
+        let callees = calls.filter_map(|call| SHOP.iter().position(|other| other.name == call.to));
+        let next: BTreeSet<usize> = callees.filter(|callee| !drawn.contains(callee)).collect();
+        let Some(place) = next.iter().nth(rng.random_range(0..next.len().max(1))) else { break };
+        drawn.insert(*place);
+    }
+    drawn
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_shop_has_so_many_services_and_each_is_called() {
+        for seed in 0..200 {
+            for count in 1..=SHOP.len() {
+                let drawn = draw(seed, Some(count));
+                assert_eq!(drawn.len(), count, "seed {seed}");
+                assert_eq!(drawn, draw(seed, Some(count)));
+                for place in drawn.iter().filter(|place| **place > 0) {
+                    let is_called =
+                        drawn.iter().any(|caller| SHOP[*caller].calls.iter().any(|call| call.to == SHOP[*place].name));
+                    assert!(is_called, "nobody calls {} of seed {seed}", SHOP[*place].name);
+                }
+            }
+            assert_eq!(draw(seed, None).len(), SHOP.len());
+        }
+    }
 
     #[test]
     fn callers_stand_before_those_that_they_call() {
