@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -35,6 +36,13 @@ const MAX_STREAMS: u32 = 256;
 
 /// How long a shutdown waits for calls under way.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// After so long without a word the system asks whether the other side is still there. HTTP/2 asks by itself; a watch
+/// by gRPC-Web over HTTP/1.1 would stay for ever where its reader's machine or network is gone.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Connections that wait to be taken; as many as the standard library lets wait.
+const BACKLOG: u32 = 1_024;
 
 /// What can go wrong when serving.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +70,21 @@ pub enum Error {
     },
 }
 
+/// Listens on an address. Of a connection whose other side is gone without a word the system finds out, after two hours
+/// where nobody says another time: each is a descriptor, and would stay.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Else a start right after an end would wait for connections of before.
+    socket.set_reuseaddr(true)?;
+    // What is accepted has it from here.
+    socket.set_keepalive(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// A port that is bound and not yet served.
 pub struct Server {
     listener: TcpListener,
@@ -74,7 +97,7 @@ impl Server {
     /// Binds `address` (port 0 takes a free one) and puts health and reflection beside `routes`. Every service named
     /// in `services` is NOT_SERVING until [`Health::set_serving`] says otherwise.
     pub async fn bind(address: SocketAddr, routes: Routes, services: &[&str]) -> Result<Self, Error> {
-        let listener = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
+        let listener = listen(address).map_err(|source| Error::Bind { address, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address, source })?;
         let (health, health_service) = health(services).await;
         let routes = routes.add_service(HealthServer::new(health_service));
@@ -95,7 +118,9 @@ impl Server {
     /// Serves until `shutdown`, then ends streams, and lets calls under way end, for at most five seconds.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let address = self.address;
-        let incoming = tonic::transport::server::TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let incoming = tonic::transport::server::TcpIncoming::from(self.listener)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(KEEPALIVE));
         let ended = shutdown.clone();
         let until_shutdown = move |response: http::Response<Body>| response.map(|body| ending(body, ended.clone()));
         let serving = tonic::transport::Server::builder()
@@ -251,4 +276,60 @@ fn exported_context(span: &tracing::Span) -> Option<TraceContext> {
     let context = span.context();
     let context = context.span().span_context().clone();
     context.is_valid().then(|| TraceContext::new(context.trace_id().to_bytes(), context.span_id().to_bytes())).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    const WITHIN: Duration = Duration::from_secs(30);
+    /// The timer of `/proc/net/tcp` that asks whether the other side is there.
+    const ASKING: &str = "02";
+
+    /// Waits until the served side of a connection asks after about so many hundredths of a second.
+    async fn asks(client: &TcpStream, after: RangeInclusive<u64>) {
+        let end = |address: io::Result<SocketAddr>| format!(":{:04X}", address.unwrap().port());
+        let (client, server) = (end(client.local_addr()), end(client.peer_addr()));
+        let has_asked = async {
+            loop {
+                let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+                let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+                let timers = rows.filter(|row| row.len() > 5 && row[1].ends_with(&server) && row[2].ends_with(&client));
+                let mut timers =
+                    timers.filter_map(|row| row[5].split_once(':').map(|(of, at)| (of.to_owned(), at.to_owned())));
+                let is_asking = |(of, at): (String, String)| {
+                    of == ASKING && u64::from_str_radix(&at, 16).is_ok_and(|at| after.contains(&at))
+                };
+                if timers.any(is_asking) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(WITHIN, has_asked).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_without_a_word_is_found_out() {
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), Routes::default(), &[]).await.unwrap();
+        let (address, shutdown) = (server.address(), CancellationToken::new());
+        let serving = tokio::spawn(server.run(shutdown.clone()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+        // Who has an answer was taken.
+        assert!(client.read(&mut [0; 64]).await.unwrap() > 0);
+        asks(&client, 1..=6_000).await;
+        shutdown.cancel();
+        serving.await.unwrap().unwrap();
+
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _taken = listener.accept().await.unwrap();
+        asks(&client, 1..=u64::MAX).await;
+    }
 }

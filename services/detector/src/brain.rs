@@ -7,7 +7,7 @@ use llm_sre_domain::correlate::{Case, Correlator, News};
 use llm_sre_domain::detect::{Counts, Detector};
 use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_domain::incident::{Incident, IncidentId, Severity, SeverityInputs, Verdict, severity};
+use llm_sre_domain::incident::{ANOMALIES_MAX, Incident, IncidentId, Severity, SeverityInputs, Verdict, severity};
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
@@ -64,6 +64,12 @@ impl Living {
     /// What it is about. The signals of these services always count.
     pub(crate) fn own(&self) -> BTreeSet<ServiceId> {
         self.roots.iter().chain(&self.subject).cloned().collect()
+    }
+
+    /// The anomaly that the incident would give up first.
+    fn weakest(&self) -> Option<AnomalyId> {
+        let order = |a: &&Anomaly, b: &&Anomaly| a.score.total_cmp(&b.score).then_with(|| b.id.cmp(&a.id));
+        self.anomalies.values().min_by(order).map(|anomaly| anomaly.id.clone())
     }
 }
 
@@ -173,6 +179,13 @@ impl Brain {
         for anomaly in &incident.anomalies {
             living.since = living.since.max(anomaly.detected_at);
             living.anomalies.insert(anomaly.id.clone(), anomaly.clone());
+        }
+        // What the incident gave up for what says more, it is not measured by any longer: one that lives for days would
+        // be measured by ever more.
+        while living.anomalies.len() > ANOMALIES_MAX
+            && let Some(weakest) = living.weakest()
+        {
+            living.anomalies.remove(&weakest);
         }
     }
 
@@ -295,4 +308,72 @@ fn disturbing<'a>(correlator: &'a Correlator, followed: &BTreeMap<u64, Followed>
         Some((followed.incident?, case))
     });
     of_incidents.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_domain::incident::{Actor, Opening, Rules, Subject, Trigger};
+    use llm_sre_domain::telemetry::Origin;
+    use llm_sre_domain::{Direction, Signal};
+
+    use super::*;
+
+    fn anomaly(number: u32, score: f64) -> Anomaly {
+        let time = Timestamp::from_secs(1_000);
+        Anomaly {
+            id: AnomalyId(format!("a{number:06}").into()),
+            service: ServiceId::named("cart"),
+            origin: Origin::default(),
+            signal: Signal::Latency,
+            metric: "http.server.request.duration".into(),
+            dimension: "p95".into(),
+            unit: "s".into(),
+            onset: time,
+            detected_at: time,
+            last_seen: time,
+            direction: Direction::Up,
+            score,
+            expected: 0.1,
+            observed: 2.0,
+            exemplar: String::new(),
+            requests_per_s: None,
+        }
+    }
+
+    fn incident() -> Incident {
+        let time = Timestamp::from_secs(1_000);
+        let trigger = Trigger::Signal(Signal::Latency);
+        let opening = Opening {
+            subject: Subject { service: ServiceId::named("cart"), trigger, dimension: "".into() },
+            ordinal: 0,
+            title: "cart is slow".to_owned(),
+            anomalies: Vec::new(),
+            impacts: BTreeMap::new(),
+            severity: Severity::Sev4,
+            onset: time,
+            detected_at: time,
+            actor: Actor::product(),
+        };
+        Incident::open(opening, &Rules::default(), time).unwrap().0
+    }
+
+    /// Whatever comes and goes of it, in whichever order.
+    #[test]
+    fn an_incident_that_lives_for_long_is_measured_by_no_more_than_it_keeps() {
+        const COMING: u32 = 3_000;
+        let mut brain = Brain::new(&Options::default());
+        let mut incident = incident();
+        for number in 0..COMING {
+            // Scores in an order that is none: 1,009 and 3,000 have no common factor.
+            let score = f64::from(number * 1_009 % COMING);
+            incident.anomalies = vec![anomaly(number, score)];
+            brain.watch_recovery(&incident);
+        }
+        let kept = &brain.living[&incident.id].anomalies;
+        assert_eq!(kept.len(), ANOMALIES_MAX);
+        let least = f64::from(COMING) - ANOMALIES_MAX as f64;
+        assert!(kept.values().all(|anomaly| anomaly.score >= least), "those that say most stay");
+        brain.ended(incident.id);
+        assert!(brain.living.is_empty());
+    }
 }

@@ -19,7 +19,6 @@ use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_ports::bus;
 use llm_sre_ports::clock::Clock;
-use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::cli::ServiceName;
@@ -240,7 +239,7 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
     let services = names.map(|name| (name, readiness::needs(ServiceName::Gateway)));
     node.port("OTLP (gRPC)", server, &services);
-    let listener = TcpListener::bind(listen.otlp_http).await.with_context(|| {
+    let listener = llm_sre_mesh::server::listen(listen.otlp_http).with_context(|| {
         format!(
             "--otlp-http (listen.otlp_http) says where OTLP over HTTP is taken: failed to listen on {}",
             listen.otlp_http

@@ -15,6 +15,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// For so long a call of which nothing was heard may still be on its way, in real time: longer than a call's time-out.
 const ON_ITS_WAY_MAX: Duration = Duration::from_secs(30);
+/// A call that nobody asked after for so long, in real time, is of an action that ended elsewhere.
+const CALLED_MAX: Duration = Duration::from_secs(3_600);
 
 /// A target's silence, under the name of the action, or of what else is asked about.
 #[derive(Clone, Copy)]
@@ -35,7 +37,8 @@ struct Called {
 #[derive(Default)]
 pub(crate) struct Memory {
     silent: Mutex<BTreeMap<String, Silence>>,
-    asked: Mutex<BTreeMap<String, Timestamp>>,
+    /// When something may be asked again, while it may not.
+    due: Mutex<BTreeMap<String, Timestamp>>,
     called: Mutex<BTreeMap<String, Called>>,
 }
 
@@ -57,7 +60,8 @@ impl Memory {
 
     /// A call was made, and what became of it is not known.
     pub(crate) fn called(&self, about: &str, steps: u64) {
-        lock(&self.called).insert(about.to_owned(), Called { at: Instant::now(), steps });
+        let now = Instant::now();
+        keep_recent(&mut lock(&self.called), about, now).insert(about.to_owned(), Called { at: now, steps });
     }
 
     /// This process put a step on the record itself.
@@ -72,7 +76,7 @@ impl Memory {
     pub(crate) fn has_settled(&self, about: &str, steps: u64) -> bool {
         let first = Called { at: Instant::now(), steps };
         let mut all = lock(&self.called);
-        let called = all.entry(about.to_owned()).or_insert(first);
+        let called = keep_recent(&mut all, about, first.at).entry(about.to_owned()).or_insert(first);
         if called.steps != steps {
             *called = first;
         }
@@ -81,10 +85,13 @@ impl Memory {
 
     /// Whether `every` has passed, by the product's clock, since this said so last.
     pub(crate) fn is_due(&self, about: &str, now: Timestamp, every: Duration) -> bool {
-        let mut asked = lock(&self.asked);
-        let is_due = asked.get(about).is_none_or(|last| now.since(*last) >= every);
+        let mut due = lock(&self.due);
+        // What is due is as what was never asked. Not every action ends in a pass of this process, which would forget
+        // it: people end some, and other instances.
+        due.retain(|_, at| now < *at);
+        let is_due = !due.contains_key(about);
         if is_due {
-            asked.insert(about.to_owned(), now);
+            due.insert(about.to_owned(), now + every);
         }
         is_due
     }
@@ -92,9 +99,19 @@ impl Memory {
     /// The action ended.
     pub(crate) fn forget(&self, action: &str) {
         self.answered(action);
-        lock(&self.asked).retain(|about, _| !about.starts_with(action));
+        lock(&self.due).retain(|about, _| !about.starts_with(action));
         lock(&self.called).retain(|about, _| !about.starts_with(action));
     }
+}
+
+/// Forgets calls that nobody asks after any more, but the one that somebody does.
+fn keep_recent<'a>(
+    all: &'a mut BTreeMap<String, Called>,
+    about: &str,
+    now: Instant,
+) -> &'a mut BTreeMap<String, Called> {
+    all.retain(|key, called| key == about || now - called.at <= CALLED_MAX);
+    all
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -148,5 +165,21 @@ mod tests {
         assert_eq!(asked, [true, false, true]);
         memory.forget("a");
         assert!(memory.is_due("a/call", at(106), every));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_stays_of_actions_that_end_elsewhere() {
+        let memory = Memory::default();
+        let every = Duration::from_secs(30);
+        for number in 0..2_000 {
+            let (suggested, called) = (format!("incidents/{number}/over"), format!("incidents/{number}/call"));
+            assert!(memory.is_due(&suggested, Timestamp::from_secs(10 * number), every));
+            assert!(!memory.has_settled(&called, 1));
+            memory.called(&called, 2);
+            tokio::time::advance(Duration::from_secs(60)).await;
+        }
+        assert!(lock(&memory.due).len() <= 3, "{:?}", lock(&memory.due));
+        assert_eq!(lock(&memory.called).len(), 61, "those of an hour");
+        assert!(memory.has_settled("incidents/1999/call", 2), "what is young enough is known");
     }
 }

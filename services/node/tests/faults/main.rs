@@ -1,6 +1,7 @@
 //! The product as separate processes on a real Kafka and a real OpenSearch, while these and it itself fail: nothing that
 //! the bus acknowledged is lost or doubled, each cause is one incident, and no action is done twice. `docs/faults.md`
-//! says what is done and how a whole campaign is run, resumed and read.
+//! says what is done and how a whole campaign is run, resumed and read. Beside it the soak, in which nothing fails but
+//! the shop (`docs/soak.md`).
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its repetition.
 
@@ -22,6 +23,7 @@ mod report;
 mod search;
 mod settings;
 mod site;
+mod soak;
 mod strike;
 mod system;
 mod target;
