@@ -201,6 +201,14 @@ fn links_in_documents_lead_somewhere() {
 }
 
 #[test]
+fn the_tests_that_the_page_on_safety_names_are_there() {
+    let files = repository();
+    let page = files.iter().find(|file| file.path == Path::new("docs/safety.md"));
+    let page = page.unwrap_or_else(|| panic!("docs/safety.md is not there"));
+    assert_none(&documents::check_tests(page, &files));
+}
+
+#[test]
 fn decisions_are_numbered_without_gaps() {
     let files = repository();
     let decisions: Vec<_> = files.iter().filter(|file| file.path.starts_with("docs/decisions")).collect();

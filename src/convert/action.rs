@@ -170,7 +170,7 @@ enum_table!(BlockReason, v1::BlockReason, {
     BlastRadius <=> BlastRadius, RateLimit <=> RateLimit, TargetBusy <=> TargetBusy, FleetLimit <=> FleetLimit,
     Ineffective <=> Ineffective, OutcomeUnknown <=> OutcomeUnknown, Refused <=> Refused, Precondition <=> Precondition,
     DigestMismatch <=> DigestMismatch, AttemptsExhausted <=> AttemptsExhausted, Cooldown <=> Cooldown,
-    KillSwitch <=> KillSwitch, Freeze <=> Freeze,
+    KillSwitch <=> KillSwitch, Freeze <=> Freeze, Maintenance <=> Maintenance, Catalogue <=> Catalogue,
 });
 
 impl From<&Block> for v1::Block {

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use llm_sre_domain::ServiceId;
 use llm_sre_domain::incident::{
     About, Acknowledgement, ActionId, Actor, DiagnosisId, EscalationReason, EventId, Fingerprint, Incident, IncidentId,
-    Notified, Resolution, ResolutionReason, Severity, State, Subject, TimelineEntry, Trigger,
+    Maintenance, Notified, Resolution, ResolutionReason, Severity, State, Subject, TimelineEntry, Trigger, Window,
+    WindowId,
 };
+use llm_sre_domain::remedy::ServicePattern;
 
 use super::ConvertError;
 use super::anomaly::signal;
@@ -81,6 +83,7 @@ impl From<&Incident> for v1::Incident {
                 time: Some(to_proto_time(notified.time)),
                 urgent: notified.is_urgent,
             }),
+            maintenance: incident.maintenance.as_ref().map(Into::into),
         }
     }
 }
@@ -115,6 +118,7 @@ impl TryFrom<&v1::Incident> for Incident {
             deadline: optional_time(&incident.deadline_time),
             timeline: incident.timeline.iter().map(from_timeline_entry).collect::<Result<_, _>>()?,
             notified: incident.last_notification.as_ref().map(notified).transpose()?,
+            maintenance: incident.maintenance.as_ref().map(TryInto::try_into).transpose()?,
             applied: incident
                 .applied_event_ids
                 .iter()
@@ -123,6 +127,49 @@ impl TryFrom<&v1::Incident> for Incident {
         };
         restored.check().map_err(invalid("incident"))?;
         Ok(restored)
+    }
+}
+
+/// What the names of maintenance windows begin with.
+pub const WINDOWS: &str = "maintenanceWindows/";
+
+fn window_id(field: &'static str, name: &str) -> Result<WindowId, ConvertError> {
+    WindowId::new(name.strip_prefix(WINDOWS).unwrap_or_default()).map_err(invalid(field))
+}
+
+impl From<&Maintenance> for v1::Maintenance {
+    fn from(maintenance: &Maintenance) -> Self {
+        Self {
+            window: format!("{WINDOWS}{}", maintenance.window),
+            end_time: Some(to_proto_time(maintenance.until)),
+            withheld: maintenance.withheld,
+            over_time: maintenance.over_at.map(to_proto_time),
+        }
+    }
+}
+
+impl TryFrom<&v1::Maintenance> for Maintenance {
+    type Error = ConvertError;
+    fn try_from(maintenance: &v1::Maintenance) -> Result<Self, ConvertError> {
+        Ok(Self {
+            window: window_id("maintenance.window", &maintenance.window)?,
+            until: required_time("maintenance.end_time", maintenance.end_time.as_ref())?,
+            withheld: maintenance.withheld,
+            over_at: maintenance.over_time.as_ref().map(from_proto_time),
+        })
+    }
+}
+
+impl TryFrom<&v1::MaintenanceWindow> for Window {
+    type Error = ConvertError;
+    fn try_from(window: &v1::MaintenanceWindow) -> Result<Self, ConvertError> {
+        let services = window.services.iter().map(|text| ServicePattern::parse(text).map_err(invalid("services")));
+        Ok(Self {
+            id: window_id("name", &window.name)?,
+            services: services.collect::<Result<_, _>>()?,
+            start: window.start_time.as_ref().map(from_proto_time),
+            end: required_time("end_time", window.end_time.as_ref())?,
+        })
     }
 }
 

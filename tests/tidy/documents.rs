@@ -58,6 +58,23 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Every test that a page names and that is not there: in code spans, what reads like a sentence in snake case.
+pub(crate) fn check_tests(page: &SourceFile, files: &[SourceFile]) -> Vec<Violation> {
+    let is_letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let is_named = |span: &&str| span.matches('_').count() >= 4 && span.chars().all(is_letter);
+    let is_there = |name: &str| {
+        let head = format!("fn {name}(");
+        files.iter().any(|file| file.is("rs") && file.text.contains(&head))
+    };
+    let mut violations = Vec::new();
+    for (line, text) in prose_lines(&page.text) {
+        for name in text.split('`').skip(1).step_by(2).filter(is_named).filter(|name| !is_there(name)) {
+            violations.push(Violation::new(&page.path, line, format!("names the test {name}, which is not there")));
+        }
+    }
+    violations
+}
+
 /// Decisions are cited by number, so the numbers are unique, without gaps, and open the title too.
 pub(crate) fn check_decisions(files: &[&SourceFile]) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -93,6 +110,15 @@ mod checks {
                     ```\n[d](absent.md)\n```\n[e](#a-page-with-one) [f](#another) ![g](absent.png \"title\")\n";
         let found = check_links(&file("PAGE.md", text), crate::root());
         assert_eq!(found.iter().map(|violation| violation.line).collect::<Vec<_>>(), [2, 6, 6], "{found:?}");
+    }
+
+    #[test]
+    fn tests_are_looked_up() {
+        let code = file("a.rs", "fn what_is_there_is_found() {}\n");
+        let text =
+            "`what_is_there_is_found` and `a_key_of_four`\n`what_is_gone_is_not_found`, what_is_no_code_span_at_all\n";
+        let found = check_tests(&file("PAGE.md", text), &[code]);
+        assert_eq!(found.iter().map(|violation| violation.line).collect::<Vec<_>>(), [2], "{found:?}");
     }
 
     #[test]

@@ -14,6 +14,9 @@
 //!
 //! People may say in every state what it was ([`Judgement`]); that moves nothing here, and weighs in later diagnoses.
 //!
+//! While a maintenance window covers it, people are not told of it and its deadlines stand still; its states are those
+//! that it would have without, and at the window's end people are told of what lives still.
+//!
 //! The detector owns the document; the other services report [`Event`]s. A report that arrives twice is one report.
 
 mod apply;
@@ -22,6 +25,7 @@ mod fingerprint;
 mod ids;
 mod judgement;
 mod keep;
+mod maintenance;
 mod rules;
 mod severity;
 #[cfg(test)]
@@ -36,6 +40,7 @@ pub use event::{Effect, Event, EventId, EventKind, HandReason, Notice, Proposal,
 pub use fingerprint::{Fingerprint, FingerprintError, Subject, Trigger};
 pub use ids::{ActionId, Actor, DiagnosisId, IdError, IncidentId};
 pub use judgement::{Judgement, Ruling};
+pub use maintenance::{Coverage, Maintenance, Window, WindowId};
 pub use rules::Rules;
 pub use severity::{Severity, SeverityInputs, severity};
 
@@ -190,8 +195,8 @@ pub struct Notified {
     pub is_urgent: bool,
 }
 
-/// One incident. [`Incident::open`] makes it and [`Incident::apply`] is the only thing that changes it; the fields are
-/// public so that the store's conversion can read and restore it, and [`Incident::check`] says whether what was
+/// One incident. [`Incident::open`] makes it, and only [`Incident::apply`] and [`Incident::cover`] change it; the fields
+/// are public so that the store's conversion can read and restore it, and [`Incident::check`] says whether what was
 /// restored is consistent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
@@ -245,6 +250,8 @@ pub struct Incident {
     pub timeline: Vec<TimelineEntry>,
     /// The last notification that the cooldown counts from.
     pub notified: Option<Notified>,
+    /// What maintenance windows made of it; `None` where none ever covered it.
+    pub maintenance: Option<Maintenance>,
     /// Ids of the newest events applied, oldest first; at most [`EVENTS_REMEMBERED_MAX`].
     pub applied: VecDeque<EventId>,
 }
@@ -270,6 +277,8 @@ pub struct Opening {
     pub detected_at: Timestamp,
     /// Who opened it: the product or the person who reported it.
     pub actor: Actor,
+    /// What covers it already.
+    pub coverage: Option<Coverage>,
 }
 
 /// Why a restored incident cannot be one that [`Incident::apply`] made.
@@ -283,8 +292,8 @@ pub struct Inconsistent {
 }
 
 impl Incident {
-    /// Opens an incident and says what to do first: ask for a diagnosis and tell people. The same subject and ordinal
-    /// give the same id, so the caller creates the document only if it is absent.
+    /// Opens an incident and says what to do first: ask for a diagnosis and, but in maintenance, tell people. The same
+    /// subject and ordinal give the same id, so the caller creates the document only if it is absent.
     ///
     /// # Errors
     /// When the subject gives no fingerprint.
@@ -315,6 +324,7 @@ impl Incident {
             deadline: Some(now + rules.open()),
             timeline: Vec::new(),
             notified: Some(Notified { time: now, is_urgent: false }),
+            maintenance: None,
             applied: VecDeque::new(),
             subject: opening.subject,
         };
@@ -330,7 +340,17 @@ impl Incident {
             message,
             about: About::Incident,
         });
-        Ok((incident, vec![Effect::RequestDiagnosis, Effect::Notify(Notice::Opened)]))
+        let mut effects = vec![Effect::RequestDiagnosis];
+        if opening.coverage.is_none() {
+            effects.push(Effect::Notify(Notice::Opened));
+            return Ok((incident, effects));
+        }
+        effects.extend(incident.take_cover(opening.coverage, rules, now));
+        incident.notified = None;
+        if let Some(maintenance) = &mut incident.maintenance {
+            maintenance.withheld = 1;
+        }
+        Ok((incident, effects))
     }
 
     /// Whether it holds what every incident made here holds; for what comes back from a store.

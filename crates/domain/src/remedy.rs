@@ -25,7 +25,7 @@ pub use catalogue::{
     Reversibility, Verification,
 };
 pub use digest::Digest;
-pub use gate::{Block, BlockReason, Clearance, Spec, Surroundings, TargetState, check_start};
+pub use gate::{Block, BlockReason, Clearance, Spec, Surroundings, TargetState, check_start, check_undo};
 pub use history::{History, PastAction};
 pub use hold::{Freeze, Holds};
 pub use pattern::{PatternError, ServicePattern};

@@ -78,6 +78,17 @@ pub enum Write<T> {
     Conflict,
 }
 
+/// A page of records, of which some may not be readable.
+#[derive(Debug)]
+pub struct Listed<M> {
+    /// Those that can be read.
+    pub records: Vec<Stored<M>>,
+    /// The ids of the others.
+    pub unreadable: Vec<String>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
 /// Attributes that a record is found by.
 pub type Attributes = BTreeMap<String, String>;
 
@@ -137,8 +148,14 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         cursor: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
+        self.list_all(filter, cursor, limit).await.map(|listed| (listed.records, listed.next))
+    }
+
+    /// As [`Records::list_readable`], for who must not take what cannot be read for absent.
+    pub async fn list_all(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Listed<M>, Status> {
         let page = self.page(filter, cursor, limit).await?;
-        Ok((self.readable(page.documents), page.next))
+        let (records, unreadable) = self.readable(page.documents);
+        Ok(Listed { records, unreadable, next: page.next })
     }
 
     async fn page(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, Status> {
@@ -155,7 +172,7 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
     ) -> Result<(Vec<Stored<M>>, Option<String>), Status> {
         let page = self.store.changes(self.collection, cursor, limit).await;
         let page = page.map_err(|error| self.failed("follow", "", error))?;
-        Ok((self.readable(page.documents), page.next))
+        Ok((self.readable(page.documents).0, page.next))
     }
 
     async fn put(
@@ -179,16 +196,25 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         }
     }
 
-    fn readable(&self, documents: Vec<Document>) -> Vec<Stored<M>> {
-        let mut records = Vec::with_capacity(documents.len());
+    /// The records that can be read, and the ids of the others.
+    fn readable(&self, documents: Vec<Document>) -> (Vec<Stored<M>>, Vec<String>) {
+        let (mut records, mut unreadable) = (Vec::with_capacity(documents.len()), Vec::new());
         for document in documents {
-            let written = (document.id.clone(), document.version);
+            let (id, version) = (document.id.clone(), document.version);
             match self.parse(document) {
                 Ok(stored) => records.push(stored),
-                Err(error) => self.say_unreadable(written, &error),
+                Err(error) => {
+                    self.say_unreadable((id.clone(), version), &error);
+                    unreadable.push(id);
+                }
             }
         }
-        records
+        (records, unreadable)
+    }
+
+    /// Says that a record which could be read makes no sense, and is left out as if it could not be.
+    pub fn leave_out(&self, stored: &Stored<M>, error: &Status) {
+        self.say_unreadable((stored.id.clone(), stored.version), error);
     }
 
     /// Says it once, since lists are asked for every second.
@@ -202,7 +228,13 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         }
     }
 
+    /// A document of a later shape is not guessed at: what it means by fields that this program knows may be another.
     fn parse(&self, document: Document) -> Result<Stored<M>, Status> {
+        let Document { id, schema_version, .. } = &document;
+        if *schema_version > SCHEMA_VERSION {
+            let found = format!("stored {}/{id} has version {schema_version} of its shape", self.collection);
+            return Err(status::internal(format!("{found}, and this build knows up to {SCHEMA_VERSION}")));
+        }
         self.read_back(&document.id, document.body, document.version)
     }
 
@@ -280,9 +312,30 @@ mod tests {
         let records: Records<BTreeMap<String, String>> = Records::new(store, "things");
         let ids = |records: Vec<Stored<_>>| records.into_iter().map(|stored| stored.id).collect::<Vec<_>>();
         assert_eq!(ids(records.list_readable(Filter::default(), None, 10).await.unwrap().0), ["c", "a"]);
+        let listed = records.list_all(Filter::default(), None, 10).await.unwrap();
+        assert_eq!(
+            (ids(listed.records), listed.unreadable),
+            (vec!["c".to_owned(), "a".to_owned()], vec!["b".to_owned()])
+        );
         assert_eq!(records.list(Filter::default(), None, 10).await.unwrap_err().code(), tonic::Code::Internal);
         assert_eq!(ids(records.changes(None, 10).await.unwrap().0), ["a", "c"]);
         assert_eq!(records.get("b").await.unwrap_err().code(), tonic::Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_later_shape_is_not_guessed_at() {
+        let store = Arc::new(llm_sre_ports::memory::MemoryDocuments::default());
+        for (id, schema_version) in [("now", SCHEMA_VERSION), ("later", SCHEMA_VERSION + 1)] {
+            let (collection, id, attributes) = ("things".to_owned(), id.to_owned(), Attributes::new());
+            let document = NewDocument { collection, id, body: json!({"name": "a"}), attributes, schema_version };
+            store.put(document, Precondition::Absent).await.unwrap();
+        }
+        let records: Records<BTreeMap<String, String>> = Records::new(store, "things");
+        assert!(records.get("now").await.unwrap().is_some());
+        let refused = records.get("later").await.unwrap_err();
+        assert!(refused.message().contains("things/later has version 2"), "{}", refused.message());
+        let (readable, _) = records.list_readable(Filter::default(), None, 10).await.unwrap();
+        assert_eq!(readable.into_iter().map(|stored| stored.id).collect::<Vec<_>>(), ["now"]);
     }
 
     #[test]

@@ -52,7 +52,9 @@ impl Service {
             if !events.iter().all(|event| incident.applied.contains(&event.id)) {
                 stored.check_etag(name, etag)?;
             }
-            let (incident, effects) = self.try_apply(incident, events)?;
+            // As they are now: one that was ordered a moment ago silences what this would tell.
+            let windows = self.windows().await?;
+            let (incident, effects) = self.try_apply(incident, events, &windows)?;
             let mut kept = stored.message.clone();
             kept.take(&incident, &effects, self.stages.now_unix_nano());
             edit(&mut kept);
@@ -63,14 +65,15 @@ impl Service {
         Err(status::etag_mismatch(name))
     }
 
-    /// The incident after these events, not stored.
+    /// The incident after these events, under these windows, not stored.
     pub(crate) fn try_apply(
         &self,
         mut incident: Incident,
         events: &[Event],
+        windows: &[Window],
     ) -> Result<(Incident, Vec<Effect>), Status> {
         let now = self.clock.now();
-        let mut effects = Vec::new();
+        let mut effects = incident.cover(windows, &self.options.rules, now);
         for event in events {
             let applied = incident.apply(event.clone(), &self.options.rules, now);
             effects.extend(applied.map_err(|error| illegal(&error))?);

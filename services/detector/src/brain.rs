@@ -353,6 +353,7 @@ mod tests {
             onset: time,
             detected_at: time,
             actor: Actor::product(),
+            coverage: None,
         };
         Incident::open(opening, &Rules::default(), time).unwrap().0
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
-use llm_sre_domain::incident::{Actor, EventKind, Incident, State};
+use llm_sre_domain::incident::{Actor, EventKind, Incident, State, Window};
 use llm_sre_mesh::TraceContext;
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::stages::{ROOT, Stage};
@@ -77,10 +77,17 @@ impl Service {
 
     /// Does what the incidents owe that were written since. What fails has its turn again at the next tick.
     async fn do_noted(&self) {
+        let windows = match self.windows().await {
+            Ok(windows) => windows,
+            Err(error) => {
+                tracing::warn!(%error, "what was noted waits");
+                return;
+            }
+        };
         let attending = futures::stream::iter(self.owing.take()).for_each_concurrent(INCIDENTS_AT_ONCE, async |id| {
             let attended = async {
                 let Some(stored) = self.records.get(&id).await? else { return Ok(()) };
-                self.attend(stored).await
+                self.attend(stored, &windows).await
             };
             if let Err(error) = Box::pin(attended).await {
                 tracing::warn!(%error, incident = id, "a duty waits");
@@ -94,12 +101,13 @@ impl Service {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn do_duties(&self) -> Result<(), Status> {
+        let windows = self.tend_windows().await?;
         let filter = Filter::default().with("pending", "yes");
         let (pending, _) = self.records.list_readable(filter, None, LIVING_MAX).await?;
         // A call to whom hangs takes seconds: what others owe is done meanwhile, not after it.
         let attending = futures::stream::iter(pending).for_each_concurrent(INCIDENTS_AT_ONCE, async |stored| {
             let name = stored.message.incident.name.clone();
-            if let Err(error) = Box::pin(self.attend(stored)).await {
+            if let Err(error) = Box::pin(self.attend(stored, &windows)).await {
                 tracing::warn!(%error, incident = name, "a duty waits");
             }
         });
@@ -107,10 +115,13 @@ impl Service {
         Ok(())
     }
 
-    async fn attend(&self, mut stored: Stored<Kept>) -> Result<(), Status> {
+    async fn attend(&self, mut stored: Stored<Kept>, windows: &[Window]) -> Result<(), Status> {
         let name = stored.message.incident.name.clone();
         let incident = stored.message.domain()?;
-        if incident.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
+        let now = self.clock.now();
+        let is_late = !incident.is_covered() && incident.deadline.is_some_and(|deadline| now >= deadline);
+        // Every event takes windows into account.
+        if is_late || incident.is_to_cover(windows, now) {
             stored = self.apply(&name, &self.event("", EventKind::DeadlinePassed)?).await?;
         }
         self.measure_while_living(&incident, &stored.message.roots);

@@ -29,7 +29,7 @@ use crate::book::shown;
 use crate::kept::Kept;
 
 /// The longest note of a person, in characters.
-const NOTE_MAX: usize = 2_000;
+pub(crate) const NOTE_MAX: usize = 2_000;
 /// The longest title of a report, in characters.
 const TITLE_MAX: usize = 200;
 /// How often a watch looks for changes, and how many it takes at once.
@@ -54,7 +54,7 @@ type Watch = Pin<Box<dyn Stream<Item = Result<v1::WatchIncidentsResponse, Status
 impl IncidentService for Service {
     async fn get_incident(&self, request: Request<v1::GetIncidentRequest>) -> Result<Response<v1::Incident>, Status> {
         let stored = self.find(&request.into_inner().name).await?;
-        Ok(Response::new(shown(stored)))
+        self.shown_now(stored).await.map(Response::new)
     }
 
     async fn list_incidents(
@@ -183,6 +183,27 @@ impl IncidentService for Service {
             disturbed_until_time: disturbed_until.map(to_proto_time),
         }))
     }
+
+    async fn create_maintenance_window(
+        &self,
+        request: Request<v1::CreateMaintenanceWindowRequest>,
+    ) -> Result<Response<v1::MaintenanceWindow>, Status> {
+        Box::pin(self.order_window(request.into_inner())).await.map(Response::new)
+    }
+
+    async fn list_maintenance_windows(
+        &self,
+        request: Request<v1::ListMaintenanceWindowsRequest>,
+    ) -> Result<Response<v1::ListMaintenanceWindowsResponse>, Status> {
+        self.some_windows(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn end_maintenance_window(
+        &self,
+        request: Request<v1::EndMaintenanceWindowRequest>,
+    ) -> Result<Response<v1::MaintenanceWindow>, Status> {
+        Box::pin(self.end_window(request.into_inner())).await.map(Response::new)
+    }
 }
 
 impl Service {
@@ -207,7 +228,8 @@ impl Service {
         }
         let stored = self.find(name).await?;
         stored.check_etag(name, etag)?;
-        let (incident, _) = self.try_apply(stored.message.domain()?, std::slice::from_ref(event))?;
+        let windows = self.windows().await?;
+        let (incident, _) = self.try_apply(stored.message.domain()?, std::slice::from_ref(event), &windows)?;
         Ok(Response::new(v1::Incident { etag: stored.etag(), ..(&incident).into() }))
     }
 
@@ -234,6 +256,7 @@ impl Service {
             let message = format!("{name} about it is open already");
             return Err(status::error(tonic::Code::AlreadyExists, "ALREADY_OPEN", message, &[("resource", name)]));
         }
+        let coverage = self.coverage_of(&subject.service).await?;
         let opening = Opening {
             subject,
             ordinal: latest.map_or(0, |latest| latest.message.incident.ordinal + 1),
@@ -244,6 +267,7 @@ impl Service {
             onset,
             detected_at: now,
             actor: person()?,
+            coverage,
         };
         let (incident, effects) = Incident::open(opening, &self.options.rules, now)
             .map_err(|error| status::invalid_argument("service", error.to_string()))?;
@@ -320,11 +344,11 @@ impl Service {
 }
 
 /// Whoever calls, until there is sign-in.
-fn person() -> Result<Actor, Status> {
+pub(crate) fn person() -> Result<Actor, Status> {
     Actor::new("unauthenticated:local").map_err(|error| status::internal(error.to_string()))
 }
 
-fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {
+pub(crate) fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {
     let length = text.chars().count();
     if (min..=max).contains(&length) {
         return Ok(());

@@ -41,6 +41,9 @@ pub(crate) struct Kept {
     /// Steps that were not published yet, oldest first; at most [`UNPUBLISHED_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unpublished: Vec<Step>,
+    /// What people are to be told once this is written.
+    #[serde(skip)]
+    notices: Vec<Notice>,
 }
 
 /// Steps of one incident that wait for a bus that is away; past it, the oldest are given up, and the log says so.
@@ -95,6 +98,7 @@ impl Kept {
             request_id: String::new(),
             steps: 0,
             unpublished: Vec::new(),
+            notices: Vec::new(),
         };
         kept.owe(incident, effects);
         // A trace can wait, who suffers cannot.
@@ -146,12 +150,20 @@ impl Kept {
                 // Verification and its undoing belong to the remediation service, by the action's own deadline; what
                 // recovers without an action is measured as long as the signals are back.
                 Effect::CheckRecovery { .. } | Effect::RollBack { .. } => {}
+                // Whom the log calls, no window does.
+                Effect::Escalate { .. } if incident.is_covered() => {}
                 Effect::Escalate { reason } => {
                     tracing::warn!(incident = %incident.id, ?reason, "a person must take over");
                 }
-                Effect::Notify(notice) => announce(incident, *notice),
+                Effect::Notify(notice) => self.notices.push(*notice),
             }
         }
+    }
+
+    /// Tells people what follows from a write, after it: what is tried again because somebody else wrote first is told
+    /// once.
+    pub(crate) fn announce(&self, incident: &Incident) {
+        self.notices.iter().for_each(|notice| announce(incident, *notice));
     }
 
     /// How many diagnoses are still to be asked for, or were asked for and not made yet.

@@ -20,6 +20,7 @@ mod quiet;
 mod raise;
 mod service;
 mod stream;
+mod windows;
 
 pub use publish::topic_spec;
 pub use service::{Dependencies, Error, Options, Service};

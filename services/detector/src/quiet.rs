@@ -123,6 +123,7 @@ impl Service {
             return Ok(());
         }
         let first = latest.map_or(0, |latest| latest.message.incident.ordinal + 1);
+        let coverage = self.coverage_of(&anomaly.service).await?;
         for ordinal in first..first + ATTEMPTS_MAX {
             let opening = Opening {
                 subject: subject(),
@@ -134,6 +135,7 @@ impl Service {
                 onset: anomaly.onset,
                 detected_at: anomaly.detected_at,
                 actor: Actor::product(),
+                coverage: coverage.clone(),
             };
             let (incident, effects) = Incident::open(opening, &self.options.rules, now)
                 .map_err(|error| status::internal(error.to_string()))?;
@@ -156,7 +158,8 @@ impl Service {
         if incident.state != State::Resolved || incident.ended_at.is_none_or(|ended| now > ended + window) {
             return Ok(false);
         }
-        let kind = EventKind::Reopened { anomaly: Box::new(anomaly.clone()), severity: SEVERITY };
+        let coverage = self.coverage_of(&anomaly.service).await?;
+        let kind = EventKind::Reopened { anomaly: Box::new(anomaly.clone()), severity: SEVERITY, coverage };
         let snapshot = EvidenceSnapshot::from(&self.evidence_of(anomaly));
         let edit = |kept: &mut Kept| kept.snapshot = Some(snapshot.clone());
         self.apply_all(&latest.message.incident.name, "", &[self.event("", kind)?], edit).await.map(|_| true)

@@ -136,6 +136,7 @@ impl Service {
     ) -> Result<Option<IncidentId>, Status> {
         let opening = Opening {
             title: title(&subject.service, &opened.case),
+            coverage: self.coverage_of(&subject.service).await?,
             subject,
             ordinal,
             anomalies: anomalies.to_vec(),
@@ -180,7 +181,8 @@ impl Service {
         };
         let severity = opened.impact.severity;
         // It needs no name of its own: once it is reopened, its state says so.
-        let reopened = self.event("", EventKind::Reopened { anomaly: Box::new(first.clone()), severity })?;
+        let (anomaly, coverage) = (Box::new(first.clone()), self.coverage_of(&incident.subject.service).await?);
+        let reopened = self.event("", EventKind::Reopened { anomaly, severity, coverage })?;
         let snapshot = EvidenceSnapshot::from(&opened.evidence);
         let edit = |kept: &mut Kept| {
             kept.snapshot = Some(snapshot.clone());

@@ -26,6 +26,7 @@ use crate::brain::Brain;
 use crate::duties::Owing;
 use crate::kept::Kept;
 use crate::stream::Reading;
+use crate::windows::KeptWindow;
 
 /// Names the lease of the one instance that detects: correlation needs to see every service.
 const LEASE: &str = "detector";
@@ -110,6 +111,7 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Service {
     pub(crate) records: Records<Kept>,
+    pub(crate) window_records: Records<KeptWindow>,
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -134,7 +136,8 @@ impl Service {
     /// From its surroundings.
     pub fn build(options: Options, dependencies: Dependencies) -> Self {
         Self {
-            records: Records::new(dependencies.documents, "incidents"),
+            records: Records::new(Arc::clone(&dependencies.documents), "incidents"),
+            window_records: Records::new(dependencies.documents, "maintenance_windows"),
             leases: dependencies.leases,
             bus: dependencies.bus,
             clock: dependencies.clock,

@@ -3,6 +3,7 @@
 mod asking;
 mod dlq;
 mod holds;
+mod maintenance;
 mod store;
 mod world;
 
@@ -20,6 +21,7 @@ pub(crate) use asking::{
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
+pub(crate) use maintenance::{Maintenance, MaintenanceCommand};
 pub(crate) use store::{Store, StoreCommand};
 pub(crate) use world::World;
 
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     KillSwitch(KillSwitch),
     /// Leave services alone for some time.
     Freeze(Freeze),
+    /// Work on services without being told of their incidents.
+    Maintenance(Maintenance),
     /// Look at the record of every step of every repair.
     Audit(Audit),
     /// Look at what may be repaired.

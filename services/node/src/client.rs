@@ -7,6 +7,7 @@ mod faults;
 mod health;
 mod holds;
 mod incidents;
+mod maintenance;
 mod post_mortem;
 
 use std::pin::Pin;
@@ -87,6 +88,9 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
             (address(&arguments.client, config), Box::pin(holds::kill_switch(arguments, config)))
         }
         Asking::Freeze(arguments) => (address(&arguments.client, config), Box::pin(holds::freeze(arguments, config))),
+        Asking::Maintenance(arguments) => {
+            (address(&arguments.client, config), Box::pin(maintenance::run(arguments, config)))
+        }
         Asking::Audit(arguments) => (address(&arguments.client, config), Box::pin(audit::run(arguments, config))),
         Asking::Faults(arguments) => (address(&arguments.client, config), Box::pin(faults::run(arguments, config))),
         Asking::Health(arguments) => (address(&arguments.client, config), Box::pin(health::run(arguments, config))),
@@ -105,6 +109,7 @@ pub(crate) enum Asking {
     Audit(cli::Audit),
     KillSwitch(cli::KillSwitch),
     Freeze(cli::Freeze),
+    Maintenance(cli::Maintenance),
     Faults(cli::Faults),
     Health(cli::Health),
 }

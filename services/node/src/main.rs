@@ -58,6 +58,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::KillSwitch(arguments) => runtime.block_on(client::run(Asking::KillSwitch(arguments), &config)),
         Command::Freeze(arguments) => runtime.block_on(client::run(Asking::Freeze(arguments), &config)),
+        Command::Maintenance(arguments) => runtime.block_on(client::run(Asking::Maintenance(arguments), &config)),
         Command::Audit(arguments) => runtime.block_on(client::run(Asking::Audit(arguments), &config)),
         Command::Policy(command) => policy::run(command, &config),
         Command::Store(command) => store::run(&command, &config),

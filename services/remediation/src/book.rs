@@ -74,9 +74,11 @@ impl Service {
         let mut kept = stored.message.clone();
         // Before the event, since reports tell of what is kept with it.
         edit(&mut kept);
+        let before = &stored.message;
+        let is_same = kept.requests == before.requests && kept.is_undo_ordered == before.is_undo_ordered;
         let kept = match after(&kept, event, actor, self.present())? {
             Some(kept) => kept,
-            None if kept.requests == stored.message.requests => return Ok(stored.clone()),
+            None if is_same => return Ok(stored.clone()),
             // Nothing is left to do, and who asks once more under this id has to be told the same.
             None => kept,
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
-use llm_sre_domain::remedy::{Action, ActionEvent};
+use llm_sre_domain::remedy::{Action, ActionEvent, check_undo};
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::status;
 use llm_sre_ports::leases::Lease;
@@ -99,19 +99,7 @@ impl Service {
                 (stored, Outcome::Failed(reason))
             }
             Outcome::NeverSeen if !is_late(&action, now) && self.memory.is_due(&undo, now, CALL_AGAIN_AFTER) => {
-                if self.is_held(&spec.target).await? {
-                    return Ok(stored);
-                }
-                let is_first = !stored.message.is_undo_called;
-                let step = |kept: &mut Kept| {
-                    kept.is_undo_called = true;
-                    kept.owe_call("undo", lease, now);
-                };
-                let stored = self.note_call(&stored, &undo, step).await?;
-                self.renew(lease).await?;
-                let call = self.targets.undo(spec, &undo, &name, lease.token);
-                let steps = if is_first { None } else { Some(stored.message.steps) };
-                (stored, self.call(&action, &undo, steps, call).await?)
+                Box::pin(self.call_undo(stored, lease, &action, &undo)).await?
             }
             other => (stored, other),
         };
@@ -128,6 +116,51 @@ impl Service {
             Outcome::Silent(_) | Outcome::Running | Outcome::NeverSeen => ActionEvent::DeadlinePassed,
         };
         self.apply(&stored, event, &Actor::product(), |_| ()).await
+    }
+
+    /// Has a target that never saw the call take the action back, where it may be.
+    async fn call_undo(
+        &self,
+        stored: Stored<Kept>,
+        lease: &Lease,
+        action: &Action,
+        undo: &str,
+    ) -> Result<(Stored<Kept>, Outcome), Status> {
+        let spec = &action.plan.spec;
+        if self.is_held(action).await? {
+            return Ok((stored, Outcome::NeverSeen));
+        }
+        let is_first = !stored.message.is_undo_called;
+        if let Some(why) = self.forbids_undo(&stored.message, action).await? {
+            // A call that may still arrive is not one without effect.
+            let is_sure = is_first || self.memory.has_settled(undo, stored.message.steps);
+            return Ok((stored, if is_sure { Outcome::Failed(why) } else { Outcome::NeverSeen }));
+        }
+        let step = |kept: &mut Kept| {
+            kept.is_undo_called = true;
+            kept.owe_call("undo", lease, self.clock.now());
+        };
+        let stored = self.note_call(&stored, undo, step).await?;
+        self.renew(lease).await?;
+        let call = self.targets.undo(spec, undo, &stored.message.action.name, lease.token);
+        let steps = if is_first { None } else { Some(stored.message.steps) };
+        let outcome = self.call(action, undo, steps, call).await?;
+        Ok((stored, outcome))
+    }
+
+    /// Why an action is left as it was carried out: its service is not to be acted on any more, or its incident was
+    /// resolved since, as things are now. What a person ordered is not for the incident.
+    async fn forbids_undo(&self, kept: &Kept, action: &Action) -> Result<Option<String>, Status> {
+        if let Err(blocks) = check_undo(action, &self.policy) {
+            let details: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
+            return Ok(Some(details.join("; ")));
+        }
+        if kept.is_undo_ordered {
+            return Ok(None);
+        }
+        let incident = self.incident(&kept.incident_name()).await?;
+        let is_resolved = incident.state() == incident::State::Resolved;
+        Ok(is_resolved.then(|| "its incident was resolved as things are, and nobody ordered it".to_owned()))
     }
 
     fn note_answer(&self, about: &str, outcome: &Outcome) {
@@ -147,7 +180,7 @@ impl Service {
         steps: Option<u64>,
         call: impl Future<Output = Outcome>,
     ) -> Result<Outcome, Status> {
-        if self.is_held(&action.plan.spec.target).await? {
+        if self.is_held(action).await? {
             return Ok(Outcome::NeverSeen);
         }
         // What came before it may have taken long.

@@ -1,7 +1,7 @@
 //! What people decide about actions.
 
 use llm_sre_domain::incident::Actor;
-use llm_sre_domain::remedy::ActionEvent;
+use llm_sre_domain::remedy::{Action, ActionEvent, Block, check_undo};
 use llm_sre_mesh::{TraceContext, names, status};
 use llm_sre_proto::remediation::v1;
 use tonic::Status;
@@ -77,7 +77,9 @@ impl Service {
             return self.settle(stored).await.map(shown);
         }
         if matches!(order.verb, Verb::RollBack) {
-            self.check_not_held(&stored.message.domain()?.plan.spec.target).await?;
+            let action = stored.message.domain()?;
+            self.check_not_held(&action).await?;
+            self.check_undo_allowed(&action)?;
         }
         if order.validate_only {
             let mut action = stored.message.domain()?;
@@ -90,11 +92,18 @@ impl Service {
             if !order.request_id.is_empty() {
                 kept.requests.insert(order.request_id.clone(), verb.to_owned());
             }
+            kept.is_undo_ordered |= matches!(order.verb, Verb::RollBack);
         });
         let applied = applied.await?;
         let settled = Box::pin(context.scope(self.settle(applied))).await;
         self.changed.notify_one();
         settled.map(shown)
+    }
+
+    /// Refuses where policy has the action's service left alone: it would come to nothing.
+    fn check_undo_allowed(&self, action: &Action) -> Result<(), Status> {
+        let details = |blocks: Vec<Block>| blocks.into_iter().map(|block| block.detail).collect::<Vec<_>>().join("; ");
+        check_undo(action, &self.policy).map_err(|blocks| status::failed_precondition("NOT_ALLOWED", details(blocks)))
     }
 }
 

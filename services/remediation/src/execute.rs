@@ -97,6 +97,9 @@ impl Service {
 
     /// Takes note of a deadline that passed, and of an incident that ended.
     async fn wait(&self, stored: Stored<Kept>) -> Result<Stored<Kept>, Status> {
+        if let Some(stored) = self.lapse(&stored).await? {
+            return Ok(stored);
+        }
         let stored = self.apply(&stored, ActionEvent::DeadlinePassed, &Actor::product(), |_| ()).await?;
         let Kept { action, .. } = &stored.message;
         let (about, now) = (format!("{}/over", action.name), self.clock.now());
@@ -168,11 +171,14 @@ impl Service {
         let gate = self.gate_lease().await?;
         let checked = self.check(&stored, &action).await;
         let stored = match checked {
-            Ok(Some(Ok(clearance))) => {
-                self.memory.answered(name);
-                let event = ActionEvent::Started { clearance, fencing_token: lease.token };
-                self.apply(&stored, event, &Actor::product(), |_| ()).await
-            }
+            Ok(Some(Ok(clearance))) => match self.keep_gate(&gate).await {
+                Ok(()) => {
+                    self.memory.answered(name);
+                    let event = ActionEvent::Started { clearance, fencing_token: lease.token };
+                    self.apply(&stored, event, &Actor::product(), |_| ()).await
+                }
+                Err(error) => Err(error),
+            },
             Ok(Some(Err(blocks))) if blocks.iter().all(|block| block.reason.is_passing()) => Ok(stored),
             Ok(Some(Err(blocks))) => {
                 let event = ActionEvent::Blocked { blocks };

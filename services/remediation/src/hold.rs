@@ -1,23 +1,27 @@
-//! The kill switch and freezes: kept where every process finds them before each call.
+//! The kill switch and freezes: kept where every process finds them before each call. Maintenance: what the owner of an
+//! incident says of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_sre_domain::remedy::{Freeze, Holds, ServicePattern};
-use llm_sre_domain::{ServiceId, Timestamp};
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::{Actor, EventKind};
+use llm_sre_domain::remedy::{Action, ActionEvent, ActionState, Block, Freeze, Holds, ServicePattern};
+use llm_sre_mesh::metrics::{Attribute, instruments};
 use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
-use llm_sre_mesh::status;
+use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::remediation::v1;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::Service;
 use crate::audit::Audit;
 use crate::decide::PERSON;
-use crate::kept::Step;
+use crate::kept::{Kept, Step};
 
 /// The kill switch's name, and its id in the store.
 pub(crate) const KILL_SWITCH: &str = "killSwitch";
@@ -27,6 +31,8 @@ pub(crate) const FREEZES: &str = "freezes/";
 const PAGE: usize = 200;
 /// Pages of freezes that are not closed. More than can be ordered is an error, since none may be overlooked.
 const PAGES_MAX: usize = 5;
+/// What is remembered of when holds were looked at.
+const TENDED: &str = "holds";
 /// How often it is looked for what holds still owe, by the product's clock.
 const TEND_EVERY: Duration = Duration::from_secs(30);
 /// So long after its end a freeze is closed: long enough that no clock of another process is still before its end.
@@ -108,7 +114,8 @@ impl HoldBook {
         let freezes = freezes.iter().map(|stored| freeze(&stored.message.order)).collect::<Result<_, _>>()?;
         // Last, so that the time from an order to stop everything to the call that it may miss is the shortest.
         let switch = self.kill_switch.get(KILL_SWITCH).await?.map(|stored| stored.message.order);
-        Ok(Holds { kill_switch: switch.filter(|switch| switch.engaged).map(|switch| switch.note), freezes })
+        let kill_switch = switch.filter(|switch| switch.engaged).map(|switch| switch.note);
+        Ok(Holds { kill_switch, freezes, ..Holds::default() })
     }
 }
 
@@ -147,31 +154,86 @@ pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
 }
 
 impl Service {
-    /// Everything that is on hold.
-    pub(crate) async fn holds(&self) -> Result<Holds, Status> {
-        self.holds.holds().await
+    /// Everything that is on hold for an incident, by its name.
+    pub(crate) async fn holds(&self, incident: &str) -> Result<Holds, Status> {
+        let maintenance = self.maintenance(incident).await?;
+        Ok(Holds { maintenance, ..self.holds.holds().await? })
     }
 
-    /// Whether people ordered that the target of a service is not called now.
-    pub(crate) async fn is_held(&self, service: &ServiceId) -> Result<bool, Status> {
-        Ok(!self.holds().await?.blocks(service, self.clock.now()).is_empty())
+    /// The maintenance window that covers an incident now, by its name. Where its owner does not answer that is an
+    /// error: nothing is done then.
+    async fn maintenance(&self, incident: &str) -> Result<Option<String>, Status> {
+        let incident = self.incident(incident).await?;
+        let (has_ended, now) = (incident.end_time.is_some(), self.clock.now());
+        let covering = incident.maintenance.filter(|maintenance| {
+            // Of an incident that has ended nobody notes any more that its window is over.
+            let lasts = maintenance.end_time.as_ref().is_some_and(|end| now < from_proto_time(end));
+            maintenance.over_time.is_none() && (lasts || !has_ended)
+        });
+        Ok(covering.map(|maintenance| maintenance.window))
     }
 
-    /// Refuses where people ordered that the target of a service is not called now: what waits until they let it go on
-    /// may come too late.
-    pub(crate) async fn check_not_held(&self, service: &ServiceId) -> Result<(), Status> {
-        match self.holds().await?.blocks(service, self.clock.now()).first() {
+    async fn blocks(&self, action: &Action) -> Result<Vec<Block>, Status> {
+        let incident = names::incident(Uuid::from_bytes(action.plan.incident.bytes()));
+        Ok(self.holds(&incident).await?.blocks(&action.plan.spec.target, self.clock.now()))
+    }
+
+    /// Whether people ordered that the target of an action is not called for it now.
+    pub(crate) async fn is_held(&self, action: &Action) -> Result<bool, Status> {
+        Ok(!self.blocks(action).await?.is_empty())
+    }
+
+    /// Refuses where people ordered that the target of an action is not called for it now: what waits until they let it
+    /// go on may come too late.
+    pub(crate) async fn check_not_held(&self, action: &Action) -> Result<(), Status> {
+        match self.blocks(action).await?.first() {
             Some(block) => Err(status::failed_precondition("ON_HOLD", block.detail.clone())),
             None => Ok(()),
         }
     }
 
+    /// Withdraws an offer, or what was let go ahead and not begun, whose time ended while its incident was in
+    /// maintenance: neither a person nor this process was to do anything about it. The incident's owner has it planned
+    /// again then, and unlike what expired, the same may be planned. `None` where it is none of these.
+    pub(crate) async fn lapse(&self, stored: &Stored<Kept>) -> Result<Option<Stored<Kept>>, Status> {
+        let action = stored.message.domain()?;
+        let has_time = action.deadline.is_none_or(|deadline| self.clock.now() < deadline);
+        if has_time || !matches!(action.state, ActionState::AwaitingApproval | ActionState::Approved) {
+            return Ok(None);
+        }
+        let Some(window) = self.maintenance(&stored.message.incident_name()).await? else { return Ok(None) };
+        let (actor, note) = (Actor::product(), format!("its time ended in maintenance, {window}"));
+        let told = EventKind::ApprovalExpired { action: action.plan.id };
+        let event = ActionEvent::Cancelled { actor: actor.clone(), note };
+        let lapsed = self.apply(stored, event, &actor, |kept| kept.owe_report(&told, &actor, ""));
+        lapsed.await.map(Some)
+    }
+
+    /// Something was ordered: what waits for it may go on, and what stands is told anew.
+    pub(crate) fn note_order(&self) {
+        self.memory.ask_again(TENDED);
+        self.changed.notify_one();
+    }
+
+    /// Tells what stands. What cannot be read is not told, since an old number would look like a new one.
+    async fn tell_holds(&self, now: Timestamp) -> Result<(), Status> {
+        let holds = self.holds.holds().await;
+        let rows: Result<Vec<(Vec<Attribute>, f64)>, _> = holds.as_ref().map(|holds| {
+            let freezes = holds.freezes.iter().filter(|freeze| freeze.stands(now)).count();
+            let standing = [("kill_switch", usize::from(holds.kill_switch.is_some())), ("freeze", freezes)];
+            standing.map(|(hold, count)| (vec![("llm_sre.hold", hold.into())], count as f64)).to_vec()
+        });
+        instruments().holds.replace(&[], rows.unwrap_or_default());
+        holds.map(|_| ())
+    }
+
     /// Tells what holds owe that was not told when they were ordered, and closes freezes that are over.
     pub(crate) async fn tend_holds(&self) -> Result<(), Status> {
         let now = self.clock.now();
-        if !self.memory.is_due("holds", now, TEND_EVERY) {
+        if !self.memory.is_due(TENDED, now, TEND_EVERY) {
             return Ok(());
         }
+        let told = self.tell_holds(now).await;
         if let Some(stored) = self.holds.kill_switch.get(KILL_SWITCH).await? {
             settle(&self.holds.kill_switch, &self.audit, KILL_SWITCH, stored).await?;
         }
@@ -188,7 +250,7 @@ impl Service {
                 freezes.replace(&stored, &hold, hold.attributes()).await?;
             }
         }
-        Ok(())
+        told
     }
 }
 

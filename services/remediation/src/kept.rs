@@ -48,6 +48,9 @@ pub(crate) struct Kept {
     /// Whether its target said that the call is under way. That it knows of none after that is no answer.
     #[serde(default)]
     pub(crate) is_seen: bool,
+    /// Whether a person ordered that it is taken back.
+    #[serde(default)]
+    pub(crate) is_undo_ordered: bool,
     /// Whether its target was asked to take it back, or is about to be.
     #[serde(default)]
     pub(crate) is_undo_called: bool,
@@ -91,6 +94,7 @@ impl Kept {
             requests: BTreeMap::new(),
             steps: 0,
             entered_unix_nano: now_unix_nano,
+            is_undo_ordered: false,
             is_undo_called: false,
             is_undo_seen: false,
             is_holding: false,

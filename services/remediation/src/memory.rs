@@ -96,6 +96,11 @@ impl Memory {
         is_due
     }
 
+    /// What is asked for from time to time is to be asked for with the next pass.
+    pub(crate) fn ask_again(&self, about: &str) {
+        lock(&self.due).remove(about);
+    }
+
     /// The action ended.
     pub(crate) fn forget(&self, action: &str) {
         self.answered(action);
@@ -163,6 +168,8 @@ mod tests {
         let (at, every) = (Timestamp::from_secs, Duration::from_secs(5));
         let asked = [100, 104, 105].map(|second| memory.is_due("a/call", at(second), every));
         assert_eq!(asked, [true, false, true]);
+        memory.ask_again("a/call");
+        assert!(memory.is_due("a/call", at(105), every), "it was to be asked at once");
         memory.forget("a");
         assert!(memory.is_due("a/call", at(106), every));
     }

@@ -70,7 +70,7 @@ impl Service {
             };
             if let Write::Done(stored) = written {
                 tracing::warn!(engaged, note, "the kill switch was moved");
-                self.changed.notify_one();
+                self.note_order();
                 let stored = settle(records, &self.audit, KILL_SWITCH, stored).await?;
                 return Ok(switch(&stored));
             }
@@ -111,6 +111,7 @@ impl Service {
             hold.owe(&name, "frozen", detail(&hold.order), now);
             // On a conflict the same request came a moment before.
             if let Write::Done(stored) = records.create(&id, &hold, hold.attributes()).await? {
+                self.note_order();
                 return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
             }
         }
@@ -156,7 +157,7 @@ impl Service {
             hold.is_closed = true;
             hold.owe(&name, "ended", note.clone(), now);
             if let Write::Done(stored) = records.replace(&stored, &hold, hold.attributes()).await? {
-                self.changed.notify_one();
+                self.note_order();
                 return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
             }
         }

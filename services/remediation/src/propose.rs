@@ -19,14 +19,16 @@ use uuid::Uuid;
 
 use crate::kept::Kept;
 use crate::service::Answered;
+use crate::target::CALL_TIMEOUT;
 use crate::{Service, report};
 
-/// How often a plan asks targets; each question is about another spec.
-const QUESTIONS_MAX: usize = 16;
+/// How often a plan asks targets; each question is about another spec. It asks about the first treatment that is left.
+const QUESTIONS_MAX: u32 = 4;
 /// The lease that lets one instance plan or start at a time.
 const GATE: &str = "remediation/gate";
 /// Longer than a plan takes with every target at its time-out.
 const GATE_TTL: Duration = Duration::from_secs(60);
+const _: () = assert!(QUESTIONS_MAX as u64 * CALL_TIMEOUT.as_secs() < GATE_TTL.as_secs());
 /// How long a caller waits when another instance plans.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -56,7 +58,8 @@ impl Service {
         let sources = self.sources(&request).await?;
         let _one_at_a_time = self.gate.lock().await;
         let lease = self.gate_lease().await?;
-        let result = Box::pin(context_scope(context, self.plan_and_store(parent, &sources, &request, started))).await;
+        let planning = self.plan_and_store(parent, &sources, &request, started, &lease);
+        let result = Box::pin(context_scope(context, planning)).await;
         self.release(lease).await;
         self.changed.notify_one();
         result
@@ -68,6 +71,7 @@ impl Service {
         sources: &Sources,
         request: &v1::ProposeActionRequest,
         started: u64,
+        gate: &Lease,
     ) -> Result<v1::Action, Status> {
         let plan = self.plan(parent, sources).await?;
         if let Plan::NothingToDo(why) = &plan {
@@ -95,6 +99,7 @@ impl Service {
         kept.unstaged.push(stage);
         kept.owe_automatic_approval(now_unix_nano);
         let id = kept.id().to_owned();
+        self.keep_gate(gate).await?;
         if let Write::Conflict = self.actions.create(&id, &kept, kept.attributes()).await? {
             self.same_again(&name, &kept).await?;
         }
@@ -232,6 +237,13 @@ impl Service {
             |error: &dyn std::fmt::Display| status::unavailable("the store of leases", error, RETRY_AFTER);
         let lease = self.leases.acquire(GATE, &self.holder, GATE_TTL).await.map_err(|error| unavailable(&error))?;
         lease.ok_or_else(|| unavailable(&"another instance plans or starts an action"))
+    }
+
+    /// Makes sure that no other instance plans or starts meanwhile, right before what was judged is stored: the store
+    /// and targets may have taken their time.
+    pub(crate) async fn keep_gate(&self, gate: &Lease) -> Result<(), Status> {
+        let renewed = self.leases.renew(gate, GATE_TTL).await;
+        renewed.map_err(|error| status::unavailable("the right to plan or start", error, RETRY_AFTER))
     }
 
     /// Gives a lease back. A lease that cannot be given back runs out.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use llm_sre_domain::remedy::{Action, ActionState, History, Holds, PastAction, Surroundings};
 use llm_sre_domain::{ServiceId, Timestamp};
-use llm_sre_mesh::status;
+use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::Filter;
 use llm_sre_ports::telemetry::Range;
 use tonic::Status;
@@ -39,7 +39,8 @@ impl Service {
     pub(crate) async fn known(&self, incident: Uuid) -> Result<Known, Status> {
         let now = self.clock.now();
         // At the same time: an incident waits for all three.
-        let (history, seen, holds) = tokio::try_join!(self.history(incident, now), self.seen(now), self.holds())?;
+        let name = names::incident(incident);
+        let (history, seen, holds) = tokio::try_join!(self.history(incident, now), self.seen(now), self.holds(&name))?;
         Ok(Known { history, holds, seen, now })
     }
 

@@ -10,7 +10,7 @@ use llm_sre_proto::action::v1;
 use tonic::{Code, Status};
 
 /// How long a target may take to answer one call, in real time.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a target refuses a call under an older token than it has seen, as the contract names it.
 const STALE_TOKEN: &str = "STALE_FENCING_TOKEN";
@@ -138,4 +138,66 @@ fn words(error: &Status) -> String {
 /// What a target says is kept several times with its action, which has to fit the store.
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(WORDS_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(state: v1::ExecutionState) -> Outcome {
+        let message = "words".to_owned();
+        outcome(Ok(Some(v1::Execution { state: state.into(), message, ..v1::Execution::default() })))
+    }
+
+    #[test]
+    fn only_what_the_target_itself_refused_had_no_effect() {
+        for code in [
+            Code::InvalidArgument,
+            Code::NotFound,
+            Code::FailedPrecondition,
+            Code::OutOfRange,
+            Code::Unimplemented,
+            Code::PermissionDenied,
+            Code::Unauthenticated,
+        ] {
+            let refused = outcome(Err(Status::new(code, "not today")));
+            assert!(matches!(&refused, Outcome::Refused(why) if why.contains("not today")), "{refused:?}");
+        }
+        for code in [
+            Code::Cancelled,
+            Code::Unknown,
+            Code::DeadlineExceeded,
+            Code::AlreadyExists,
+            Code::ResourceExhausted,
+            Code::Aborted,
+            Code::Internal,
+            Code::Unavailable,
+            Code::DataLoss,
+        ] {
+            let silent = outcome(Err(Status::new(code, "who knows")));
+            assert!(matches!(&silent, Outcome::Silent(why) if why.contains("who knows")), "{silent:?}");
+        }
+        // Its code is one of a refusal, and whoever acted under the newer token may have done this too.
+        let stale = outcome(Err(status::failed_precondition(STALE_TOKEN, "too old")));
+        assert!(matches!(stale, Outcome::Silent(_)), "{stale:?}");
+    }
+
+    #[test]
+    fn only_what_a_target_says_is_done_is_done() {
+        assert_eq!(said(v1::ExecutionState::Succeeded), Outcome::Done);
+        assert_eq!(said(v1::ExecutionState::Running), Outcome::Running);
+        assert_eq!(said(v1::ExecutionState::NeverSeen), Outcome::NeverSeen);
+        assert_eq!(said(v1::ExecutionState::Failed), Outcome::Failed("words".to_owned()));
+        assert!(matches!(said(v1::ExecutionState::Unspecified), Outcome::Silent(_)));
+        assert!(matches!(outcome(Ok(None)), Outcome::Silent(_)), "an empty answer");
+        let newer = v1::Execution { state: 99, ..v1::Execution::default() };
+        assert!(matches!(outcome(Ok(Some(newer))), Outcome::Silent(_)), "a state of another version");
+    }
+
+    #[test]
+    fn what_a_target_says_is_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = "ä".repeat(WORDS_BYTES_MAX);
+        assert_eq!(shortened(&format!("x{long}")).len(), WORDS_BYTES_MAX - 1);
+    }
 }

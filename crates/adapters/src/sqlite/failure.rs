@@ -5,6 +5,8 @@ use std::path::Path;
 use llm_sre_ports::{bus, documents, leases, telemetry};
 use rusqlite::ErrorCode;
 
+use super::open::PUT_BACK;
+
 /// Why something could not be done, whoever asked.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
@@ -57,7 +59,7 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(format!("{error}; {PUT_BACK}")),
             Some(_) => Self::Unavailable(error.to_string()),
             // A column of another type than the one that was written.
             None => Self::Corrupt(error.to_string()),

@@ -18,6 +18,9 @@ const STATEMENTS: usize = 128;
 /// Pages between two checkpoints. At 4 KiB a page the log stays at about 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
+/// What helps where a file is damaged.
+pub(super) const PUT_BACK: &str = "move it away and put a copy in its place with `llm-sre store restore`";
+
 /// Why a file cannot be opened as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,27 +40,38 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{} is not a database", path.display())]
+    #[error("{} is not a database; name the file of a store, or of none yet", path.display())]
     NotADatabase {
         /// The file.
         path: PathBuf,
     },
     /// The file is the database of another program.
-    #[error("{} is a database, but not a store of LLM-SRE", path.display())]
+    #[error("{} is a database, but not a store of LLM-SRE; name another file", path.display())]
     NotAStore {
         /// The file.
         path: PathBuf,
     },
     /// The file was written by a newer LLM-SRE.
-    #[error("{} has version {found} of the store, and this build knows up to {VERSION}", path.display())]
+    #[error(
+        "{} has version {found} of the store, and this build knows up to {VERSION}; run the version that wrote it",
+        path.display()
+    )]
     Newer {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: i64,
     },
+    /// The file was written by an older LLM-SRE than there is a way from.
+    #[error("{} has version {found} of the store, and this build has no way from there to {VERSION}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
     /// The file is damaged.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}; {PUT_BACK}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -107,6 +121,7 @@ pub(super) fn writing(path: &Path, options: &Options) -> Result<Connection, Erro
     if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
         return Err(Error::NotAFile { path: path.to_owned() });
     }
+    check_log(path)?;
     let of = |error| Error::from_sqlite(path, error);
     let connection = connect(path, options).map_err(of)?;
     check_or_create(path, &connection)?;
@@ -120,6 +135,18 @@ pub(super) fn writing(path: &Path, options: &Options) -> Result<Connection, Erro
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(of)?;
     }
     Ok(connection)
+}
+
+/// SQLite takes an empty file for a new database and removes the log beside it. Where there is one, it was a store that
+/// lost what it had, and is not begun anew in silence.
+fn check_log(path: &Path) -> Result<(), Error> {
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if path.is_file() && bytes(path) == 0 && bytes(Path::new(&log)) > 0 {
+        return Err(Error::Corrupt { path: path.to_owned(), reason: "it is empty, and its log is not".to_owned() });
+    }
+    Ok(())
 }
 
 /// A connection that reads.
@@ -175,6 +202,7 @@ pub(super) fn identify(path: &Path, connection: &Connection) -> Result<bool, Err
     match (is_ours, found) {
         (true, VERSION) => Ok(true),
         (true, found) if found > VERSION => Err(Error::Newer { path: path.to_owned(), found }),
+        (true, found) => Err(Error::Older { path: path.to_owned(), found }),
         (false, 0) if tables == 0 => Ok(false),
         _ => Err(Error::NotAStore { path: path.to_owned() }),
     }

@@ -52,7 +52,16 @@ fn a_newer_store_is_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     let (error, text) = refusal(&place.path());
     assert!(matches!(error, Error::Newer { found: 99, .. }), "{text}");
-    assert!(text.contains("99"), "{text}");
+    assert!(text.contains("99") && text.contains("run the version that wrote it"), "{text}");
+}
+
+#[test]
+fn a_store_of_which_no_way_leads_here_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    Connection::open(place.path()).unwrap().pragma_update(None, "user_version", 0).unwrap();
+    let (error, text) = refusal(&place.path());
+    assert!(matches!(error, Error::Older { found: 0, .. }), "{text}");
 }
 
 #[test]
@@ -73,6 +82,39 @@ fn a_damaged_file_is_refused() {
     std::fs::write(place.path(), bytes).unwrap();
     let (error, text) = refusal(&place.path());
     assert!(matches!(error, Error::Corrupt { .. }), "{text}");
+    assert!(text.contains("llm-sre store restore"), "{text}");
+}
+
+/// As after a copy that was cut short. Wherever it is cut, nothing is begun anew over what is left.
+#[test]
+fn a_file_that_was_cut_off_is_refused_and_left_alone() {
+    let place = Place::new();
+    drop(place.open());
+    Connection::open(place.path()).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let whole = std::fs::read(place.path()).unwrap();
+    let pages = whole.len() / 4_096;
+    assert!(pages > 8, "{pages}");
+    for kept in [100, 512, 4_096, 5_000, 4_096 * (pages / 2), 4_096 * (pages - 1)] {
+        let cut = Place::new();
+        std::fs::write(cut.path(), &whole[..kept]).unwrap();
+        let (error, text) = refusal(&cut.path());
+        assert!(matches!(error, Error::Corrupt { .. } | Error::NotADatabase { .. }), "{kept} bytes: {text}");
+        assert_eq!(std::fs::read(cut.path()).unwrap(), &whole[..kept], "{kept} bytes");
+    }
+}
+
+#[test]
+fn an_emptied_file_beside_its_log_is_not_begun_anew() {
+    let place = Place::new();
+    std::fs::write(place.path(), b"").unwrap();
+    assert!(Store::open(&place.path(), options()).is_ok(), "an empty file is a store of which nothing is there yet");
+    let place = Place::new();
+    let log = place.path().with_file_name("store.sqlite-wal");
+    std::fs::write(place.path(), b"").unwrap();
+    std::fs::write(&log, b"what was written last").unwrap();
+    let (error, text) = refusal(&place.path());
+    assert!(matches!(error, Error::Corrupt { .. }), "{text}");
+    assert_eq!(std::fs::read(&log).unwrap(), b"what was written last");
 }
 
 #[test]

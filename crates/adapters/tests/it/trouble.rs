@@ -72,6 +72,45 @@ async fn what_is_damaged_is_said_to_be() {
     assert!(error.to_string().contains("t/0/0"), "{error} does not name the record");
 }
 
+/// One table's pages are gone: what is in them is said to be, with the file and what helps, and the rest goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_table_stops_nobody_else() {
+    let place = Place::new();
+    let store = with_topic(&place).await;
+    let value = bytes::Bytes::from(vec![7; 1_000]);
+    store.bus().publish(TOPIC, vec![Record { value, ..Record::default() }; 50]).await.unwrap();
+    drop(store);
+    let other = Connection::open(place.path()).unwrap();
+    let root: u64 =
+        other.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'records'", [], |row| row.get(0)).unwrap();
+    // The log is part of the file, and nobody has it open.
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(other);
+    let mut bytes = std::fs::read(place.path()).unwrap();
+    let start = usize::try_from(root - 1).unwrap() * 4_096;
+    bytes[start..start + 4_096].fill(0xff);
+    std::fs::write(place.path(), bytes).unwrap();
+
+    let store = Store::open(&place.path(), options()).unwrap();
+    let of = TopicPartition { topic: TOPIC.to_owned(), partition: 0 };
+    let read = store.bus().read(&of, 0, 10).await.unwrap_err();
+    let written = store.bus().publish(TOPIC, vec![Record::default()]).await.unwrap_err();
+    for error in [read, written] {
+        let text = error.to_string();
+        let words = [place.path().display().to_string(), "malformed".to_owned(), "llm-sre store restore".to_owned()];
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+    let document = NewDocument {
+        collection: "a".to_owned(),
+        id: "1".to_owned(),
+        body: 1.into(),
+        attributes: BTreeMap::new(),
+        schema_version: 1,
+    };
+    store.documents().put(document, Precondition::Absent).await.unwrap();
+    assert!(store.documents().get("a", "1").await.unwrap().is_some());
+}
+
 /// A size is given back to the disk, and what is left is whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pruned_makes_the_file_smaller() {

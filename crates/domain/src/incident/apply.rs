@@ -1,9 +1,11 @@
 //! The transitions.
 
+use std::time::Duration;
+
 use super::{
-    About, Acknowledgement, ActionId, Actor, DiagnosisId, EVENTS_REMEMBERED_MAX, Effect, EscalationReason, Event,
-    EventKind, HandReason, Incident, IncidentId, Judgement, Notice, Notified, Proposal, Resolution, ResolutionReason,
-    Rules, Ruling, Severity, State, TimelineEntry, Verdict,
+    About, Acknowledgement, ActionId, Actor, Coverage, DiagnosisId, EVENTS_REMEMBERED_MAX, Effect, EscalationReason,
+    Event, EventKind, HandReason, Incident, IncidentId, Judgement, Maintenance, Notice, Notified, Proposal, Resolution,
+    ResolutionReason, Rules, Ruling, Severity, State, TimelineEntry, Verdict,
 };
 use crate::incident::event::Urgency;
 use crate::{Anomaly, Signal, Timestamp};
@@ -142,7 +144,7 @@ impl Step<'_> {
             EventKind::ResolvedByHand { reason, note } => self.resolved_by_hand(reason, note),
             EventKind::MarkedDuplicate { of } => self.marked_duplicate(of),
             EventKind::DeadlinePassed => self.deadline_passed(),
-            EventKind::Reopened { anomaly, severity } => self.reopened(*anomaly, severity),
+            EventKind::Reopened { anomaly, severity, coverage } => self.reopened(*anomaly, severity, coverage),
         }
     }
 
@@ -165,12 +167,23 @@ impl Step<'_> {
         self.incident.note(entry);
     }
 
-    fn enter(&mut self, state: State, wait: std::time::Duration) {
+    /// Enters a state that waits for so long, from the end of a window that covers it.
+    fn enter(&mut self, state: State, wait: Duration) {
         self.incident.state = state;
-        self.incident.deadline = Some(self.now + wait);
+        self.incident.deadline = Some(self.waits_from() + wait);
+    }
+
+    /// From when on deadlines count.
+    fn waits_from(&self) -> Timestamp {
+        let covering = self.incident.maintenance.as_ref().filter(|maintenance| maintenance.is_on());
+        covering.map_or(self.now, |maintenance| maintenance.until.max(self.now))
     }
 
     fn notify(&mut self, notice: Notice) {
+        if let Some(maintenance) = self.incident.maintenance.as_mut().filter(|maintenance| maintenance.is_on()) {
+            maintenance.withheld = maintenance.withheld.saturating_add(1);
+            return;
+        }
         let urgency = notice.urgency();
         if urgency != Urgency::Always {
             let is_urgent = urgency == Urgency::Urgent;
@@ -264,4 +277,5 @@ impl Step<'_> {
 
 mod acting;
 mod closing;
+mod covering;
 mod explaining;

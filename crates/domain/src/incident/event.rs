@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ActionId, Actor, DiagnosisId, EscalationReason, IdError, IncidentId, ResolutionReason, Ruling, Severity};
+use super::{
+    ActionId, Actor, Coverage, DiagnosisId, EscalationReason, IdError, IncidentId, ResolutionReason, Ruling, Severity,
+};
 use crate::{Anomaly, ServiceId, Timestamp};
 
 /// Names one happening, so that its second report is known for what it is. The reporter derives it from what happened
@@ -233,6 +235,8 @@ pub enum EventKind {
         anomaly: Box<Anomaly>,
         /// How bad it is now.
         severity: Severity,
+        /// What covers it now.
+        coverage: Option<Coverage>,
     },
 }
 
@@ -308,7 +312,7 @@ pub enum Effect {
         /// Why.
         reason: EscalationReason,
     },
-    /// Tell people. The cooldown was applied already.
+    /// Tell people. The cooldown was applied already, and no window covers it.
     Notify(Notice),
 }
 
@@ -343,6 +347,11 @@ pub enum Notice {
         /// How.
         reason: ResolutionReason,
     },
+    /// It lived through a maintenance window, which is over.
+    MaintenanceOver {
+        /// How many notices were withheld meanwhile.
+        withheld: u32,
+    },
 }
 
 /// How the cooldown treats a notice.
@@ -361,7 +370,7 @@ impl Notice {
         match self {
             Self::Opened | Self::Reopened | Self::Reminder => Urgency::Routine,
             Self::SeverityRose { .. } | Self::Escalated { .. } => Urgency::Urgent,
-            Self::ApprovalWanted { .. } | Self::Resolved { .. } => Urgency::Always,
+            Self::ApprovalWanted { .. } | Self::Resolved { .. } | Self::MaintenanceOver { .. } => Urgency::Always,
         }
     }
 }

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 /// | VERIFYING | `verifying_s` | as INCONCLUSIVE: ROLLING_BACK |
 /// | ROLLING_BACK | `rolling_back_s` | ESCALATED |
 /// | ESCALATED | `reminder_s` | a reminder, unless somebody acknowledged it; then it waits again |
+///
+/// While a maintenance window covers an incident no deadline passes; they count anew from the window's end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {

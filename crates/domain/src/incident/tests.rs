@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 mod again;
 mod judged;
+mod maintenance;
 
 use super::*;
 use crate::telemetry::Origin;
@@ -57,6 +58,7 @@ fn open() -> Incident {
         onset: Timestamp::from_secs(999_950),
         detected_at: Timestamp::from_secs(999_990),
         actor: Actor::product(),
+        coverage: None,
     };
     Incident::open(opening, &Rules::default(), start()).unwrap().0
 }
@@ -136,7 +138,11 @@ fn others() -> impl Strategy<Value = EventKind> {
         Just(EventKind::ResolvedByHand { reason: HandReason::FalsePositive, note: note() }),
         judged::rulings().prop_map(|ruling| EventKind::Judged { ruling, note: String::new() }),
         Just(EventKind::MarkedDuplicate { of }),
-        severities().prop_map(|severity| EventKind::Reopened { anomaly: Box::new(anomaly(1, 999_999, 4.0)), severity }),
+        severities().prop_map(|severity| EventKind::Reopened {
+            anomaly: Box::new(anomaly(1, 999_999, 4.0)),
+            severity,
+            coverage: None
+        }),
     ]
 }
 
@@ -356,7 +362,10 @@ fn a_diagnosis_that_comes_late_still_leads_on() {
 #[test]
 fn only_the_window_reopens() {
     let rules = Rules::default();
-    let back = || EventKind::Reopened { anomaly: Box::new(anomaly(1, 1_000_100, 4.0)), severity: Severity::Sev5 };
+    let back = || {
+        let (anomaly, severity) = (Box::new(anomaly(1, 1_000_100, 4.0)), Severity::Sev5);
+        EventKind::Reopened { anomaly, severity, coverage: None }
+    };
     let mut incident = open();
     incident.apply(event(0, EventKind::RecoveryMeasured { verdict: Verdict::Recovered }), &rules, start()).unwrap();
     let late = start() + Duration::from_secs(rules.reopen_window_s + 1);

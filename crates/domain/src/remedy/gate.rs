@@ -87,6 +87,10 @@ pub enum BlockReason {
     KillSwitch,
     /// A person ordered that nothing is done to the target for some time.
     Freeze,
+    /// The incident is in maintenance.
+    Maintenance,
+    /// The catalogue has no such type of action, or not with these parameters.
+    Catalogue,
 }
 
 impl BlockReason {
@@ -94,7 +98,13 @@ impl BlockReason {
     pub fn is_passing(self) -> bool {
         matches!(
             self,
-            Self::RateLimit | Self::TargetBusy | Self::FleetLimit | Self::Cooldown | Self::KillSwitch | Self::Freeze
+            Self::RateLimit
+                | Self::TargetBusy
+                | Self::FleetLimit
+                | Self::Cooldown
+                | Self::KillSwitch
+                | Self::Freeze
+                | Self::Maintenance
         )
     }
 }
@@ -157,6 +167,42 @@ pub fn check_start(action: &Action, around: Surroundings<'_>, target: &TargetSta
     if blocks.is_empty() { Ok(Clearance { action: plan.id, digest: plan.digest }) } else { Err(blocks) }
 }
 
+/// The rules that forbid to take an action back. That was agreed to with the action, so rungs, limits and digest are
+/// not asked once more; a service that is not to be acted on any more is left alone in this way too.
+///
+/// # Errors
+/// All the rules that forbid it; never empty.
+pub fn check_undo(action: &Action, policy: &Policy) -> Result<(), Vec<Block>> {
+    let blocks = service_blocks(&action.plan.spec.target, policy);
+    if blocks.is_empty() { Ok(()) } else { Err(blocks) }
+}
+
+/// The rules about whose service it is.
+fn service_blocks(target: &ServiceId, policy: &Policy) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !policy.is_enrolled(target) {
+        blocks.push(Block::new(BlockReason::NotEnrolled, format!("{target} is not enrolled")));
+    }
+    if policy.is_protected(target) {
+        blocks.push(Block::new(BlockReason::Protected, format!("{target} is protected")));
+    }
+    blocks
+}
+
+/// What the catalogue has against an action: one that was planned with another catalogue, or that telemetry gave a
+/// parameter out of bounds.
+fn catalogue_block(spec: &Spec, catalogue: &Catalogue) -> Option<Block> {
+    let detail = match catalogue.get(spec.kind).map(|entry| entry.check_parameters(&spec.parameters)) {
+        None => format!("the catalogue has no action {}", spec.kind),
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(checked)) if checked != spec.parameters => {
+            format!("the parameters of action {} are not all there, or not as the catalogue writes them", spec.kind)
+        }
+        Some(Ok(_)) => return None,
+    };
+    Some(Block::new(BlockReason::Catalogue, detail))
+}
+
 /// The rules that need no word from the target, so that what they forbid costs it no call.
 pub(super) fn policy_blocks(
     spec: &Spec,
@@ -166,12 +212,8 @@ pub(super) fn policy_blocks(
     around: Surroundings<'_>,
 ) -> Vec<Block> {
     let mut blocks = around.holds.blocks(&spec.target, around.now);
-    if !around.policy.is_enrolled(&spec.target) {
-        blocks.push(Block::new(BlockReason::NotEnrolled, format!("{} is not enrolled", spec.target)));
-    }
-    if around.policy.is_protected(&spec.target) {
-        blocks.push(Block::new(BlockReason::Protected, format!("{} is protected", spec.target)));
-    }
+    blocks.extend(service_blocks(&spec.target, around.policy));
+    blocks.extend(catalogue_block(spec, around.catalogue));
     if !spec.target.is_named() || !around.seen.contains(&spec.target) {
         let detail = format!("{} was not seen in telemetry under a name", spec.target);
         blocks.push(Block::new(BlockReason::NotSeen, detail));

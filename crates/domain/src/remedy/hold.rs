@@ -1,4 +1,5 @@
-//! What people order while it lasts: that nothing is done at all, or nothing to some services for some time.
+//! What people order while it lasts: that nothing is done at all, or nothing to some services for some time, or nothing
+//! on account of incidents about services that are in maintenance.
 //!
 //! Holds are no part of the policy, and so of no digest: an approval outlives them.
 
@@ -22,10 +23,13 @@ pub struct Freeze {
 }
 
 impl Freeze {
+    /// Whether it has begun and is not over.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= now) && now < self.end
+    }
+
     fn covers(&self, service: &ServiceId, now: Timestamp) -> bool {
-        self.start.is_none_or(|start| start <= now)
-            && now < self.end
-            && self.services.iter().any(|pattern| pattern.matches(service))
+        self.stands(now) && self.services.iter().any(|pattern| pattern.matches(service))
     }
 }
 
@@ -36,10 +40,14 @@ pub struct Holds {
     pub kill_switch: Option<String>,
     /// Freezes that are not over, in any order.
     pub freezes: Vec<Freeze>,
+    /// The maintenance window that covers the incident on whose account something is to be done, by its name; `None`
+    /// where none does. The incident's owner says so, by its clock.
+    pub maintenance: Option<String>,
 }
 
 impl Holds {
-    /// The holds that forbid to call the target of a service now, of freezes the last to end; empty where none does.
+    /// The holds that forbid to call the target of a service now, on account of the incident that `maintenance` speaks
+    /// of; of freezes the last to end. Empty where none does.
     pub fn blocks(&self, service: &ServiceId, now: Timestamp) -> Vec<Block> {
         let block = |reason, fact: String, note: &str| {
             let note: String = note.chars().take(NOTE_SHOWN).collect();
@@ -52,7 +60,11 @@ impl Holds {
         let frozen = freezes.max_by_key(|freeze| freeze.end).into_iter().map(|freeze| {
             block(BlockReason::Freeze, format!("{service} is frozen until {}", freeze.end), &freeze.note)
         });
-        killed.chain(frozen).collect()
+        let maintained = self
+            .maintenance
+            .iter()
+            .map(|window| block(BlockReason::Maintenance, format!("the incident is in maintenance, {window}"), ""));
+        killed.chain(frozen).chain(maintained).collect()
     }
 }
 
@@ -79,7 +91,7 @@ mod tests {
             let (services, end) = (vec![pattern], at(start + length));
             let begun = (!is_at_once).then(|| at(start));
             let freeze = Freeze { services, start: begun, end, note: String::new() };
-            let holds = Holds { kill_switch: None, freezes: vec![freeze.clone(), freeze] };
+            let holds = Holds { freezes: vec![freeze.clone(), freeze], ..Holds::default() };
             let service = ServiceId::new("shop", if is_meant { "cart" } else { "web" }, "production");
             let is_held = is_meant && (is_at_once || start <= now) && now < start + length;
             prop_assert!(holds.blocks(&service, at(now)).len() <= 1);
@@ -88,11 +100,21 @@ mod tests {
 
         #[test]
         fn the_kill_switch_holds_everything(name in "[a-z]{1,8}", now in 0_i64..250) {
-            let holds = Holds { kill_switch: Some("migration".to_owned()), freezes: Vec::new() };
+            let holds = Holds { kill_switch: Some("migration".to_owned()), ..Holds::default() };
             let blocks = holds.blocks(&ServiceId::named(&name), at(now));
             prop_assert_eq!(blocks.len(), 1);
             prop_assert_eq!(blocks[0].reason, BlockReason::KillSwitch);
             prop_assert!(blocks[0].detail.contains("migration"));
+        }
+
+        #[test]
+        fn maintenance_holds_whatever_the_target_and_names_its_window(name in "[a-z]{1,8}", now in 0_i64..250) {
+            let window = "maintenanceWindows/1".to_owned();
+            let holds = Holds { maintenance: Some(window.clone()), ..Holds::default() };
+            let blocks = holds.blocks(&ServiceId::named(&name), at(now));
+            prop_assert_eq!(blocks.len(), 1);
+            prop_assert_eq!(blocks[0].reason, BlockReason::Maintenance);
+            prop_assert!(blocks[0].reason.is_passing() && blocks[0].detail.contains(&window));
         }
     }
 }

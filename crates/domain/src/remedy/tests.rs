@@ -1,7 +1,9 @@
 //! Properties of plans and of an action's life, over worlds put together at random.
 
+mod gates;
 mod life;
 mod planning;
+mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,6 +39,7 @@ fn incident() -> Incident {
         onset: now(),
         detected_at: now(),
         actor: Actor::product(),
+        coverage: None,
     };
     let (mut incident, _) = Incident::open(opening, &Rules::default(), now()).unwrap();
     let kind = EventKind::DiagnosisFinished { diagnosis: DiagnosisId::new("d1").unwrap() };

@@ -188,4 +188,22 @@ impl IncidentService for Owner {
     ) -> Result<Response<CheckRecoveryResponse>, Status> {
         unasked()
     }
+    async fn create_maintenance_window(
+        &self,
+        _: Request<CreateMaintenanceWindowRequest>,
+    ) -> Result<Response<MaintenanceWindow>, Status> {
+        unasked()
+    }
+    async fn list_maintenance_windows(
+        &self,
+        _: Request<ListMaintenanceWindowsRequest>,
+    ) -> Result<Response<ListMaintenanceWindowsResponse>, Status> {
+        unasked()
+    }
+    async fn end_maintenance_window(
+        &self,
+        _: Request<EndMaintenanceWindowRequest>,
+    ) -> Result<Response<MaintenanceWindow>, Status> {
+        unasked()
+    }
 }

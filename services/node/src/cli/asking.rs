@@ -184,13 +184,13 @@ pub(crate) enum ActionsCommand {
         /// Its name.
         action: String,
     },
-    /// Let one be carried out.
+    /// Let one be carried out, as it was looked at.
     Approve {
         /// Its name.
         action: String,
-        /// The digest that was looked at; the present one where it is not said.
+        /// The digest that `actions get` showed last. What is approved is the plan that was looked at, and no other.
         #[arg(long)]
-        digest: Option<String>,
+        digest: String,
         #[command(flatten)]
         mutation: Mutation,
     },

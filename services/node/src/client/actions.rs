@@ -22,10 +22,6 @@ pub(super) async fn run(arguments: Actions, config: &Config) -> anyhow::Result<(
         ActionsCommand::List { incident, limit } => return list(&services, output, incident, limit).await,
         ActionsCommand::Get { action } => client.get_action(GetActionRequest { name: action }).await?,
         ActionsCommand::Approve { action, digest, mutation } => {
-            let digest = match digest {
-                Some(digest) => digest,
-                None => client.get_action(GetActionRequest { name: action.clone() }).await?.into_inner().digest,
-            };
             let request = ApproveActionRequest {
                 name: action,
                 digest,

@@ -135,7 +135,7 @@ async fn list(
     let row = |incident: &Incident| {
         vec![
             incident.name.trim_start_matches("incidents/").to_owned(),
-            state_text(incident),
+            state_or_silence(incident),
             severity_text(incident),
             service_text(incident.service.as_ref()),
             output::time(incident.onset_time.as_ref()),
@@ -183,6 +183,19 @@ fn short_id(name: &str) -> &str {
 
 pub(crate) fn state_text(incident: &Incident) -> String {
     output::short(incident.state().as_str_name(), "STATE_")
+}
+
+/// The state, and whether people are told.
+fn state_or_silence(incident: &Incident) -> String {
+    let is_covered = incident.maintenance.as_ref().is_some_and(|maintenance| maintenance.over_time.is_none());
+    if is_covered { format!("{} (maintenance)", state_text(incident)) } else { state_text(incident) }
+}
+
+/// The window that covers an incident, or did, and what that kept from people.
+fn maintenance_text(incident: &Incident) -> Option<String> {
+    let maintenance = incident.maintenance.as_ref()?;
+    let end = maintenance.over_time.as_ref().or(maintenance.end_time.as_ref());
+    Some(format!("{} until {}, {} notices withheld", maintenance.window, output::time(end), maintenance.withheld))
 }
 
 pub(crate) fn severity_text(incident: &Incident) -> String {
@@ -233,6 +246,7 @@ fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
         ("duplicate of", incident.duplicate_of.clone()),
         ("acknowledged", acknowledged.unwrap_or_default()),
         ("verdict", verdict_text(incident)),
+        ("maintenance", maintenance_text(incident).unwrap_or_default()),
         ("diagnosis", incident.diagnosis.clone()),
         ("action", incident.action.clone()),
     ])?;

@@ -270,7 +270,8 @@ impl People {
         self.ground.log.say(&"people", &format!("decide that {standings:?}"));
     }
 
-    /// Lets everything go on.
+    /// Lets everything go on. People of a world order no maintenance; if they did, they would have to end it here, since
+    /// no incident under it is repaired or late.
     async fn let_go(&self) {
         self.stand(&self.standings);
         if self.ground.witness.seen().switch.is_some() {

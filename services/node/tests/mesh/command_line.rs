@@ -206,6 +206,28 @@ fn repairs_are_stopped_and_let_go_on() {
 }
 
 #[test]
+fn services_are_worked_on_without_a_word_about_them() {
+    let (mut demo, person) = demo();
+    person.is_told(&["maintenance", "add", "cart", "--for", "2h"], &["services[0]", "environment"]);
+    let add = ["maintenance", "add", "shop/cart@demo", "--for", "2h", "--note", "a disk", "--request-id", "m1"];
+    let ordered = person.parses(&add);
+    assert_eq!(person.parses(&add)[0]["name"], ordered[0]["name"]);
+    let name = ordered[0]["name"].as_str().unwrap();
+    let listed = person.reads(&["maintenance", "list"]);
+    assert!(listed.contains(name) && listed.contains("unauthenticated:local: a disk"), "{listed}");
+    let report = ["incidents", "open", "shop/cart@demo", "the cart is empty"];
+    let tried = [&report[..], &["--validate-only"]].concat();
+    demo.wait_until("telemetry of the shop", SOON, |_| person.run(&tried).status.success());
+    let reported = person.parses(&report);
+    assert_eq!(reported[0]["maintenance"]["window"], name, "{reported:?}");
+    assert!(person.reads(&["incidents", "list"]).contains("(maintenance)"));
+    person.reads(&["maintenance", "end", name.trim_start_matches("maintenanceWindows/"), "--note", "done"]);
+    assert!(!person.reads(&["maintenance", "list"]).contains(name));
+    assert!(person.reads(&["maintenance", "list", "--ended"]).contains("unauthenticated:local: done"));
+    assert!(!person.reads(&["incidents", "list"]).contains("(maintenance)"));
+}
+
+#[test]
 fn the_record_is_listed_and_proven() {
     let (_demo, person) = demo();
     person.reads(&["kill-switch", "engage", "--note", "migration"]);

@@ -20,3 +20,4 @@ mod readiness;
 mod self_watch;
 mod senders;
 mod traces;
+mod upgrade;

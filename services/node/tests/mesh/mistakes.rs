@@ -41,6 +41,7 @@ fn a_bad_flag_names_itself() {
         (&["dlq", "list", "--store", ":memory:"], &["--store", "store.path", "ends with the process"]),
         (&["dlq", "list", "--store", "nowhere.sqlite"], &["store.path", "nowhere.sqlite does not exist"]),
         (&["store", "backup", "copy.sqlite", "--store", ":memory:"], &["store.path", "in memory"]),
+        (&["actions", "approve", "incidents/i/actions/a"], &["--digest"]),
         (&["dlq", "replay", "--topic", "logs", "--offset", "7"], &["--offset", "PARTITION:OFFSET"]),
         (&["dlq", "replay", "--offset", "0:7"], &["--topic"]),
     ] {

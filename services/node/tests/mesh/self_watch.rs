@@ -127,6 +127,17 @@ fn send(address: &str, value: f64) {
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
 }
 
+/// What stands is told as soon as it is ordered.
+fn holds_are_told(received: &Received, process: &mut Process, services: &str, control: &str) {
+    let holds = |hold: &str| received.values(services, "llm_sre.holds", &[("llm_sre.hold", hold)]);
+    assert_eq!((holds("kill_switch"), holds("freeze")), (vec![0.0], vec![0.0]));
+    for order in [&["kill-switch", "engage"][..], &["freeze", "add", "*@*", "--for", "1h"]] {
+        let ordered = run(&[order, &["--address", control]].concat());
+        assert!(ordered.status.success(), "{}", String::from_utf8_lossy(&ordered.stderr));
+    }
+    process.wait_until("both holds", SOON, |_| holds("kill_switch") == [1.0] && holds("freeze") == [1.0]);
+}
+
 #[test]
 fn metrics_tell_of_lag_of_losses_and_of_whatever_is_declared() {
     let runtime = Runtime::new().unwrap();
@@ -171,6 +182,7 @@ fn metrics_tell_of_lag_of_losses_and_of_whatever_is_declared() {
     rest.wait_until("every metric", SOON, |_| received.names().is_superset(&expected));
     received.check();
     let services = "indexer-detector-diagnosis-remediation";
+    holds_are_told(&received, &mut rest, services, &control);
     assert_eq!(received.sum(services, "llm_sre.lease.held", &[("llm_sre.lease", "detector")]), 1.0);
     assert_eq!(received.sum(services, "llm_sre.indexer.items", &[("llm_sre.kind", "point")]), 3.0);
     let age = received.values(services, "llm_sre.source.age", &[("llm_sre.source", "till")]);

@@ -4,7 +4,10 @@
 
 mod approvals;
 mod calls;
+mod checking;
+mod gates;
 mod holds;
+mod maintenance;
 mod peers;
 mod store;
 mod verifying;
@@ -54,6 +57,7 @@ fn explained_incident(now: Timestamp) -> Incident {
         onset: now,
         detected_at: now,
         actor: Actor::product(),
+        coverage: None,
     };
     let (mut incident, _) = Incident::open(opening, &Rules::default(), now).unwrap();
     let kind = EventKind::DiagnosisFinished { diagnosis: DiagnosisId::new("d1").unwrap() };
@@ -93,6 +97,8 @@ struct World {
     documents: Arc<Store>,
     leases: Arc<Rights>,
     policy: Policy,
+    /// Which services telemetry has seen, and when last; in order.
+    seen: Vec<(ServiceId, Timestamp)>,
 }
 
 impl World {
@@ -116,6 +122,7 @@ impl World {
             documents: Arc::default(),
             leases: Arc::default(),
             policy: Policy { autonomy, enrolled: everything, ..Policy::default() },
+            seen: vec![(checkout(), now)],
         }
     }
 
@@ -127,7 +134,7 @@ impl World {
         Service::build(Dependencies {
             documents: self.documents.clone(),
             leases: self.leases.clone(),
-            telemetry: Arc::new(Seen(vec![checkout()])),
+            telemetry: Arc::new(Seen(self.seen.clone())),
             clock: self.clock.clone(),
             ids: Arc::new(RandomIds),
             incidents: local(Routes::new(IncidentServiceServer::new(self.owner.clone()))),

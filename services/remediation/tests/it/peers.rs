@@ -152,6 +152,24 @@ impl incident::incident_service_server::IncidentService for Owner {
     async fn report_incident(&self, _: Request<incident::ReportIncidentRequest>) -> Answer<incident::Incident> {
         unasked()
     }
+    async fn create_maintenance_window(
+        &self,
+        _: Request<incident::CreateMaintenanceWindowRequest>,
+    ) -> Answer<incident::MaintenanceWindow> {
+        unasked()
+    }
+    async fn list_maintenance_windows(
+        &self,
+        _: Request<incident::ListMaintenanceWindowsRequest>,
+    ) -> Answer<incident::ListMaintenanceWindowsResponse> {
+        unasked()
+    }
+    async fn end_maintenance_window(
+        &self,
+        _: Request<incident::EndMaintenanceWindowRequest>,
+    ) -> Answer<incident::MaintenanceWindow> {
+        unasked()
+    }
 }
 
 #[derive(Clone)]
@@ -192,6 +210,8 @@ pub(crate) enum Mood {
     Away,
     /// Answers questions, and no call reaches it.
     Unreached,
+    /// Says that it is at it, and knows nothing of that the next time it is asked.
+    Forgets,
 }
 
 #[derive(Default)]
@@ -213,6 +233,10 @@ impl Shop {
         record.calls.push(call.to_owned());
         if matches!(record.mood, Mood::Away | Mood::Unreached) {
             return Err(Status::unavailable("away"));
+        }
+        if record.mood == Mood::Forgets {
+            let state = action::ExecutionState::Running.into();
+            return Ok(action::Execution { request_id: id, state, ..Default::default() });
         }
         if !record.done.contains(&id) {
             record.done.push(id.clone());

@@ -47,6 +47,23 @@ impl Store {
         assert_eq!(all.len() + 1, before, "there is no {collection}/{id}");
     }
 
+    /// The documents of a collection, with each of these words replaced by another in all of them: what the same life
+    /// of another would have left.
+    pub(crate) fn retold(&self, collection: &str, words: &[(&str, &str)]) -> Vec<NewDocument> {
+        let replaced = |text: &str| words.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let all = self.documents.lock().unwrap();
+        let found = all.iter().filter(|(of, _)| of == collection);
+        found
+            .map(|(_, document)| NewDocument {
+                collection: collection.to_owned(),
+                id: replaced(&document.id),
+                body: replaced(&document.body.to_string()).parse().unwrap(),
+                attributes: document.attributes.iter().map(|(key, value)| (key.clone(), replaced(value))).collect(),
+                schema_version: document.schema_version,
+            })
+            .collect()
+    }
+
     fn check(&self, collection: &str) -> Result<(), documents::Error> {
         let is_hidden = *self.hidden.lock().unwrap() == Some(collection);
         if is_hidden { Err(documents::Error::Unavailable("it does not answer".to_owned())) } else { Ok(()) }
@@ -126,9 +143,16 @@ impl Documents for Store {
     }
 }
 
-/// Leases that do not run out: the tests that need one lost release it.
+/// Leases that do not run out, and are lost to whoever renews them where a test says so.
 #[derive(Default)]
-pub(crate) struct Rights(Mutex<(u64, Held)>);
+pub(crate) struct Rights(Mutex<(u64, Held)>, Mutex<Option<&'static str>>);
+
+impl Rights {
+    /// From now on the lease of this name, or none, is another's by the time that it is renewed.
+    pub(crate) fn lose(&self, name: Option<&'static str>) {
+        *self.1.lock().unwrap() = name;
+    }
+}
 
 /// Holder and token by the lease's name.
 type Held = BTreeMap<String, (String, u64)>;
@@ -146,7 +170,9 @@ impl Leases for Rights {
     }
 
     async fn renew(&self, lease: &Lease, _: Duration) -> Result<(), leases::Error> {
+        let is_lost = *self.1.lock().unwrap() == Some(lease.name.as_str());
         let held = self.0.lock().unwrap().1.get(&lease.name).is_some_and(|(_, token)| *token == lease.token);
+        let held = held && !is_lost;
         let lost = || leases::Error::Lost { name: lease.name.clone(), token: lease.token };
         if held { Ok(()) } else { Err(lost()) }
     }
@@ -160,8 +186,8 @@ impl Leases for Rights {
     }
 }
 
-/// A store that has seen these services.
-pub(crate) struct Seen(pub(crate) Vec<ServiceId>);
+/// A store that has seen these services, each at that time for the last time.
+pub(crate) struct Seen(pub(crate) Vec<(ServiceId, Timestamp)>);
 
 fn unasked<T>() -> Result<T, telemetry::Error> {
     Err(telemetry::Error::Unavailable("nobody asks for that here".to_owned()))
@@ -190,9 +216,15 @@ impl TelemetryStore for Seen {
         after: Option<&ServiceId>,
         limit: usize,
     ) -> Result<Vec<SeenService>, telemetry::Error> {
-        let seen = self.0.iter().filter(|service| after.is_none_or(|after| *service > after)).take(limit);
-        let seen =
-            seen.map(|service| SeenService { service: service.clone(), last_seen: range.start, metrics: vec![] });
+        let is_asked = |(service, last_seen): &&(ServiceId, Timestamp)| {
+            (range.start..range.end).contains(last_seen) && after.is_none_or(|after| service > after)
+        };
+        let seen = self.0.iter().filter(is_asked).take(limit);
+        let seen = seen.map(|(service, last_seen)| SeenService {
+            service: service.clone(),
+            last_seen: *last_seen,
+            metrics: vec![],
+        });
         Ok(seen.collect())
     }
     async fn prune(&self, _: Timestamp, _: Option<u64>) -> Result<u64, telemetry::Error> {

@@ -1,8 +1,8 @@
 //! What people and the clock do.
 
 use super::{
-    About, Acknowledgement, Anomaly, Effect, EscalationReason, HandReason, IllegalTransition, IncidentId, Judgement,
-    Notice, Outcome, ResolutionReason, Ruling, Severity, State, Step,
+    About, Acknowledgement, Anomaly, Coverage, Effect, EscalationReason, HandReason, IllegalTransition, IncidentId,
+    Judgement, Maintenance, Notice, Outcome, ResolutionReason, Ruling, Severity, State, Step,
 };
 
 impl Step<'_> {
@@ -71,7 +71,8 @@ impl Step<'_> {
     }
 
     pub(super) fn deadline_passed(&mut self) -> Outcome {
-        if self.incident.deadline.is_none_or(|deadline| self.now < deadline) {
+        // In maintenance nobody is expected to answer.
+        if self.incident.is_covered() || self.incident.deadline.is_none_or(|deadline| self.now < deadline) {
             return Ok(());
         }
         let about = self.incident.action.map_or(About::Incident, About::Action);
@@ -105,13 +106,22 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(super) fn reopened(&mut self, anomaly: Anomaly, severity: Severity) -> Outcome {
+    pub(super) fn reopened(&mut self, anomaly: Anomaly, severity: Severity, coverage: Option<Coverage>) -> Outcome {
         let (State::Resolved, Some(ended_at)) = (self.incident.state, self.incident.ended_at) else {
             return Err(self.illegal());
         };
         let until = ended_at + self.rules.reopen_window();
         if self.now > until {
             return Err(IllegalTransition::ReopenWindowPassed { incident: self.incident.id, until });
+        }
+        match coverage {
+            Some(coverage) => self.incident.maintenance = Some(Maintenance::from(coverage)),
+            // The window that it ended under is over.
+            None => {
+                if let Some(maintenance) = &mut self.incident.maintenance {
+                    maintenance.over_at.get_or_insert(self.now);
+                }
+            }
         }
         self.enter(State::Open, self.rules.open());
         self.incident.severity = severity;

@@ -87,7 +87,7 @@ impl Step<'_> {
             Proposal::NeedsApproval { expires_at } => {
                 self.incident.state = State::AwaitingApproval;
                 // The remediation service owns the approval; its word on the expiry comes first.
-                self.incident.deadline = Some(expires_at + self.rules.planning());
+                self.incident.deadline = Some(self.waits_from().max(expires_at) + self.rules.planning());
                 self.say(format!("waits for approval: {summary}"), about);
                 self.notify(Notice::ApprovalWanted { action, expires_at });
             }
@@ -143,6 +143,12 @@ impl Step<'_> {
         }
         self.same_action(action)?;
         match self.incident.state {
+            // Nobody was told that it waits, or it was not begun because of the window.
+            State::AwaitingApproval | State::Remediating if expired && self.is_excused() => {
+                self.plan();
+                self.say("its time ended in maintenance; it is planned for again", About::Action(action));
+                Ok(())
+            }
             // Whoever refuses a repair has taken over; the next hypothesis is theirs to ask for.
             State::AwaitingApproval => {
                 self.escalate(EscalationReason::NotApproved, format!("not approved: {message}"), About::Action(action));

@@ -39,6 +39,20 @@ proptest! {
                 past.incident == world.incident.id && past.kind == action.plan.spec.kind && past.state.is_tried()
             };
             prop_assert!(!world.history.actions.iter().any(tried), "the same again");
+            let planned = &action.plan;
+            let explains = |hypothesis: &Hypothesis| {
+                let is_it = hypothesis.cause == planned.cause && hypothesis.confidence == planned.confidence;
+                is_it && !hypothesis.supports.is_empty() && hypothesis.confidence >= policy.confidence_min
+            };
+            prop_assert!(world.hypotheses.iter().any(explains), "planned on what nothing supports");
+            let attempts = world.history.actions.iter().filter(|past| {
+                past.incident == world.incident.id && past.executed_at.is_some()
+            });
+            prop_assert_eq!(planned.attempt as usize, attempts.count() + 1);
+            let goes_ahead = matches!(plan, Plan::Execute(_) | Plan::AwaitApproval { .. });
+            if let (true, TargetState::Ready { facts, .. }) = (goes_ahead, &world.answer) {
+                prop_assert_eq!(&planned.target_state, facts);
+            }
         }
     }
 
