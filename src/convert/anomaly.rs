@@ -20,6 +20,8 @@ impl From<Signal> for v1::Signal {
             Signal::NewLogTemplate => Self::NewLogTemplate,
             Signal::Silence => Self::Silence,
             Signal::Other => Self::Other,
+            Signal::FlatLine => Self::FlatLine,
+            Signal::Drift => Self::Drift,
         }
     }
 }
@@ -37,6 +39,8 @@ pub(crate) fn signal(signal: v1::Signal) -> Option<Signal> {
         v1::Signal::NewLogTemplate => Some(Signal::NewLogTemplate),
         v1::Signal::Silence => Some(Signal::Silence),
         v1::Signal::Other => Some(Signal::Other),
+        v1::Signal::FlatLine => Some(Signal::FlatLine),
+        v1::Signal::Drift => Some(Signal::Drift),
     }
 }
 

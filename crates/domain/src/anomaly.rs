@@ -32,6 +32,17 @@ pub enum Signal {
     Silence,
     /// A metric whose meaning no convention states.
     Other,
+    /// A metric that always varied repeats one value, while others of its process vary.
+    FlatLine,
+    /// A resource filled so slowly, over hours, that no sample was outside of what was usual by then.
+    Drift,
+}
+
+impl Signal {
+    /// Whether it says since when something is wrong. What stands still or crept may have done so for long.
+    pub fn is_dated(self) -> bool {
+        !matches!(self, Self::FlatLine | Self::Drift)
+    }
 }
 
 /// Which way a value left its range.

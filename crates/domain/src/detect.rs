@@ -6,19 +6,23 @@
 
 mod baseline;
 mod budget;
+mod checkpoint;
 mod classify;
 mod felt;
 mod findings;
+mod habit;
 mod heirs;
 mod known;
 mod load;
 mod logs;
 mod objectives;
+mod odd;
 mod present;
 mod pulse;
 mod rates;
 mod recent;
 mod recovery;
+mod refused;
 mod requests;
 mod routes;
 mod sample;
@@ -28,6 +32,7 @@ mod standing;
 mod table;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod watch;
 mod windows;
 
@@ -45,15 +50,18 @@ use known::{Speaker, Way};
 use load::Load;
 use logs::Logs;
 use pulse::{Gap, Pulse};
+use refused::Crowds;
 use requests::{Counted, Requests};
 use routes::Routes;
 use sample::Sample;
 use table::Table;
 
+pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, Hour};
 pub use findings::Abnormal;
 pub use known::{Distribution, Reading, Value};
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
+pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};
 pub use routes::Fingerprint;
 pub(crate) use standing::{Hurt, Standing};
 
@@ -81,10 +89,18 @@ const FUTURE_MAX: Duration = Duration::from_secs(6 * 3600);
 pub struct Counts {
     /// Samples taken.
     pub taken: u64,
-    /// Points not after the newest one of their series.
+    /// Points not after the newest one of their series or counter. They change nothing.
     pub late: u64,
-    /// Points refused because of [`SERIES_MAX`], or for a time in the far future.
-    pub refused: u64,
+    /// Points that were left out, by reason.
+    pub refused: Refused,
+}
+
+impl Counts {
+    /// What was counted since an earlier count.
+    pub fn since(&self, before: &Self) -> Self {
+        let (taken, late) = (self.taken - before.taken, self.late - before.late);
+        Self { taken, late, refused: self.refused.since(&before.refused) }
+    }
 }
 
 /// The state of detection.
@@ -114,6 +130,7 @@ pub struct Detector {
     watermark: Timestamp,
     forgotten_at: Timestamp,
     counts: Counts,
+    crowds: Crowds,
 }
 
 impl Detector {
@@ -141,6 +158,7 @@ impl Detector {
             watermark: Timestamp::EPOCH,
             forgotten_at: Timestamp::EPOCH,
             counts: Counts::default(),
+            crowds: Crowds::default(),
         }
     }
 
@@ -162,6 +180,16 @@ impl Detector {
     /// Whether a service was heard of within what is remembered.
     pub fn knows(&self, service: &ServiceId) -> bool {
         self.pulses.contains_key(service)
+    }
+
+    /// Every service that was heard of within what is remembered.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceId> {
+        self.pulses.keys()
+    }
+
+    /// How many requests a second a service answered lately; `None` where nobody counted.
+    pub fn requests_per_second(&self, service: &ServiceId) -> Option<f64> {
+        self.requests_per_s(service, "")
     }
 
     /// What a service is held to.
@@ -255,7 +283,7 @@ impl Detector {
     /// Notes that a service speaks. Whether the time can be used.
     fn hear(&mut self, service: &ServiceId, time: Timestamp) -> bool {
         if self.watermark > Timestamp::EPOCH && time > self.watermark + FUTURE_MAX {
-            self.counts.refused += 1;
+            self.counts.refused.add(Refusal::Future);
             return false;
         }
         self.finder.see(service);

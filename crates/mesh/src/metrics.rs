@@ -170,8 +170,8 @@ instruments! {
 
     detector_watermark_age: Gauge("llm_sre.detector.watermark.age", "s", [],
         "How far event time, up to which detection has judged, is behind the product's clock; told by the instance that detects");
-    detector_samples: Counter("llm_sre.detector.samples", "{sample}", ["llm_sre.outcome"],
-        "Samples of series: taken, late (not after the newest of their series) or refused (too many series, or far in the future)");
+    detector_samples: Counter("llm_sre.detector.samples", "{sample}", ["llm_sre.outcome", "llm_sre.reason"],
+        "Samples of series: taken, late (not after the newest of their series or counter) or refused, and why they were refused: `too_many_series`, `too_many_series_of_metric`, `too_many_requests_labels`, `far_future`, `not_finite`");
     detector_findings: Counter("llm_sre.detector.findings", "{finding}", ["llm_sre.finding"],
         "What detection found: cases that call for an incident, more of one, and recovery");
     incidents: Gauge("llm_sre.incidents", "{incident}", ["llm_sre.state"], "Incidents that live, by state");

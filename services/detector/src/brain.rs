@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use llm_sre_domain::correlate::{Case, Correlator, News};
-use llm_sre_domain::detect::{Counts, Detector};
+use llm_sre_domain::detect::{Counts, Crowd, Detector};
 use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{ANOMALIES_MAX, Incident, IncidentId, Severity, SeverityInputs, Verdict, severity};
@@ -13,6 +13,7 @@ use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
 use crate::Options;
 use crate::disturbed::{self, Disturbing};
+use crate::impact::Impact;
 
 /// The watermark moves in steps: each closes windows, and looks at every service and at all that is abnormal.
 const STEP: Duration = Duration::from_secs(1);
@@ -22,6 +23,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(60);
 /// How long recovery that comes by itself has to hold, as measured in every signal, in event time. Nothing abnormal is
 /// not waited for: an error budget that was burnt stays burnt for an hour after users are well.
 const RECOVERY_HELD: Duration = Duration::from_secs(120);
+/// How often metrics with too many series are named in the log.
+const CROWDS_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// How often recovery that holds is told again, to an incident that an action keeps from taking it.
 const RECOVERY_TOLD_EVERY: Duration = Duration::from_secs(30);
 
@@ -33,9 +36,12 @@ pub(crate) struct Brain {
     pub(crate) living: BTreeMap<IncidentId, Living>,
     newest: Timestamp,
     lateness: Duration,
-    user_facing: Vec<ServicePattern>,
+    pub(crate) user_facing: Vec<ServicePattern>,
     /// What was counted by the last look at it.
     counted: Counts,
+    crowds_told_at: Timestamp,
+    /// Event time at which what a start cannot read again is written next.
+    pub(crate) checkpoint_due: Timestamp,
 }
 
 /// A case that became an incident.
@@ -91,14 +97,6 @@ pub(crate) struct Opened {
     pub(crate) impact: Impact,
 }
 
-/// Who suffers, since when, and how bad it is.
-pub(crate) struct Impact {
-    pub(crate) services: BTreeMap<ServiceId, Timestamp>,
-    /// Where it comes from, as far as the call graph tells.
-    pub(crate) roots: BTreeSet<ServiceId>,
-    pub(crate) severity: Severity,
-}
-
 impl Brain {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
@@ -110,6 +108,8 @@ impl Brain {
             lateness: options.lateness,
             user_facing: options.user_facing.clone(),
             counted: Counts::default(),
+            crowds_told_at: Timestamp::EPOCH,
+            checkpoint_due: Timestamp::EPOCH,
         }
     }
 
@@ -123,8 +123,19 @@ impl Brain {
     /// What was counted since this was last asked.
     pub(crate) fn counted_since(&mut self) -> Counts {
         let now = self.detector.counts();
-        let before = std::mem::replace(&mut self.counted, now);
-        Counts { taken: now.taken - before.taken, late: now.late - before.late, refused: now.refused - before.refused }
+        now.since(&std::mem::replace(&mut self.counted, now))
+    }
+
+    /// Metrics whose series were refused, where that was not told lately.
+    pub(crate) fn crowds(&mut self, now: Timestamp) -> Vec<Crowd> {
+        if now.since(self.crowds_told_at) < CROWDS_TOLD_EVERY {
+            return Vec::new();
+        }
+        let crowds = self.detector.take_crowds();
+        if !crowds.is_empty() {
+            self.crowds_told_at = now;
+        }
+        crowds
     }
 
     /// Closes what ended, if that is a step further.
@@ -262,30 +273,6 @@ impl Brain {
             }
         }
         findings
-    }
-
-    fn is_met_by_users(&self, service: &ServiceId) -> bool {
-        let topology = self.detector.topology();
-        match self.user_facing.as_slice() {
-            [] => topology.callers(service).next().is_none() && topology.callees(service).next().is_some(),
-            named => named.iter().any(|pattern| pattern.matches(service)),
-        }
-    }
-
-    fn impact(&self, case: &Case) -> Impact {
-        let mut services: BTreeMap<ServiceId, Timestamp> = BTreeMap::new();
-        for anomaly in case.anomalies.values().filter(|anomaly| case.services.contains(&anomaly.service)) {
-            let onset = services.entry(anomaly.service.clone()).or_insert(anomaly.onset);
-            *onset = anomaly.onset.min(*onset);
-        }
-        let burns = case.services.iter().filter_map(|service| self.detector.burn_rate(service));
-        let severity = severity(SeverityInputs {
-            burn_rate: burns.reduce(f64::max),
-            services_affected: case.services.len(),
-            traffic_share: None,
-            is_user_facing: case.services.iter().any(|service| self.is_met_by_users(service)),
-        });
-        Impact { services, roots: case.roots().cloned().collect(), severity }
     }
 }
 

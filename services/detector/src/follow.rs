@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Service;
-use crate::brain::Brain;
 use crate::merge::Offsets;
 use crate::raise::Age;
 use crate::stream::{RETRY_AFTER, ROUND_FOR, ROUND_MAX, Reading};
@@ -22,7 +21,7 @@ use crate::stream::{RETRY_AFTER, ROUND_FOR, ROUND_MAX, Reading};
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// The wait for news of what the other has handled.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How far before what was handled reading begins. Nothing in detection reaches further back: the 240 samples of a
+/// How far before what was handled reading begins. What reaches further back is in the checkpoint: the 240 samples of a
 /// baseline are four hours at the interval of a minute that SDKs have.
 const REWIND: Duration = Duration::from_secs(6 * 3_600);
 /// A search for where to begin that is so near is at its end: to read a little more costs less than to search on.
@@ -68,9 +67,10 @@ impl Service {
     async fn follow(&self, reading: &mut Reading, shutdown: &CancellationToken) -> Result<bool, bus::Error> {
         let ends = self.ends().await?;
         if !ends.keys().eq(reading.next.keys()) {
-            let anew = Reading::from(self.beginnings(ends.into_keys()).await?);
-            *self.brain() = Brain::new(&self.options);
-            *reading = anew;
+            let (from, since) = self.beginnings(ends.into_keys()).await?;
+            let remembering = self.remembering(since).await;
+            *self.brain() = remembering.map_err(|error| bus::Error::Unavailable(error.to_string()))?;
+            *reading = Reading::from(from);
         }
         let handled = self.handled(&reading.next).await?;
         let began = Instant::now();
@@ -91,23 +91,25 @@ impl Service {
     }
 
     /// Where reading of these partitions begins, for detection to know again what is usual: [`REWIND`] before the newest
-    /// that was handled. Where nothing was, at the beginning.
+    /// that was handled, and since when that is. Where nothing was, at the beginning.
     pub(crate) async fn beginnings(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
-    ) -> Result<Offsets, bus::Error> {
+    ) -> Result<(Offsets, Option<Timestamp>), bus::Error> {
         let mut beginnings: Offsets = partitions.into_iter().map(|of| (of, 0)).collect();
         let handled = self.handled(&beginnings).await?;
         let mut newest: BTreeMap<&TopicPartition, Timestamp> = BTreeMap::new();
         for (of, next) in handled.iter().filter(|(_, next)| **next > 0) {
             newest.extend(time_at(self.bus.as_ref(), of, next - 1).await?.map(|(_, time)| (of, time)));
         }
-        let Some(since) = newest.values().max().map(|newest| *newest - REWIND) else { return Ok(beginnings) };
+        let Some(since) = newest.values().max().map(|newest| *newest - REWIND) else {
+            return Ok((beginnings, None));
+        };
         for (of, next) in &handled {
             let beginning = first_since(self.bus.as_ref(), of, *next, since).await?;
             beginnings.insert(of.clone(), beginning);
         }
-        Ok(beginnings)
+        Ok((beginnings, Some(since)))
     }
 }
 

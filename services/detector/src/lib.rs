@@ -7,11 +7,13 @@
 
 mod book;
 mod brain;
+mod checkpoints;
 mod disturbed;
 mod duties;
 mod follow;
 mod grpc;
 mod guard;
+mod impact;
 mod kept;
 mod merge;
 mod points;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use llm_sre_domain::detect::Counts;
+use llm_sre_domain::detect::{Counts, Crowd, Refusal};
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_domain::incident::{
     Actor, EventKind, Fingerprint, Incident, Opening, Severity, State, Subject, Trigger, Verdict,
@@ -100,13 +100,17 @@ impl Service {
 
     /// Tells what was counted since it was last told, and how far behind detection is; also where it is behind.
     pub(crate) fn measure_watermark(&self) {
-        let (watermark, counts) = {
+        let now = self.clock.now();
+        let (watermark, counts, crowds) = {
             let mut brain = self.brain();
-            (brain.detector.watermark(), brain.counted_since())
+            (brain.detector.watermark(), brain.counted_since(), brain.crowds(now))
         };
-        measure_samples(counts);
+        measure_samples(&counts);
+        for Crowd { service, metric, series, refused } in crowds {
+            tracing::warn!(%service, %metric, series, refused, "a metric has many series, and there is no room for more");
+        }
         if watermark > Timestamp::EPOCH {
-            instruments().detector_watermark_age.set(&[], self.clock.now().since(watermark).as_secs_f64());
+            instruments().detector_watermark_age.set(&[], now.since(watermark).as_secs_f64());
         }
     }
 
@@ -219,10 +223,13 @@ fn anomaly(now: Timestamp, silent_for: Duration, interval: Duration) -> Anomaly 
     }
 }
 
-fn measure_samples(counts: Counts) {
-    for (outcome, count) in [("taken", counts.taken), ("late", counts.late), ("refused", counts.refused)] {
+fn measure_samples(counts: &Counts) {
+    let refused = Refusal::ALL.map(|refusal| ("refused", refusal.name(), counts.refused.of(refusal)));
+    let others = [("taken", "", counts.taken), ("late", "", counts.late)];
+    for (outcome, reason, count) in others.into_iter().chain(refused) {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        instruments().detector_samples.add(count, &[("llm_sre.outcome", outcome.into())]);
+        let attributes = [("llm_sre.outcome", outcome.into()), ("llm_sre.reason", reason.into())];
+        instruments().detector_samples.add(count, &attributes);
     }
 }
 

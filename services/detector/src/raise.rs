@@ -16,7 +16,8 @@ use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use tonic::{Code, Status};
 
 use crate::Service;
-use crate::brain::{Finding, Impact, Opened};
+use crate::brain::{Finding, Opened};
+use crate::impact::Impact;
 use crate::kept::Kept;
 
 /// Other writers, or incidents that cannot be read, that an opening is tried against.
@@ -268,7 +269,9 @@ pub(crate) fn name(incident: IncidentId) -> String {
 fn title(service: &ServiceId, case: &Case) -> String {
     let own = case.anomalies.values().filter(|anomaly| anomaly.service == *service);
     // Load and what nobody knows the meaning of say least.
-    let says_little = |anomaly: &Anomaly| matches!(anomaly.signal, Signal::Traffic | Signal::Other);
+    let says_little = |anomaly: &Anomaly| {
+        matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::FlatLine | Signal::Drift)
+    };
     let strongest = own.max_by(|a, b| says_little(b).cmp(&says_little(a)).then(a.score.total_cmp(&b.score)));
     match strongest {
         Some(anomaly) if anomaly.signal == Signal::Silence => format!("{service} is silent"),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
-use llm_sre_domain::detect::Objectives;
+use llm_sre_domain::detect::{Checkpoint, Objectives};
 use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_mesh::clients::{Diagnoses, Remediation};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::brain::Brain;
+use crate::checkpoints;
 use crate::duties::Owing;
 use crate::kept::Kept;
 use crate::stream::Reading;

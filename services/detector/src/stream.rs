@@ -18,7 +18,7 @@ use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::brain::{Brain, Finding};
+use crate::brain::Finding;
 use crate::merge::{Merge, Offsets};
 use crate::points::take_metrics;
 use crate::quiet::{Quiet, measure_consumed};
@@ -142,6 +142,7 @@ impl Service {
             if is_all {
                 self.is_current.store(true, Ordering::Relaxed);
                 self.watch_silence(&mut quiet, std::mem::take(&mut is_heard)).await;
+                self.keep_checkpoint().await;
             }
             wait = if is_all { self.options.poll_wait } else { Duration::ZERO };
         }
@@ -161,9 +162,16 @@ impl Service {
         // With each partition that comes the order is another one: detection begins anew.
         if !reading.suits(assignment, &self.ends().await?) {
             // In this order: what is known goes with the place that it was read up to.
-            let anew = Reading::from(self.beginnings(assignment.iter().cloned()).await?);
-            *self.brain() = Brain::new(&self.options);
-            *reading = anew;
+            let (from, since) = self.beginnings(assignment.iter().cloned()).await?;
+            let brain = match self.remembering(since).await {
+                Ok(brain) => brain,
+                Err(error) => {
+                    tracing::warn!(%error, "failed to read the hours of error budgets; trying again");
+                    return Ok(false);
+                }
+            };
+            *self.brain() = brain;
+            *reading = Reading::from(from);
             self.is_current.store(false, Ordering::Relaxed);
         }
         if let Err(error) = self.measure_living().await {

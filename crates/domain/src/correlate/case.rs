@@ -76,7 +76,8 @@ impl Case {
     /// the signal that people would name first.
     pub fn subject(&self, argument: &Argument) -> Option<(ServiceId, Signal)> {
         let likely = argument.hypotheses.first().map(|hypothesis| hypothesis.service.clone());
-        let earliest = || self.anomalies.values().min_by_key(|anomaly| anomaly.onset).map(|a| a.service.clone());
+        let dated = || self.anomalies.values().filter(|anomaly| anomaly.signal.is_dated());
+        let earliest = || dated().min_by_key(|anomaly| anomaly.onset).map(|anomaly| anomaly.service.clone());
         let service = likely.or_else(earliest)?;
         let own = self.anomalies.values().filter(|anomaly| anomaly.service == service);
         let signal = own.map(|anomaly| anomaly.signal).min_by_key(|signal| prominence(*signal))?;
@@ -157,7 +158,7 @@ impl Case {
 
     fn onset_of(&self, service: &ServiceId) -> Option<Timestamp> {
         let own = self.anomalies.values().filter(|anomaly| anomaly.service == *service);
-        own.map(|anomaly| anomaly.onset).min()
+        own.filter(|anomaly| anomaly.signal.is_dated()).map(|anomaly| anomaly.onset).min()
     }
 
     /// Takes what it has already and sees again.
@@ -273,7 +274,9 @@ fn prominence(signal: Signal) -> u8 {
         Signal::BudgetBurn => 4,
         Signal::LogBurst => 5,
         Signal::NewLogTemplate => 6,
-        Signal::Other => 7,
-        Signal::Traffic => 8,
+        Signal::Drift => 7,
+        Signal::Other => 8,
+        Signal::Traffic => 9,
+        Signal::FlatLine => 10,
     }
 }

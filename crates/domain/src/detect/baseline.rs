@@ -31,6 +31,16 @@ impl Baseline {
         self.median.get()
     }
 
+    /// The median, as it is kept.
+    pub(crate) fn middle(&self) -> Short {
+        self.median
+    }
+
+    /// Whether what was usual lay above the median and below it.
+    pub(crate) fn has_varied(&self) -> bool {
+        self.low != self.median && self.median != self.high
+    }
+
     /// Signed robust standard deviations from the median, small within what was normal before.
     pub(crate) fn deviation(&self, sample: &Sample) -> f64 {
         let (value, median) = (sample.value, self.median());

@@ -1,125 +1,161 @@
 //! How fast a service uses its error budget up, by the multi-window method of Google's SRE workbook ("Alerting on
 //! SLOs", chapter 5): a long window says that it matters, a short one that it still goes on.
+//!
+//! Two rules are for what somebody has to look at now, two for what can wait for the day. The latter count only what the
+//! former did not tell: who was called for an outage need not hear of it again for three days.
 
-use std::collections::VecDeque;
+mod ledger;
+
 use std::time::Duration;
 
 use super::Objective;
+use super::checkpoint::Hour;
 use crate::Timestamp;
 
-/// The resolution of the windows.
-const MINUTE: Duration = Duration::from_secs(60);
-/// The longest window.
-const MINUTES_MAX: usize = 360;
-/// Failed requests that the short window needs: a burn from a handful of requests is chance.
-const FAILED_MIN: f64 = 10.0;
+use ledger::{Ledger, MINUTE};
+
+/// Bad requests that the short window needs: a burn from a handful of requests is chance.
+const BAD_MIN: f64 = 10.0;
+/// The share of a window of days that has to be known: a burn in the first hours of a service is not one of days.
+const KNOWN_MIN: f64 = 0.5;
 
 /// A pair of windows, in minutes, and the share of the period's budget that matters when it burns in the long one.
 struct Rule {
-    long: usize,
-    short: usize,
+    long: u32,
+    short: u32,
     share: f64,
 }
 
-/// The workbook's: 2 % in an hour and 5 % in six. Of 30 days that is 14.4 and 6 times the rate that just lasts.
-const RULES: [Rule; 2] = [Rule { long: 60, short: 5, share: 0.02 }, Rule { long: 360, short: 30, share: 0.05 }];
+/// The workbook's for a page: 2 % in an hour and 5 % in six. Of 30 days that is 14.4 and 6 times the rate that just lasts.
+const FAST: [Rule; 2] = [Rule { long: 60, short: 5, share: 0.02 }, Rule { long: 360, short: 30, share: 0.05 }];
+/// The workbook's for a ticket: 10 % in a day and in three. Of 30 days that is 3 times the rate that just lasts, and once.
+const SLOW: [Rule; 2] = [Rule { long: 1_440, short: 120, share: 0.10 }, Rule { long: 4_320, short: 360, share: 0.10 }];
 const MINUTES_A_DAY: f64 = 1_440.0;
 
-/// The requests of a service, minute by minute.
+impl Rule {
+    /// The burn rate at which it speaks. A burn under 1 lasts for the period, however short that is.
+    fn threshold(&self, objective: &Objective) -> f64 {
+        (self.share * objective.period_days * MINUTES_A_DAY / f64::from(self.long)).max(1.0)
+    }
+}
+
+/// A budget that burns too fast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Burn {
+    pub(crate) since: Timestamp,
+    /// How fast at worst, as a multiple of the threshold.
+    pub(crate) score: f64,
+    /// The burn rate in the long window of the rule that is exceeded most.
+    pub(crate) rate: f64,
+}
+
+/// The requests of a service, and what they say of its budget.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Budget {
-    minutes: VecDeque<(Timestamp, f64, f64)>,
-    /// Since when it burns too fast, and how fast at worst, as a multiple of its threshold.
-    pub(crate) burning: Option<(Timestamp, f64)>,
+    ledger: Ledger,
+    /// What cannot wait.
+    pub(crate) fast: Option<Burn>,
+    /// What burns for days, and was not told as what cannot wait.
+    pub(crate) slow: Option<Burn>,
+    /// The minute that was judged last, where nothing came since.
+    judged: Option<Timestamp>,
 }
 
 impl Budget {
     /// Counts a window of requests.
-    pub(crate) fn add(&mut self, time: Timestamp, requests: f64, failed: f64) {
-        let minute = time.floor(MINUTE);
-        match self.minutes.back_mut() {
-            Some((last, all, bad)) if *last >= minute => {
-                *all += requests;
-                *bad += failed;
-            }
-            _ => self.minutes.push_back((minute, requests, failed)),
-        }
-        while self.minutes.len() > MINUTES_MAX {
-            self.minutes.pop_front();
-        }
+    pub(crate) fn add(&mut self, time: Timestamp, requests: f64, bad: f64) {
+        self.ledger.add(time, requests, bad, self.fast.is_some());
+        self.judged = None;
     }
 
-    /// Judges the burn against an objective. Without [`FAILED_MIN`] bad requests nothing burns.
+    /// Judges the burn against an objective.
     pub(crate) fn judge(&mut self, now: Timestamp, objective: &Objective) {
+        // Windows begin with whole minutes: between two of them nothing changes unless requests come.
+        let minute = (now - Duration::from_nanos(1)).floor(MINUTE);
+        if self.judged.replace(minute) == Some(minute) {
+            return;
+        }
         let allowed = objective.allowed();
-        let worst = RULES.iter().filter_map(|rule| self.score(rule, now, objective)).fold(0.0, f64::max);
-        self.burning = match self.burning {
-            _ if worst < 1.0 => None,
-            Some((since, before)) => Some((since, worst.max(before))),
-            None => Some((self.first_failing(now, allowed), worst)),
-        };
+        let worst = greatest(FAST.iter().filter_map(|rule| self.fast_burn(rule, now, objective)));
+        let was_fast = self.fast.is_some();
+        self.fast = follow(self.fast, worst, || self.ledger.first_failing(now, allowed));
+        if let Some(burn) = self.fast.filter(|_| !was_fast) {
+            self.ledger.told_since(burn.since);
+        }
+        let worst = greatest(SLOW.iter().filter_map(|rule| self.slow_burn(rule, now, objective)));
+        self.slow = follow(self.slow, worst, || self.ledger.first_failing_hour(now, allowed));
     }
 
     /// The burn rate over the last hour, in multiples of what uses the budget up at the period's end.
     pub(crate) fn rate(&self, now: Timestamp, objective: &Objective) -> Option<f64> {
-        let (all, bad) = self.sum(now, 60);
+        let (all, bad) = self.ledger.bad(now, 60);
         (all > 0.0).then(|| bad / all / objective.allowed())
     }
 
-    fn score(&self, rule: &Rule, now: Timestamp, objective: &Objective) -> Option<f64> {
-        let (all_long, bad_long) = self.sum(now, rule.long);
-        let (all_short, bad_short) = self.sum(now, rule.short);
-        if bad_short < FAILED_MIN || all_long <= 0.0 || all_short <= 0.0 {
+    /// The burn rate of what came after a time, and up to when that is known; `None` where so few requests came that a
+    /// burn which just lasts would have shown fewer than [`BAD_MIN`] bad ones.
+    pub(crate) fn rate_after(&self, since: Timestamp, objective: &Objective) -> Option<(Timestamp, f64)> {
+        let (until, all, bad) = self.ledger.after(since)?;
+        (all * objective.allowed() >= BAD_MIN).then(|| (until, bad / all / objective.allowed()))
+    }
+
+    /// Gives up what no window asks for. Whether anything is left that one holds.
+    pub(crate) fn forget(&mut self, now: Timestamp) -> bool {
+        self.ledger.rest(now);
+        self.ledger.latest().is_some_and(|latest| latest + ledger::KEPT >= now)
+    }
+
+    /// The hours that are over, oldest first.
+    pub(crate) fn hours(&self, now: Timestamp) -> Vec<Hour> {
+        self.ledger.over(now)
+    }
+
+    /// Takes over hours from before a time, instead of those that were taken over already.
+    pub(crate) fn restore(&mut self, hours: &[Hour], before: Timestamp) {
+        self.ledger.restore(hours, before);
+        self.judged = None;
+    }
+
+    /// Whether hours were taken over.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.ledger.is_restored()
+    }
+
+    fn fast_burn(&self, rule: &Rule, now: Timestamp, objective: &Objective) -> Option<(f64, f64)> {
+        score(rule, objective, self.ledger.bad(now, rule.long), self.ledger.bad(now, rule.short))
+    }
+
+    fn slow_burn(&self, rule: &Rule, now: Timestamp, objective: &Objective) -> Option<(f64, f64)> {
+        let known = now.since(self.ledger.oldest()?).as_secs_f64() / 60.0;
+        if known < KNOWN_MIN * f64::from(rule.long) {
             return None;
         }
-        let burn = rule.share * objective.period_days * MINUTES_A_DAY / rule.long as f64;
-        Some((bad_long / all_long).min(bad_short / all_short) / objective.allowed() / burn)
+        score(rule, objective, self.ledger.untold(now, rule.long), self.ledger.untold(now, rule.short))
     }
+}
 
-    fn sum(&self, now: Timestamp, minutes: usize) -> (f64, f64) {
-        let from = now - MINUTE * u32::try_from(minutes).unwrap_or(u32::MAX);
-        let inside = self.minutes.iter().rev().take_while(|(time, ..)| *time >= from);
-        inside.fold((0.0, 0.0), |sum, (_, all, bad)| (sum.0 + all, sum.1 + bad))
+/// How many times its threshold a rule is exceeded, and the burn rate in its long window. Windows are requests, and the
+/// bad ones of them. Without [`BAD_MIN`] of these lately nothing burns.
+fn score(rule: &Rule, objective: &Objective, long: (f64, f64), short: (f64, f64)) -> Option<(f64, f64)> {
+    let ((all_long, bad_long), (all_short, bad_short)) = (long, short);
+    if bad_short < BAD_MIN || all_long <= 0.0 || all_short <= 0.0 {
+        return None;
     }
+    let [long, short] = [bad_long / all_long, bad_short / all_short].map(|share| share / objective.allowed());
+    Some((long.min(short) / rule.threshold(objective), long))
+}
 
-    /// The first of the minutes in a row, up to now, that each failed more than the objective allows.
-    fn first_failing(&self, now: Timestamp, allowed: f64) -> Timestamp {
-        let failing = self.minutes.iter().rev().take_while(|(_, all, bad)| *bad > allowed * all);
-        failing.last().map_or(now, |(time, ..)| *time)
-    }
+fn greatest(scores: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
+    scores.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 1.0)
+}
+
+fn follow(before: Option<Burn>, worst: Option<(f64, f64)>, since: impl FnOnce() -> Timestamp) -> Option<Burn> {
+    let (score, rate) = worst?;
+    Some(match before {
+        Some(before) => Burn { since: before.since, score: score.max(before.score), rate },
+        None => Burn { since: since(), score, rate },
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(failed_share: f64, minutes: i64) -> Option<f64> {
-        after_of(failed_share, minutes, &Objective::default())
-    }
-
-    fn after_of(failed_share: f64, minutes: i64, objective: &Objective) -> Option<f64> {
-        let mut budget = Budget::default();
-        for minute in 0..120 {
-            let bad = if minute >= 120 - minutes { 600.0 * failed_share } else { 0.0 };
-            budget.add(Timestamp::from_secs(minute * 60), 600.0, bad);
-        }
-        budget.judge(Timestamp::from_secs(120 * 60), objective);
-        budget.burning.map(|(_, score)| score)
-    }
-
-    #[test]
-    fn it_burns_when_both_windows_say_so() {
-        assert_eq!(after(0.0, 120), None);
-        assert_eq!(after(0.001, 120), None, "exactly what the objective allows");
-        assert_eq!(after(0.02, 1), None, "a minute of an hour is not much");
-        assert!(after(0.02, 60).unwrap() > 1.3, "20 times the rate for an hour");
-        assert!(after(0.2, 8).unwrap() > 1.0);
-    }
-
-    #[test]
-    fn a_shorter_period_has_less_to_burn() {
-        let week = Objective { period_days: 7.0, ..Objective::default() };
-        assert_eq!(after(0.008, 60), None, "8 times the rate, of which a month lasts");
-        assert!(after_of(0.008, 60, &week).unwrap() > 1.0, "2 % of a week's budget are gone in an hour");
-    }
-}
+mod tests;

@@ -106,7 +106,9 @@ pub(crate) fn share_of(signal: Signal, metric: &str, unit: &str) -> Option<f64> 
 
 /// How a series of this meaning is watched. The relative floors say which change an engineer would call none at all.
 pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
-    let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up };
+    // What recovery is measured by keeps its range: lasting is no health.
+    let settles = matches!(signal, Signal::Traffic | Signal::Other);
+    let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up, settles };
     match signal {
         Signal::Latency => Tuning { relative_floor: 0.10, absolute_floor: 0.000_5, ..base },
         Signal::Errors if metric.contains("availability") => {

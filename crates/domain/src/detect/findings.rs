@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Detector;
+use super::budget::Burn;
 use super::felt::{is_symptom, stands_alone};
 use super::logs::Logs;
 use super::present::Present;
@@ -19,9 +20,11 @@ use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 pub(crate) const ERROR_LOGS: &str = "logs.errors";
 /// The name of the series of requests that failed or took longer than the objective says.
 pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
+/// The dimension of an error budget that burns for days, and not so fast that it could not wait.
+pub(crate) const BURN_OF_DAYS: &str = "days";
 /// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
-const TRAFFIC_RISE: f64 = 1.1;
-const EXPLAINED_FACTOR: f64 = 1.35;
+pub(super) const TRAFFIC_RISE: f64 = 1.1;
+pub(super) const EXPLAINED_FACTOR: f64 = 1.35;
 /// Samples that a rise is taken over, of what has as many.
 const RISE_SAMPLES: usize = 3;
 /// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
@@ -54,14 +57,10 @@ impl Detector {
     pub fn abnormal(&self) -> Vec<Abnormal> {
         let (felt, present) = (self.felt(), Present::of(self));
         let here = self.table.outside().map(|(_, seen)| seen).filter(|seen| !present.has_left(*seen));
-        let outside = here.filter_map(|seen| self.outside(seen, &felt));
-        let burning = self.budgets.iter().filter_map(|(service, budget)| {
-            let (since, score) = budget.burning?;
-            let objective = self.objective(service);
-            let burn = budget.rate(self.watermark, &objective).unwrap_or(0.0);
-            let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", since);
-            (anomaly.score, anomaly.expected, anomaly.observed) = (score, 1.0, burn);
-            Some(Abnormal { anomaly, is_worthy: true, stands_alone: true, every: Duration::ZERO })
+        let outside = here.filter_map(|seen| self.outside(seen, &felt, &present));
+        let burning = self.budgets.iter().flat_map(|(service, budget)| {
+            let burns = [("", budget.fast), (BURN_OF_DAYS, budget.slow)];
+            burns.into_iter().filter_map(move |(dimension, burn)| Some(self.of_burn(service, dimension, burn?)))
         });
         let silent = self.pulses.iter().filter_map(|(service, pulse)| {
             let quiet = pulse.silent_for(self.watermark)?;
@@ -73,7 +72,7 @@ impl Detector {
             let is_worthy = pulse.is_long_gone(self.watermark) || !self.is_answering(service, anomaly.onset);
             Some(Abnormal { anomaly, is_worthy, stands_alone: true, every: pulse.interval })
         });
-        outside.chain(burning).chain(silent).collect()
+        outside.chain(self.odd(&present)).chain(burning).chain(silent).collect()
     }
 
     /// What was known about these services around an onset: their anomalies, log templates and changes, and the call
@@ -110,8 +109,11 @@ impl Detector {
         self.evidence(&anomalies, &services, onset)
     }
 
-    fn outside(&self, seen: Seen<'_>, felt: &BTreeSet<&ServiceId>) -> Option<Abnormal> {
-        let anomaly = self.of_excursion(seen, seen.series.excursion()?);
+    fn outside<'a>(&'a self, seen: Seen<'a>, felt: &BTreeSet<&ServiceId>, present: &Present<'a>) -> Option<Abnormal> {
+        let mut anomaly = self.of_excursion(seen, seen.series.excursion()?);
+        if let Some(version) = self.version_outside(seen, anomaly.direction, present) {
+            anomaly.origin.version = version;
+        }
         let is_worthy = match seen.signal() {
             Signal::Latency | Signal::Errors => self.is_sure(seen, felt),
             Signal::LogBurst => true,
@@ -160,6 +162,14 @@ impl Detector {
         anomaly.requests_per_s = self.requests_per_s(service, &seen.origin.instance);
         anomaly.id = id(&anomaly);
         anomaly
+    }
+
+    fn of_burn(&self, service: &ServiceId, dimension: &str, burn: Burn) -> Abnormal {
+        let mut anomaly = self.of_service(service, Signal::BudgetBurn, "error_budget.burn_rate", burn.since);
+        anomaly.dimension = dimension.into();
+        (anomaly.score, anomaly.expected, anomaly.observed) = (burn.score, 1.0, burn.rate);
+        anomaly.id = id(&anomaly);
+        Abnormal { anomaly, is_worthy: true, stands_alone: true, every: Duration::ZERO }
     }
 
     fn of_service(&self, service: &ServiceId, signal: Signal, metric: &str, onset: Timestamp) -> Anomaly {
@@ -246,7 +256,7 @@ fn time(observation: &Observation) -> Timestamp {
     }
 }
 
-fn id(anomaly: &Anomaly) -> AnomalyId {
+pub(super) fn id(anomaly: &Anomaly) -> AnomalyId {
     let parts = [
         &*anomaly.service.namespace,
         &*anomaly.service.name,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Detector;
-use super::findings::BAD_RATIO;
+use super::findings::{BAD_RATIO, BURN_OF_DAYS};
 use super::present::Present;
 use super::recent::Recent;
 use super::table::{Seen, SeriesKey};
@@ -61,9 +61,12 @@ impl Detector {
     /// Measures these anomalies on samples after `since`. Silence, and too few samples, are inconclusive: they never
     /// close an incident.
     pub fn recovery(&self, anomalies: &[Anomaly], since: Timestamp) -> Recovery {
-        let counted = anomalies
-            .iter()
-            .filter(|anomaly| !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::NewLogTemplate));
+        let measured = anomalies.iter().filter(|anomaly| is_measured(anomaly.signal));
+        // A budget that burns for days, and a little, says nothing of trouble that came to it meanwhile.
+        let is_of_days =
+            |anomaly: &&Anomaly| &*anomaly.dimension == BURN_OF_DAYS && anomaly.signal == Signal::BudgetBurn;
+        let is_all_of_days = measured.clone().all(|anomaly| is_of_days(&anomaly));
+        let counted = measured.filter(|anomaly| is_all_of_days || !is_of_days(anomaly));
         let mut until: Option<Timestamp> = None;
         let (mut unwell_at, mut well_since) = (None, since);
         let (mut inside, mut outside, mut missing) = (0_u32, Vec::new(), Vec::new());
@@ -135,6 +138,9 @@ impl Detector {
     fn look<'a>(&'a self, anomaly: &Anomaly, since: Timestamp, present: &Present<'a>) -> Look {
         let what = format!("{} of {}", anomaly.metric, anomaly.service);
         match anomaly.signal {
+            Signal::BudgetBurn if &*anomaly.dimension == BURN_OF_DAYS => {
+                return self.look_at_budget(&anomaly.service, since);
+            }
             Signal::BudgetBurn => {
                 let what = format!("the share of bad requests of {}", anomaly.service);
                 return named(self.look_at_errors(&anomaly.service, since), &what);
@@ -214,6 +220,24 @@ impl Detector {
             None => Look::TooFew(String::new()),
         }
     }
+
+    /// What burns for days is within the usual range of errors: what counts is whether the budget lasts at the pace since.
+    fn look_at_budget(&self, service: &ServiceId, since: Timestamp) -> Look {
+        let objective = self.objective(service);
+        match self.budgets.get(service).and_then(|budget| budget.rate_after(since, &objective)) {
+            Some((until, rate)) if rate < 1.0 => Look::Inside(until.min(self.watermark), since),
+            Some((until, _)) => {
+                Look::Outside(until.min(self.watermark), format!("the budget of {service} does not last"))
+            }
+            None => Look::TooFew(format!("{service} answered too few requests to tell whether its budget lasts")),
+        }
+    }
+}
+
+/// Whether being usual again means anything: load may be anything, and what stands still or crept was usual all the time.
+fn is_measured(signal: Signal) -> bool {
+    use Signal::{Drift, FlatLine, NewLogTemplate, Other, Traffic};
+    !matches!(signal, Traffic | Other | NewLogTemplate | FlatLine | Drift)
 }
 
 fn series_key(anomaly: &Anomaly) -> SeriesKey {

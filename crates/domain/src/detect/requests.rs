@@ -22,9 +22,14 @@ const COUNTERS_MAX: usize = 512;
 /// Services, and processes, whose requests are counted.
 pub(crate) const SCOPES_MAX: usize = 100_000;
 
-/// There is no room for one more counter.
-#[derive(Debug)]
-pub(crate) struct Full;
+/// Why a point says nothing of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// There is no room for one more counter.
+    Full,
+    /// It is not after the newest one of its counter.
+    Late,
+}
 
 /// Sums over one window.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,6 +59,7 @@ pub(crate) struct Counted {
     /// The scope of the service, and of the process where it has a name.
     pub(super) whole: (ServiceId, Arc<str>),
     pub(super) instance: Option<(ServiceId, Arc<str>)>,
+    pub(super) version: Arc<str>,
     pub(super) labels: String,
     pub(super) is_failed: bool,
 }
@@ -65,6 +71,7 @@ impl Counted {
         Self {
             whole: (point.service.clone(), "".into()),
             instance: (!instance.is_empty()).then(|| (point.service.clone(), instance.clone())),
+            version: point.origin.version.clone(),
             labels: format!("{instance},{}", labels(&point.attributes)),
             is_failed: classify::is_failed(&point.attributes),
         }
@@ -143,14 +150,16 @@ struct Histogram {
 pub(crate) struct Requests {
     counters: BTreeMap<String, Histogram>,
     windows: BTreeMap<Timestamp, Window>,
+    /// Which version of its service a process runs, as it said last; empty for a whole service.
+    version: Arc<str>,
 }
 
 impl Requests {
     /// The increment that a point of a request-duration histogram brings, by the counter of its labels. `None` for
-    /// first, repeated and unusable points.
+    /// first and unusable points.
     ///
     /// # Errors
-    /// When it has no counter and there are [`COUNTERS_MAX`].
+    /// When it has no counter and there are [`COUNTERS_MAX`], or it comes late: what it counted is in a newer point.
     pub(crate) fn increment<'a>(
         &mut self,
         labels: &str,
@@ -158,15 +167,18 @@ impl Requests {
         start: Option<Timestamp>,
         distribution: &Distribution<'a>,
         is_failed: bool,
-    ) -> Result<Option<Part<'a>>, Full> {
+    ) -> Result<Option<Part<'a>>, Left> {
         let Distribution { count, sum, bounds, buckets, temporality } = *distribution;
         if !self.counters.contains_key(labels) {
             if self.counters.len() >= COUNTERS_MAX {
-                return Err(Full);
+                return Err(Left::Full);
             }
             self.counters.insert(labels.to_owned(), Histogram::default());
         }
-        let Some(counter) = self.counters.get_mut(labels) else { return Err(Full) };
+        let Some(counter) = self.counters.get_mut(labels) else { return Err(Left::Full) };
+        if time <= counter.count.last_time() {
+            return Err(Left::Late);
+        }
         let step = counter.count.advance(time, start, count as f64, temporality);
         let is_reset = temporality == Temporality::Delta
             || step.is_some_and(|step| step.amount >= count as f64)
@@ -202,6 +214,18 @@ impl Requests {
         while self.windows.len() > WINDOWS_MAX {
             self.windows.pop_first();
         }
+    }
+
+    /// Notes which version a process runs.
+    pub(crate) fn runs(&mut self, version: &Arc<str>) {
+        if !Arc::ptr_eq(&self.version, version) {
+            self.version = Arc::clone(version);
+        }
+    }
+
+    /// Which version a process runs.
+    pub(crate) fn version(&self) -> &Arc<str> {
+        &self.version
     }
 
     /// Whether a window ended by the watermark.

@@ -5,9 +5,12 @@
 //! by lasting, and learns from the others only after a while, so that what creeps cannot either. Memory per series is
 //! the same from its first sample to its last: [`BASELINE_MAX`] and [`RECENT_MAX`] numbers of few bytes, in place.
 
+mod odd;
+
 use std::time::Duration;
 
-use super::baseline::{Baseline, Normal};
+use super::baseline::{BASELINE_MAX, Baseline, Normal};
+use super::habit::Habit;
 use super::recent::{self, Recent, Ring};
 use super::sample::Sample;
 use super::short::Short;
@@ -21,6 +24,9 @@ const REFRESH_EVERY: u8 = 8;
 pub(crate) const WARM_UP_SAMPLES: usize = 24;
 /// Event time needed before anything is called abnormal.
 const WARM_UP: Duration = Duration::from_secs(120);
+/// A level that lasted for a day, and for as many samples as a baseline has, is no excursion: it is the new level.
+const SETTLED_AFTER: Duration = Duration::from_secs(24 * 3_600);
+const SETTLED_SAMPLES: u16 = BASELINE_MAX as u16;
 /// Samples further apart than this, in seconds, are rare.
 const RARE_S: f32 = 60.0;
 /// Samples in a row outside that are sure of a small distance.
@@ -39,6 +45,8 @@ pub(crate) struct Tuning {
     pub(crate) absolute_floor: f64,
     /// Which way counts.
     pub(crate) side: Side,
+    /// Whether a level that lasts becomes the usual one.
+    pub(crate) settles: bool,
 }
 
 /// Which way out of the range counts.
@@ -60,6 +68,17 @@ pub(crate) struct Excursion {
     pub(crate) observed: f64,
     /// When the newest of the samples was taken that count as normal all the same.
     accepted_at: Timestamp,
+    /// Samples that showed it, as far as they are counted.
+    samples: u16,
+}
+
+/// What is odd about samples that are all within the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// They are all one value, and never were.
+    Still,
+    /// The range itself crept up.
+    Creeps,
 }
 
 /// The greatest deviation since a time.
@@ -83,6 +102,7 @@ pub(crate) struct Series {
     recent: Ring,
     interval_s: f32,
     since_refresh: u8,
+    habit: Habit,
     /// Samples in a row, up to the newest, that are outside the same way, while there is no excursion.
     outside: u8,
     is_up: bool,
@@ -101,6 +121,7 @@ impl Series {
             recent: Ring::default(),
             interval_s: 0.0,
             since_refresh: 0,
+            habit: Habit::default(),
             outside: 0,
             is_up: false,
             inside: 0,
@@ -109,7 +130,8 @@ impl Series {
 
     /// As new, with the baseline of another; it is trusted once this one's own first minutes are over.
     pub(crate) fn heir(time: Timestamp, of: &Self) -> Self {
-        Self { normal: of.normal.clone(), baseline: of.baseline, interval_s: of.interval_s, ..Self::new(time) }
+        let (normal, habit) = (of.normal.clone(), Habit::heir(of.habit));
+        Self { normal, habit, baseline: of.baseline, interval_s: of.interval_s, ..Self::new(time) }
     }
 
     /// What is going on outside of the range, if anything.
@@ -147,6 +169,7 @@ impl Series {
             };
         }
         self.last = time;
+        self.repeat(value);
         let is_warm = self.is_warm(time);
         let z = if is_warm { self.deviation_of(&sample) } else { 0.0 };
         if let Some(waiting) = self.recent.make_room() {
@@ -156,6 +179,8 @@ impl Series {
         match (is_warm, self.excursion.is_some()) {
             (false, _) => self.learn(tuning),
             (true, true) => self.follow(time, value, z, tuning),
+            // One value over and over says nothing of what is usual.
+            (true, false) if self.stands_still() => {}
             (true, false) => self.watch(time, value, z, tuning),
         }
     }
@@ -208,6 +233,7 @@ impl Series {
             score: z.abs(),
             observed: extreme.unwrap_or(value),
             accepted_at: Timestamp::EPOCH,
+            samples: in_a_row as u16,
         }));
     }
 
@@ -217,9 +243,14 @@ impl Series {
         if z.abs() >= tuning.leave && same_way {
             self.inside = 0;
             excursion.last_seen = time;
+            excursion.samples = excursion.samples.saturating_add(1);
             if z.abs() > excursion.score {
                 excursion.score = z.abs();
                 excursion.observed = value;
+            }
+            let has_lasted = excursion.samples >= SETTLED_SAMPLES && time.since(excursion.onset) >= SETTLED_AFTER;
+            if tuning.settles && has_lasted {
+                self.settle(tuning);
             }
             return;
         }
@@ -315,7 +346,11 @@ impl Series {
         self.since_refresh += 1;
         if is_young || self.since_refresh >= REFRESH_EVERY {
             self.since_refresh = 0;
+            let before = self.baseline.middle();
             self.baseline = self.normal.baseline(tuning);
+            if !is_young {
+                self.habit.moves(before, self.baseline.middle());
+            }
         }
     }
 }

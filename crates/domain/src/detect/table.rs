@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::classify;
 use super::rates::Counter;
 use super::sample::Sample;
-use super::series::{Series, Tuning};
+use super::series::{Oddity, Series, Tuning};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
 
@@ -95,12 +95,23 @@ impl Seen<'_> {
     }
 }
 
+/// A series that is odd, with no sample outside of its range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Odd {
+    slot: u32,
+    pub(super) oddity: Oddity,
+    pub(super) since: Timestamp,
+    pub(super) detected_at: Timestamp,
+}
+
 #[derive(Debug, Default)]
 struct OfService {
     /// By metric and dimension.
     groups: BTreeMap<(Arc<str>, Arc<str>), Members>,
     /// Slots of series that count requests.
     traffic: BTreeSet<u32>,
+    /// How many series each metric has.
+    metrics: BTreeMap<Arc<str>, usize>,
 }
 
 #[derive(Debug)]
@@ -121,6 +132,7 @@ pub(super) struct Table {
     origins: BTreeSet<Arc<Origin>>,
     texts: BTreeSet<Arc<str>>,
     outside: BTreeMap<SeriesKey, u32>,
+    odd: BTreeMap<SeriesKey, Odd>,
     /// Slots of series of latency and errors.
     symptoms: BTreeSet<u32>,
 }
@@ -169,6 +181,7 @@ impl Table {
             u32::try_from(before + chunk).unwrap_or(u32::MAX)
         });
         let of_service = self.services.entry(key.service.clone()).or_default();
+        *of_service.metrics.entry(metric.clone()).or_default() += 1;
         let members = of_service.groups.entry((metric.clone(), dimension.clone())).or_insert_with(|| {
             let group = Group { service: key.service.clone(), metric, dimension, meaning: meaning() };
             Members { group: Arc::new(group), slots: Vec::new() }
@@ -231,17 +244,29 @@ impl Table {
     fn change(&mut self, slot: u32, change: impl FnOnce(&mut Series, Tuning)) {
         let Some(watched) = self.at_mut(slot) else { return };
         let tuning = watched.group.meaning.tuning;
+        let is_resource = watched.group.meaning.signal == Signal::Saturation;
         let Some(series) = &mut watched.series else { return };
         let was_outside = series.excursion().is_some();
+        let was_odd = series.oddity(tuning, is_resource);
         change(series, tuning);
         let is_outside = series.excursion().is_some();
-        if was_outside != is_outside {
-            let key = watched.key();
-            if is_outside {
-                self.outside.insert(key, slot);
-            } else {
-                self.outside.remove(&key);
+        let oddity = series.oddity(tuning, is_resource);
+        if (was_outside, was_odd) == (is_outside, oddity) {
+            return;
+        }
+        let detected_at = series.last;
+        let odd = oddity.map(|oddity| Odd { slot, oddity, since: series.odd_since(oddity), detected_at });
+        let key = watched.key();
+        if was_odd != oddity {
+            self.odd.remove(&key);
+            if let Some(odd) = odd {
+                self.odd.insert(key.clone(), odd);
             }
+        }
+        if is_outside {
+            self.outside.insert(key, slot);
+        } else {
+            self.outside.remove(&key);
         }
     }
 
@@ -275,6 +300,21 @@ impl Table {
         slots.filter_map(|slot| self.seen(*slot))
     }
 
+    /// How many series a metric of a service has.
+    pub(super) fn series_of_metric(&self, service: &ServiceId, metric: &str) -> usize {
+        self.services.get(service).and_then(|service| service.metrics.get(metric)).copied().unwrap_or(0)
+    }
+
+    /// The metrics with the most series, with the services that they are of.
+    pub(super) fn largest_metrics(&self, most: usize) -> Vec<(ServiceId, Arc<str>)> {
+        let metrics = |(service, of): (&ServiceId, &OfService)| {
+            of.metrics.iter().map(|(metric, series)| (*series, service.clone(), metric.clone())).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.services.iter().flat_map(metrics).collect();
+        all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.1, &a.2).cmp(&(&b.1, &b.2))));
+        all.into_iter().take(most).map(|(_, service, metric)| (service, metric)).collect()
+    }
+
     /// Every series.
     pub(super) fn all(&self) -> impl Iterator<Item = Seen<'_>> {
         self.services.keys().flat_map(|service| self.of_service(service))
@@ -288,6 +328,11 @@ impl Table {
     /// The series that are outside of their range, with their slots, in order of service, instance, metric and dimension.
     pub(super) fn outside(&self) -> impl Iterator<Item = (u32, Seen<'_>)> {
         self.outside.values().filter_map(|slot| Some((*slot, self.seen(*slot)?)))
+    }
+
+    /// The series that are odd, in order of service, instance, metric and dimension.
+    pub(super) fn odd(&self) -> impl Iterator<Item = (Odd, Seen<'_>)> {
+        self.odd.values().filter_map(|odd| Some((*odd, self.seen(odd.slot)?)))
     }
 
     /// Gives up what was silent since before `horizon`.
@@ -310,11 +355,18 @@ impl Table {
         let Some(watched) = place.take() else { return };
         let key = watched.key();
         self.outside.remove(&key);
+        self.odd.remove(&key);
         self.symptoms.remove(&slot);
         self.vacant.push(slot);
         self.len -= 1;
         let Some(of_service) = self.services.get_mut(&key.service) else { return };
         of_service.traffic.remove(&slot);
+        if let Some(series) = of_service.metrics.get_mut(&key.metric) {
+            *series -= 1;
+            if *series == 0 {
+                of_service.metrics.remove(&key.metric);
+            }
+        }
         let named = (key.metric, key.dimension);
         if let Some(members) = of_service.groups.get_mut(&named) {
             members.slots.retain(|other| *other != slot);

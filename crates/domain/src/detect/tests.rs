@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+pub(super) mod days;
 mod gone;
+mod late;
 mod rare;
 
 use super::*;
@@ -202,5 +204,7 @@ fn a_clock_in_the_far_future_closes_nobodys_windows() {
     let mut detector = Detector::new(Objectives::default());
     detector.advance(Timestamp::from_secs(100_000));
     detector.metric(&point("cart", "process.cpu.utilization", 10_000_000, PointValue::Gauge(0.3)));
-    assert_eq!(detector.counts(), Counts { taken: 0, late: 0, refused: 1 });
+    let mut refused = Refused::default();
+    refused.add(Refusal::Future);
+    assert_eq!(detector.counts(), Counts { refused, ..Counts::default() });
 }

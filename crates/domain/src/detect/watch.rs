@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::known::{Distribution, Way};
-use super::requests::{self, Counted, Full, Requests, SCOPES_MAX};
+use super::refused::Refusal;
+use super::requests::{self, Counted, Left, Requests, SCOPES_MAX};
 use super::sample::Sample;
 use super::table::{Meaning, SeriesKey};
-use super::{Detector, SERIES_MAX, classify};
+use super::{Detector, classify};
 use crate::telemetry::{MetricPoint, Origin, Temporality};
 use crate::{ServiceId, Signal, Timestamp};
 
@@ -47,6 +48,10 @@ impl Detector {
     ) {
         let Some(watched) = self.table.at_mut(slot) else { return };
         let counter = watched.counter.get_or_insert_default();
+        if time <= counter.last_time() {
+            self.counts.late += 1;
+            return;
+        }
         if let Some(step) = counter.advance(time, start, value, temporality) {
             self.observe_at(slot, origin, Sample::plain(time, step.amount / step.seconds));
         }
@@ -57,11 +62,7 @@ impl Detector {
         if let Some(slot) = self.table.find(key) {
             return Some(slot);
         }
-        if self.table.len() >= SERIES_MAX {
-            self.counts.refused += 1;
-            return None;
-        }
-        Some(self.table.insert(key, origin, meaning))
+        self.has_room(key).then(|| self.table.insert(key, origin, meaning))
     }
 
     pub(super) fn observe(
@@ -73,7 +74,7 @@ impl Detector {
         sample: Sample,
     ) -> Option<u32> {
         if !sample.value.is_finite() {
-            self.counts.refused += 1;
+            self.counts.refused.add(Refusal::Value);
             return None;
         }
         let slot = self.slot(key, origin, || Meaning::new(signal, &key.metric, unit))?;
@@ -84,7 +85,7 @@ impl Detector {
     /// Takes a sample of the series in a slot, which begins with it if it has not yet.
     pub(super) fn observe_at(&mut self, slot: u32, origin: &Origin, sample: Sample) {
         if !sample.value.is_finite() {
-            self.counts.refused += 1;
+            self.counts.refused.add(Refusal::Value);
             return;
         }
         let Some(watched) = self.table.at(slot) else { return };
@@ -129,20 +130,30 @@ impl Detector {
         start: Option<Timestamp>,
         distribution: &Distribution<'_>,
     ) {
-        let Counted { whole, instance, labels, is_failed } = counted;
+        let Counted { whole, instance, version, labels, is_failed } = counted;
         // A process counts by itself, so that many of them are no more than one service can have.
         let home = instance.as_ref().unwrap_or(whole);
         let increment = entry(&mut self.requests, home)
-            .ok_or(Full)
+            .ok_or(Left::Full)
             .and_then(|requests| requests.increment(labels, time, start, distribution, *is_failed));
-        let Ok(increment) = increment else {
-            self.counts.refused += 1;
-            return;
+        let part = match increment {
+            Ok(Some(part)) => part,
+            Ok(None) => return,
+            Err(Left::Full) => {
+                self.counts.refused.add(Refusal::Requests);
+                return;
+            }
+            Err(Left::Late) => {
+                self.counts.late += 1;
+                return;
+            }
         };
-        let Some(part) = increment else { return };
         for scope in [Some(whole), instance.as_ref()].into_iter().flatten() {
             if let Some(requests) = entry(&mut self.requests, scope) {
                 requests.add(time, &part);
+                if !scope.1.is_empty() {
+                    requests.runs(version);
+                }
             }
         }
     }

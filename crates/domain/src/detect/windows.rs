@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::refused::Refusal;
 use super::sample::Sample;
 use super::table::SeriesKey;
-use super::{CHANGES_KEPT, Detector, FORGET_AFTER, findings, logs, requests};
+use super::{CHANGES_KEPT, Detector, FORGET_AFTER, SPEAKERS_MAX, findings, logs, requests};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
 
@@ -12,10 +13,14 @@ impl Detector {
     pub(super) fn close_requests(&mut self) {
         let watermark = self.watermark;
         let ended = self.requests.iter_mut().filter(|(_, requests)| requests.has_ended(watermark));
-        let closed: Vec<_> = ended.map(|(scope, requests)| (scope.clone(), requests.close(watermark))).collect();
-        for ((service, instance), windows) in closed {
+        let close = |((service, instance), requests): (&(ServiceId, Arc<str>), &mut requests::Requests)| {
+            let origin = Origin { instance: instance.clone(), version: requests.version().clone() };
+            (service.clone(), origin, requests.close(watermark))
+        };
+        let closed: Vec<_> = ended.map(close).collect();
+        for (service, origin, windows) in closed {
             for (time, window) in windows {
-                self.request_window(&service, &instance, time, &window);
+                self.request_window(&service, &origin, time, &window);
             }
         }
         for (service, budget) in &mut self.budgets {
@@ -23,14 +28,18 @@ impl Detector {
         }
     }
 
-    fn request_window(&mut self, service: &ServiceId, instance: &Arc<str>, time: Timestamp, window: &requests::Window) {
+    fn request_window(&mut self, service: &ServiceId, origin: &Origin, time: Timestamp, window: &requests::Window) {
+        let instance = &origin.instance;
         let threshold_s = self.objectives.of(service).latency_threshold_s.filter(|_| instance.is_empty());
         // Failed requests may be slow as well, and are not told apart: at least so many were bad.
         let bad = window.failed.max(threshold_s.map_or(0.0, |threshold_s| window.slower(threshold_s)));
         if instance.is_empty() {
-            self.budgets.entry(service.clone()).or_default().add(time, window.requests, bad);
+            if self.budgets.len() < SPEAKERS_MAX || self.budgets.contains_key(service) {
+                self.budgets.entry(service.clone()).or_default().add(time, window.requests, bad);
+            } else {
+                self.counts.refused.add(Refusal::Requests);
+            }
         }
-        let origin = Origin { instance: instance.clone(), version: "".into() };
         let mut observe = |metric: &str, dimension: &str, signal, unit: &str, sample| {
             let key = SeriesKey {
                 service: service.clone(),
@@ -38,7 +47,7 @@ impl Detector {
                 metric: metric.into(),
                 dimension: dimension.into(),
             };
-            self.observe(&key, signal, &Arc::from(unit), &origin, sample);
+            self.observe(&key, signal, &Arc::from(unit), origin, sample);
         };
         observe("requests.rate", "", Signal::Traffic, "{request}/s", Sample::plain(time, window.per_second));
         if window.requests >= requests::REQUESTS_MIN {
@@ -99,7 +108,8 @@ impl Detector {
         self.changes.retain(|change| change.time >= changes_horizon);
         let spoken = &self.pulses;
         self.requests.retain(|(service, _), requests| requests.forget(horizon) && spoken.contains_key(service));
-        self.budgets.retain(|service, _| spoken.contains_key(service));
+        // What burns for days is not over because nothing came for an hour.
+        self.budgets.retain(|_, budget| budget.forget(self.watermark));
         self.logs.retain(|service, _| spoken.contains_key(service));
     }
 }

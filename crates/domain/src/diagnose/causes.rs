@@ -31,7 +31,8 @@ const SUPPORTED_MAX: f64 = 0.95;
 /// What one service's trouble can come from, most likely first; never empty. Confidence is what the kinds of evidence
 /// support, without regard to other services.
 pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis> {
-    let own: Vec<&Anomaly> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly).collect();
+    let own = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly);
+    let own: Vec<&Anomaly> = own.filter(|anomaly| anomaly.signal != Signal::FlatLine).collect();
     let strongest = own.iter().copied().max_by(|a, b| a.score.total_cmp(&b.score));
     let supports: Vec<EvidenceId> = facts.iter().map(|fact| fact.id.clone()).collect();
     let mut sure = 1.0;
@@ -78,7 +79,7 @@ pub(super) fn is_changed(causes: &[Hypothesis]) -> bool {
 /// How sure the evidence of one service can make of a cause, by how many kinds of it there are. What people said before
 /// is none of them.
 pub(super) fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
-    let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly.signal).collect();
+    let signals: BTreeSet<Signal> = anomalies(facts.iter().copied()).filter_map(|(_, anomaly)| kind(anomaly)).collect();
     let has = |is: fn(&Observation) -> bool| usize::from(facts.iter().any(|fact| is(&fact.observation)));
     let changes = has(|observation| matches!(observation, Observation::Change(_)));
     let logs = has(|observation| matches!(observation, Observation::LogTemplate(_)));
@@ -86,6 +87,15 @@ pub(super) fn supported(cause: CauseKind, facts: &[&Fact]) -> f64 {
         (0 | 1, _) => SINGLE_KIND_MAX,
         (_, CauseKind::ServiceDegradation) => UNEXPLAINED_MAX,
         _ => SUPPORTED_MAX,
+    }
+}
+
+/// The kind of evidence that a signal is: a resource is one, whether it jumped or crept.
+fn kind(anomaly: &Anomaly) -> Option<Signal> {
+    match anomaly.signal {
+        Signal::FlatLine => None,
+        Signal::Drift => Some(Signal::Saturation),
+        other => Some(other),
     }
 }
 
@@ -111,9 +121,12 @@ impl<'a> Suspect<'a> {
 /// The causes that the signals of one service speak for, most likely first.
 fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact]) -> Vec<Suspect<'a>> {
     let rising = |part: &str| {
-        own.iter().copied().find(|anomaly| {
-            anomaly.direction == Direction::Up && anomaly.signal == Signal::Saturation && anomaly.metric.contains(part)
-        })
+        let of = |signal: Signal| {
+            let mut up = own.iter().copied().filter(|anomaly| anomaly.direction == Direction::Up);
+            up.find(|anomaly| anomaly.signal == signal && anomaly.metric.contains(part))
+        };
+        // What jumped says more than what crept for long.
+        of(Signal::Saturation).or_else(|| of(Signal::Drift))
     };
     let is_harmed = own.iter().any(|anomaly| is_symptom(anomaly));
     let deployed = last_change(&[ChangeKind::Deployment], own, facts).filter(|_| is_harmed);

@@ -13,6 +13,8 @@ use crate::{Anomaly, ServiceId, Signal};
 const EXPLAINED: f64 = 0.7;
 /// What a change in traffic weighs: load comes from outside, and is a cause only where nothing else is.
 const TRAFFIC: f64 = 0.2;
+/// What a resource weighs that crept for hours: it may have nothing to do with what is wrong now.
+const CREPT: f64 = 0.5;
 /// By how much more a service weighs that was changed shortly before: the others have no such reason.
 const CHANGED: f64 = 1.5;
 /// A score above this says no more than this one: senders can make it infinite.
@@ -135,6 +137,9 @@ fn weight(anomaly: &Anomaly, explained: f64, share: f64) -> f64 {
     let strength = strength(anomaly);
     match anomaly.signal {
         Signal::Traffic => TRAFFIC * strength,
+        Signal::Drift => CREPT * strength,
+        // That a sender repeats itself says that a signal is missing, and nothing of its service.
+        Signal::FlatLine => 0.0,
         _ if travels(anomaly) => strength - share * explained.min(strength),
         _ => strength,
     }
@@ -304,6 +309,29 @@ mod tests {
         assert_eq!(argument.hypotheses[0].service, ServiceId::named("cart"), "web's loss is explained by both");
         let of_cart = unsure.hypotheses.iter().find(|hypothesis| hypothesis.service == ServiceId::named("cart"));
         assert!(of_cart.is_some_and(|before| before.confidence < argument.hypotheses[0].confidence), "no rival");
+    }
+
+    #[test]
+    fn what_stands_still_moves_no_ranking_and_makes_nothing_surer() {
+        let shown = || vec![fact("a", Signal::Latency, "d", 20.0), fact("b", Signal::Errors, "e", 15.0)];
+        let still = [fact("b", Signal::FlatLine, "t", 1.0), fact("c", Signal::FlatLine, "t", 1.0)];
+        let (without, with) = (argue(shown(), &[]), argue([shown(), still.into()].concat(), &[]));
+        let told = |argument: &Argument| -> Vec<_> {
+            let of = |h: &Hypothesis| (h.service.clone(), h.cause, h.confidence.to_bits(), h.metric.clone());
+            argument.hypotheses.iter().map(of).collect()
+        };
+        assert_eq!(told(&without), told(&with));
+    }
+
+    #[test]
+    fn memory_that_crept_is_a_leak_where_users_suffer_and_less_than_what_jumped() {
+        let crept = |service| fact(service, Signal::Drift, "process.memory.usage", 12.0);
+        let argument = argue(vec![fact("a", Signal::Latency, "d", 20.0), crept("a")], &[]);
+        assert_eq!(argument.hypotheses[0].cause, CauseKind::MemoryLeak);
+        let jumped = fact("b", Signal::Saturation, "process.memory.usage", 12.0);
+        assert_eq!(argue(vec![crept("a"), jumped], &[]).hypotheses[0].service, ServiceId::named("b"));
+        let both = argue(vec![crept("a"), fact("a", Signal::Saturation, "jvm.memory.used", 9.0)], &[]);
+        assert!(both.hypotheses[0].confidence <= 0.5, "two resources are one kind of evidence");
     }
 
     #[test]

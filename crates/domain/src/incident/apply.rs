@@ -243,7 +243,7 @@ impl Step<'_> {
 
     fn anomaly_joined(&mut self, anomaly: Anomaly) -> Outcome {
         self.living()?;
-        let is_telling = !matches!(anomaly.signal, Signal::Traffic | Signal::Other);
+        let is_telling = !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::FlatLine | Signal::Drift);
         let is_news = is_telling && self.incident.anomalies.iter().all(|known| known.signal != anomaly.signal);
         self.incident.join(anomaly);
         if is_news && self.is_open_to_explanation() {

@@ -41,6 +41,8 @@ impl Trigger {
             Self::Signal(Signal::NewLogTemplate) => "new_log_template",
             Self::Signal(Signal::Silence) => "silence",
             Self::Signal(Signal::Other) => "other",
+            Self::Signal(Signal::FlatLine) => "flat_line",
+            Self::Signal(Signal::Drift) => "drift",
             Self::Reported => "reported",
         }
     }

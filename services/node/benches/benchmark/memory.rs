@@ -55,7 +55,7 @@ pub(crate) fn child(series: &str) {
     }
     let bytes = machine::resident_bytes() - before;
     let counts = detector.counts();
-    assert_eq!((counts.taken, counts.refused), (series as u64 * SAMPLES.unsigned_abs(), 0));
+    assert_eq!((counts.taken, counts.refused.total()), (series as u64 * SAMPLES.unsigned_abs(), 0));
     println!("{} {}", bytes / series as f64, counts.taken);
 }
 
