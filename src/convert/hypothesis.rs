@@ -9,8 +9,10 @@ use crate::diagnosis::v1;
 
 enum_table!(CauseKind, v1::CauseKind, {
     BadDeployment <=> BadDeployment, ConnectionPoolExhaustion <=> ConnectionPoolExhaustion, MemoryLeak <=> MemoryLeak,
-    CpuSaturation <=> CpuSaturation, DiskFull <=> DiskFull, ResourceSaturation <=> ResourceSaturation, TrafficSurge <=> TrafficSurge,
-    BadConfiguration <=> BadConfiguration, ServiceDegradation <=> ServiceDegradation,
+    CpuSaturation <=> CpuSaturation, DiskFull <=> DiskFull, DependencyOutage <=> DependencyOutage,
+    ExpiredCertificate <=> ExpiredCertificate, CacheStampede <=> CacheStampede, SlowNetwork <=> SlowNetwork,
+    ResourceSaturation <=> ResourceSaturation, TrafficSurge <=> TrafficSurge, BadConfiguration <=> BadConfiguration,
+    ServiceDegradation <=> ServiceDegradation,
 });
 
 impl From<&Hypothesis> for v1::Hypothesis {
@@ -29,6 +31,7 @@ impl From<&Hypothesis> for v1::Hypothesis {
             supporting_evidence: ids(&hypothesis.supports),
             contradicting_evidence: ids(&hypothesis.contradicts),
             change: hypothesis.change.as_ref().map(Into::into),
+            dependency: hypothesis.dependency.clone(),
         }
     }
 }
@@ -50,6 +53,7 @@ impl TryFrom<&v1::Hypothesis> for Hypothesis {
             supports: ids(&hypothesis.supporting_evidence),
             contradicts: ids(&hypothesis.contradicting_evidence),
             change: hypothesis.change.as_ref().map(TryInto::try_into).transpose()?,
+            dependency: hypothesis.dependency.clone(),
         })
     }
 }

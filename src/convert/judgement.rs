@@ -12,8 +12,10 @@ use crate::incident::v1;
 
 enum_table!(CauseKind, v1::CauseKind, {
     BadDeployment <=> BadDeployment, ConnectionPoolExhaustion <=> ConnectionPoolExhaustion, MemoryLeak <=> MemoryLeak,
-    CpuSaturation <=> CpuSaturation, DiskFull <=> DiskFull, ResourceSaturation <=> ResourceSaturation,
-    TrafficSurge <=> TrafficSurge, BadConfiguration <=> BadConfiguration, ServiceDegradation <=> ServiceDegradation,
+    CpuSaturation <=> CpuSaturation, DiskFull <=> DiskFull, DependencyOutage <=> DependencyOutage,
+    ExpiredCertificate <=> ExpiredCertificate, CacheStampede <=> CacheStampede, SlowNetwork <=> SlowNetwork,
+    ResourceSaturation <=> ResourceSaturation, TrafficSurge <=> TrafficSurge, BadConfiguration <=> BadConfiguration,
+    ServiceDegradation <=> ServiceDegradation,
 });
 
 impl From<&Cause> for v1::Cause {

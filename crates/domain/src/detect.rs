@@ -51,17 +51,19 @@ use load::Load;
 use logs::Logs;
 use pulse::{Gap, Pulse};
 use refused::Crowds;
-use requests::{Counted, Requests};
+use requests::{Counted, Requests, Scope};
 use routes::Routes;
 use sample::Sample;
 use table::Table;
 
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, Hour};
 pub use findings::Abnormal;
+pub(crate) use findings::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT};
 pub use known::{Distribution, Reading, Value};
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};
+pub(crate) use requests::PEER;
 pub use routes::Fingerprint;
 pub(crate) use standing::{Hurt, Standing};
 
@@ -117,7 +119,7 @@ pub struct Detector {
     heard: Option<Timestamp>,
     /// What fingerprints of request durations stand for.
     counted: Vec<Arc<Counted>>,
-    requests: BTreeMap<(ServiceId, Arc<str>), Requests>,
+    requests: BTreeMap<(ServiceId, Scope), Requests>,
     budgets: BTreeMap<ServiceId, Budget>,
     logs: BTreeMap<ServiceId, Logs>,
     pulses: BTreeMap<ServiceId, Pulse>,

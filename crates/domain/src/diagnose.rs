@@ -1,11 +1,13 @@
 //! From evidence to ranked hypotheses.
 
+mod calls;
 mod causes;
 #[cfg(test)]
 mod facts;
 mod harm;
 mod precedents;
 mod rank;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +31,14 @@ pub enum CauseKind {
     CpuSaturation,
     /// A disk has no room left, or soon will have none.
     DiskFull,
+    /// Something that it calls, and that nobody watches, does not answer.
+    DependencyOutage,
+    /// The certificate of its endpoint has expired, and nobody calls it anew.
+    ExpiredCertificate,
+    /// A cache lost its content, and everybody asks what is behind it.
+    CacheStampede,
+    /// What it calls answers, and later than usual: the way there is slow, or who is there.
+    SlowNetwork,
     /// Another resource is the bottleneck.
     ResourceSaturation,
     /// More load than the service can carry.
@@ -68,6 +78,10 @@ impl fmt::Display for CauseKind {
             Self::MemoryLeak => "a memory leak",
             Self::CpuSaturation => "a busy CPU",
             Self::DiskFull => "a full disk",
+            Self::DependencyOutage => "a dependency that does not answer",
+            Self::ExpiredCertificate => "an expired certificate",
+            Self::CacheStampede => "an empty cache",
+            Self::SlowNetwork => "a slow network",
             Self::ResourceSaturation => "a full resource",
             Self::TrafficSurge => "a surge of traffic",
             Self::BadConfiguration => "a bad setting",
@@ -91,6 +105,8 @@ pub struct Hypothesis {
     pub cause: CauseKind,
     /// The change that is blamed; `None` where the cause is none.
     pub change: Option<Change>,
+    /// The address of the dependency that is blamed; empty where the cause is none.
+    pub dependency: String,
     /// The claim, in a sentence.
     pub statement: String,
     /// What to do now.

@@ -178,8 +178,8 @@ pub(crate) struct Replay {
 /// `llm-sre drill`
 #[derive(Debug, Args)]
 pub(crate) struct Drill {
-    /// How many faults, each in a shop of its own.
-    #[arg(long, default_value_t = 9)]
+    /// How many faults, each in a shop of its own, each kind in its turn.
+    #[arg(long, default_value_t = 12)]
     pub(crate) runs: u32,
     /// How many controls, in which nothing is broken, each kind in its turn.
     #[arg(long, default_value_t = 5)]

@@ -22,13 +22,19 @@ use crate::{output, run, side_by_side};
 use episode::Episode;
 
 /// The faults of a drill, in turn.
-pub(crate) const FAULTS: [FaultKind; 6] = [
+pub(crate) const FAULTS: [FaultKind; 12] = [
     FaultKind::BadDeploy,
     FaultKind::ConnectionPoolExhaustion,
     FaultKind::MemoryLeak,
     FaultKind::BadConfiguration,
     FaultKind::CpuSaturation,
     FaultKind::DiskFull,
+    FaultKind::DependencyOutage,
+    FaultKind::ExpiredCertificate,
+    FaultKind::CacheStampede,
+    FaultKind::Overload,
+    FaultKind::SlowNetwork,
+    FaultKind::MisleadingDeploy,
 ];
 /// The controls of a drill, in turn: nothing is broken, they pass by themselves, and nothing is to be done.
 const CONTROLS: [FaultKind; 5] = [
@@ -38,6 +44,8 @@ const CONTROLS: [FaultKind; 5] = [
     FaultKind::PausedSender,
     FaultKind::ClockJump,
 ];
+/// Those of them that no action of the catalogue cures.
+const INCURABLE: [FaultKind; 1] = [FaultKind::SlowNetwork];
 /// The most runs of one call.
 const RUNS_MAX: u32 = 100_000;
 
@@ -103,6 +111,11 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
 /// Whether nothing breaks.
 pub(crate) fn is_control(kind: FaultKind) -> bool {
     CONTROLS.contains(&kind)
+}
+
+/// Whether an action of the catalogue cures it.
+pub(crate) fn is_curable(kind: FaultKind) -> bool {
+    FAULTS.contains(&kind) && !INCURABLE.contains(&kind)
 }
 
 /// Where there are fewer turns than kinds, another seed brings others.

@@ -1,12 +1,18 @@
 //! The simulated shop as a pure model: the same seed and the same calls at the same times give the same telemetry.
 
+pub(crate) mod ailment;
 pub(crate) mod blueprint;
+pub(crate) mod cache;
+pub(crate) mod certificate;
 pub(crate) mod control;
+mod damage;
 pub(crate) mod fault;
 pub(crate) mod flow;
+pub(crate) mod happening;
 pub(crate) mod instance;
 pub(crate) mod naming;
 pub(crate) mod operation;
+pub(crate) mod outside;
 mod release;
 pub(crate) mod service;
 #[cfg(test)]
@@ -21,11 +27,13 @@ use rand_chacha::ChaCha8Rng;
 
 use blueprint::{Call, ENTERING, SHOP};
 use control::Control;
-use fault::{Damage, Fault, Kind, Onset, State};
+use damage::Damage;
+use fault::{Fault, Kind, Onset, State};
+use happening::Event;
 use naming::Naming;
 use operation::{Refusal, Runs};
 use release::Release;
-use service::{Downstream, Event, Service};
+use service::{Downstream, Service};
 
 /// What one step of the model takes.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
@@ -142,6 +150,7 @@ impl World {
         }
         self.services[0].arrivals = ENTERING * (1.0 + TIDE_HEIGHT * angle.sin() + self.gust).max(0.1) * peak;
         for index in 0..self.services.len() {
+            self.services[index].refuse_some();
             let (arrivals, calls) = (self.services[index].arrivals, self.services[index].blueprint.calls);
             for call in calls {
                 let Some(callee) = self.callee(call) else { continue };
@@ -156,11 +165,12 @@ impl World {
     fn downstream(&self, index: usize) -> Downstream {
         let mut downstream = Downstream::default();
         let mut served = 1.0;
+        let network_s = self.services[index].outside.network_s;
         for call in self.services[index].blueprint.calls {
             let Some(callee) = self.callee(call) else { continue };
             let callee = &self.services[callee];
             let once = failed(callee);
-            let latency_s = callee.latency_s.min(flow::CALL_TIMEOUT_S);
+            let latency_s = (callee.latency_s + network_s).min(flow::CALL_TIMEOUT_S);
             if call.is_required {
                 downstream.latency_s += call.per_request * latency_s * (1.0 + once);
                 served *= 1.0 - call.per_request.min(1.0) * once * once;
@@ -258,8 +268,8 @@ impl World {
     }
 }
 
-/// The share of calls to a service that fail or take too long.
-fn failed(callee: &Service) -> f64 {
+/// The share of calls to a service that fail, take too long, or do not come to be.
+pub(crate) fn failed(callee: &Service) -> f64 {
     let late = flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S);
-    1.0 - (1.0 - callee.error_ratio) * (1.0 - late)
+    1.0 - (1.0 - callee.error_ratio) * (1.0 - late) * (1.0 - callee.certificate.refused)
 }

@@ -126,9 +126,10 @@ impl Trouble {
     }
 }
 
-/// Whether a resource is the service's own: pools, queues and threads fill as well because a called service is slow.
+/// Whether a resource is the service's own, as its certificate is: pools, queues and threads fill as well because a called
+/// service is slow.
 fn is_own_resource(metric: &str) -> bool {
-    ["cpu", "memory", "filesystem", "disk"].iter().any(|part| metric.contains(part))
+    ["cpu", "memory", "filesystem", "disk", "tlscheck"].iter().any(|part| metric.contains(part))
 }
 
 pub(super) fn apart(a: Timestamp, b: Timestamp) -> Duration {

@@ -1,5 +1,6 @@
 //! What a metric means, from OpenTelemetry's semantic conventions where they say so, and how closely it is watched.
 
+use super::findings::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT};
 use super::series::{Side, Tuning};
 use crate::Signal;
 use crate::telemetry::Attributes;
@@ -10,6 +11,16 @@ pub(crate) fn is_request_duration(metric: &str) -> bool {
         metric,
         "http.server.request.duration" | "http.server.duration" | "rpc.server.duration" | "rpc.server.call.duration"
     )
+}
+
+/// Whether a metric is the duration of requests that a service makes.
+pub(crate) fn is_call_duration(metric: &str) -> bool {
+    metric == CALL_DURATION
+}
+
+/// Whether a metric says how much time is left of something, which is trouble once none is.
+pub(crate) fn is_time_left(metric: &str) -> bool {
+    metric == CERTIFICATE_LEFT
 }
 
 /// Whether a request counts as failed: `error.type`, an HTTP status of 500 and above, or a gRPC status that is the
@@ -50,6 +61,10 @@ pub(crate) fn signal(metric: &str, attributes: &Attributes) -> Signal {
     // slowness at once, so neither.
     if has("active_requests") {
         return Signal::Other;
+    }
+    // Time that is used up.
+    if is_time_left(metric) {
+        return Signal::Saturation;
     }
     if has("server") && has("duration") {
         return Signal::Latency;
@@ -116,6 +131,7 @@ pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
             Tuning { relative_floor: 0.0, absolute_floor: 0.5, side: Side::Down, ..base }
         }
         Signal::Errors => Tuning { relative_floor: 0.25, absolute_floor: 0.002, ..base },
+        Signal::Saturation if is_time_left(metric) => Tuning { relative_floor: 0.02, side: Side::Down, ..base },
         Signal::Saturation if is_ratio(metric) => Tuning { absolute_floor: 0.01, ..base },
         // One more of what is counted in ones is no news, and of what should not be there at all, two are.
         Signal::Saturation if is_waiting(metric) => Tuning { absolute_floor: 0.25, ..base },
@@ -124,6 +140,7 @@ pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
         Signal::LogBurst => Tuning { relative_floor: 0.3, absolute_floor: 1.0, ..base },
         // One request more in the shortest of windows is no news.
         Signal::Traffic => Tuning { relative_floor: 0.10, absolute_floor: 0.1, side: Side::Both, ..base },
+        Signal::Other if metric == CALLS_FAILED => Tuning { relative_floor: 0.25, absolute_floor: 0.002, ..base },
         _ => Tuning { relative_floor: 0.10, side: Side::Both, ..base },
     }
 }

@@ -10,7 +10,7 @@ use super::budget::Burn;
 use super::felt::{is_symptom, stands_alone};
 use super::logs::Logs;
 use super::present::Present;
-use super::series::{Excursion, Series};
+use super::series::{Excursion, Series, Side};
 use super::table::{Group, Seen};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::telemetry::Origin;
@@ -22,6 +22,12 @@ pub(crate) const ERROR_LOGS: &str = "logs.errors";
 pub(crate) const BAD_RATIO: &str = "requests.bad_ratio";
 /// The dimension of an error budget that burns for days, and not so fast that it could not wait.
 pub(crate) const BURN_OF_DAYS: &str = "days";
+/// The name of the series that say which share of the calls to an address failed, and how long they took.
+pub(crate) const CALLS_FAILED: &str = "calls.error_ratio";
+pub(crate) const CALL_DURATION: &str = "http.client.request.duration";
+/// How long the certificate of an endpoint is valid still, in seconds; zero from its end on (the Collector's `tlscheck`).
+/// What is watched is whether it is valid at all: time runs out at an even pace, and nothing about that is unusual.
+pub(crate) const CERTIFICATE_LEFT: &str = "tlscheck.time_left";
 /// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
 pub(super) const TRAFFIC_RISE: f64 = 1.1;
 pub(super) const EXPLAINED_FACTOR: f64 = 1.35;
@@ -117,6 +123,7 @@ impl Detector {
         let is_worthy = match seen.signal() {
             Signal::Latency | Signal::Errors => self.is_sure(seen, felt),
             Signal::LogBurst => true,
+            Signal::Saturation if seen.tuning().side == Side::Down => anomaly.direction == Direction::Down,
             Signal::Saturation => anomaly.direction == Direction::Up && !self.is_explained_by_traffic(seen),
             _ => false,
         };
@@ -128,6 +135,10 @@ impl Detector {
     /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests
     /// are counted over windows that end later than what a gauge said of them comes.
     pub(super) fn is_explained_by_traffic(&self, seen: Seen<'_>) -> bool {
+        // That there is less of something is not explained by more to do.
+        if seen.tuning().side == Side::Down {
+            return false;
+        }
         let own = seen.series;
         let instance = &seen.origin.instance;
         let traffic = self.table.traffic_of(&seen.group.service);

@@ -118,7 +118,7 @@ impl Detector {
         }
         let route = match way {
             Way::Slot(slot) => Some(Route::Slot(slot)),
-            Way::Requests => self.remember(Counted::new(point)),
+            Way::Requests => Counted::new(point).and_then(|counted| self.remember(counted)),
             Way::Nowhere => Some(Route::Nowhere),
         };
         let Some(route) = route else { return };

@@ -49,7 +49,7 @@ impl Detector {
         let sample = self.weigh(process, &meaning, point.time, value)?;
         let slot = self.observe(&key, signal, &point.unit, &point.origin, sample)?;
         // Else the name stands for something else, and points of this kind are looked at one by one.
-        let is_same = |group: &Group| group.meaning.signal == signal && group.meaning.unit == point.unit;
+        let is_same = |group: &Group| group.meaning.signal == signal && group.meaning.unit == meaning.unit;
         self.table.at(slot).filter(|watched| is_same(&watched.group)).map(|_| Way::Slot(slot))
     }
 
@@ -61,7 +61,10 @@ impl Detector {
         time: Timestamp,
         value: f64,
     ) -> Option<Sample> {
-        let Meaning { signal, whole, .. } = *meaning;
+        let Meaning { signal, whole, is_time_left, .. } = *meaning;
+        if is_time_left && value.is_finite() {
+            return Some(Sample::plain(time, f64::from(u8::from(value > 0.0))));
+        }
         let load_key = || (process.0.clone(), process.1.clone());
         if signal == Signal::Traffic && !is_rate(&meaning.unit) {
             let total = self.loads.get(&load_key()).and_then(|load| load.total);

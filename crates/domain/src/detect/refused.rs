@@ -21,7 +21,8 @@ pub enum Refusal {
     Series,
     /// Its metric has [`METRIC_SERIES_MAX`] of its service.
     Metric,
-    /// Its process counts requests by too many sets of labels, or too many processes and services count requests.
+    /// Its process counts requests by too many sets of labels, too many processes and services count requests, or its
+    /// service calls too many addresses.
     Requests,
     /// Its time lies far in the future.
     Future,

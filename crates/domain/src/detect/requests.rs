@@ -19,8 +19,23 @@ pub(crate) const REQUESTS_MIN: f64 = 10.0;
 const WINDOWS_MAX: usize = 64;
 /// Counters kept a process; points of further label sets are refused.
 const COUNTERS_MAX: usize = 512;
-/// Services, and processes, whose requests are counted.
+/// Services, processes, and addresses that are called, whose requests are counted.
 pub(crate) const SCOPES_MAX: usize = 100_000;
+/// Addresses that a service calls, followed at once: who calls all the world has no usual with each of it.
+pub(crate) const PEERS_MAX: usize = 32;
+/// The attribute that says where a call goes.
+pub(crate) const PEER: &str = "server.address";
+
+/// Whose requests are counted together. A service's own come first, then those of its processes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    /// Those that a service answers.
+    Service,
+    /// Those that one of its processes answers.
+    Process(Arc<str>),
+    /// Those that it makes to an address.
+    Peer(Arc<str>),
+}
 
 /// Why a point says nothing of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +71,35 @@ pub(crate) struct Part<'a> {
 /// Requests with the same labels, as one process counts them.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    /// The scope of the service, and of the process where it has a name.
-    pub(super) whole: (ServiceId, Arc<str>),
-    pub(super) instance: Option<(ServiceId, Arc<str>)>,
+    /// The scope of the service, or of the address that it calls, and of the process where it has a name.
+    pub(super) whole: (ServiceId, Scope),
+    pub(super) process: Option<(ServiceId, Scope)>,
+    /// Whether it makes them, and does not answer them.
+    pub(super) is_call: bool,
+    /// The version of its service that the process runs.
     pub(super) version: Arc<str>,
     pub(super) labels: String,
     pub(super) is_failed: bool,
 }
 
 impl Counted {
-    /// Those that a point counts.
-    pub(super) fn new(point: &MetricPoint) -> Self {
-        let instance = &point.origin.instance;
-        Self {
-            whole: (point.service.clone(), "".into()),
-            instance: (!instance.is_empty()).then(|| (point.service.clone(), instance.clone())),
+    /// Those that a point counts. `None` for calls that do not say where they go.
+    pub(super) fn new(point: &MetricPoint) -> Option<Self> {
+        let (service, instance) = (&point.service, &point.origin.instance);
+        let is_call = classify::is_call_duration(&point.metric);
+        let scope = match is_call {
+            true => Scope::Peer(point.attributes.get(PEER).filter(|peer| !peer.is_empty())?.clone()),
+            false => Scope::Service,
+        };
+        let side = if is_call { "out," } else { "" };
+        Some(Self {
+            whole: (service.clone(), scope),
+            process: (!instance.is_empty()).then(|| (service.clone(), Scope::Process(instance.clone()))),
+            is_call,
             version: point.origin.version.clone(),
-            labels: format!("{instance},{}", labels(&point.attributes)),
+            labels: format!("{instance},{side}{}", labels(&point.attributes)),
             is_failed: classify::is_failed(&point.attributes),
-        }
+        })
     }
 }
 
@@ -145,12 +170,12 @@ struct Histogram {
     buckets: Vec<u64>,
 }
 
-/// The requests of one scope: a service, or one of its instances.
+/// The requests of one scope.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
     counters: BTreeMap<String, Histogram>,
     windows: BTreeMap<Timestamp, Window>,
-    /// Which version of its service a process runs, as it said last; empty for a whole service.
+    /// Which version of its service a process runs, as it said last; empty for another scope.
     version: Arc<str>,
 }
 

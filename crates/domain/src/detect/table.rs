@@ -33,12 +33,16 @@ pub(super) struct Meaning {
     pub(super) tuning: Tuning,
     /// What the whole is, where it is a share of requests.
     pub(super) whole: Option<f64>,
+    /// Whether it is time that is left of something, of which one is watched that is above zero.
+    pub(super) is_time_left: bool,
 }
 
 impl Meaning {
     pub(super) fn new(signal: Signal, metric: &str, unit: &Arc<str>) -> Self {
         let (tuning, whole) = (classify::tuning(signal, metric, unit), classify::share_of(signal, metric, unit));
-        Self { signal, unit: unit.clone(), tuning, whole }
+        let is_time_left = classify::is_time_left(metric);
+        let unit = if is_time_left { "{valid}".into() } else { unit.clone() };
+        Self { signal, unit, tuning, whole, is_time_left }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+mod calls;
 pub(super) mod days;
 mod gone;
 mod late;

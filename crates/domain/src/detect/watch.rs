@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::known::{Distribution, Way};
 use super::refused::Refusal;
-use super::requests::{self, Counted, Left, Requests, SCOPES_MAX};
+use super::requests::{self, Counted, Left, PEERS_MAX, Requests, SCOPES_MAX, Scope};
 use super::sample::Sample;
 use super::table::{Meaning, SeriesKey};
 use super::{Detector, classify};
@@ -114,11 +114,12 @@ impl Detector {
     }
 
     pub(super) fn histogram(&mut self, point: &MetricPoint) -> Option<Way> {
-        if !classify::is_request_duration(&point.metric) {
+        if !classify::is_request_duration(&point.metric) && !classify::is_call_duration(&point.metric) {
             return Some(Way::Nowhere);
         }
+        let Some(counted) = Counted::new(point) else { return Some(Way::Nowhere) };
         let distribution = point.value.distribution()?;
-        self.count_requests(&Counted::new(point), point.time, point.start, &distribution);
+        self.count_requests(&counted, point.time, point.start, &distribution);
         Some(Way::Requests)
     }
 
@@ -130,9 +131,13 @@ impl Detector {
         start: Option<Timestamp>,
         distribution: &Distribution<'_>,
     ) {
-        let Counted { whole, instance, version, labels, is_failed } = counted;
+        let Counted { whole, process, is_call, version, labels, is_failed } = counted;
+        if *is_call && !self.has_room_for(whole) {
+            self.counts.refused.add(Refusal::Requests);
+            return;
+        }
         // A process counts by itself, so that many of them are no more than one service can have.
-        let home = instance.as_ref().unwrap_or(whole);
+        let home = process.as_ref().unwrap_or(whole);
         let increment = entry(&mut self.requests, home)
             .ok_or(Left::Full)
             .and_then(|requests| requests.increment(labels, time, start, distribution, *is_failed));
@@ -148,21 +153,30 @@ impl Detector {
                 return;
             }
         };
-        for scope in [Some(whole), instance.as_ref()].into_iter().flatten() {
+        for scope in [Some(whole), process.as_ref().filter(|_| !is_call)].into_iter().flatten() {
             if let Some(requests) = entry(&mut self.requests, scope) {
                 requests.add(time, &part);
-                if !scope.1.is_empty() {
+                if matches!(scope.1, Scope::Process(_)) {
                     requests.runs(version);
                 }
             }
         }
     }
+
+    /// Whether calls to an address can be followed.
+    fn has_room_for(&self, peer: &(ServiceId, Scope)) -> bool {
+        if self.requests.contains_key(peer) {
+            return true;
+        }
+        let first = (peer.0.clone(), Scope::Peer("".into()));
+        self.requests.range(first..).take_while(|((service, _), _)| *service == peer.0).count() < PEERS_MAX
+    }
 }
 
 /// The entry of a scope, whose name is copied only where it is new; `None` where there is no room for it.
 fn entry<'a>(
-    requests: &'a mut BTreeMap<(ServiceId, Arc<str>), Requests>,
-    scope: &(ServiceId, Arc<str>),
+    requests: &'a mut BTreeMap<(ServiceId, Scope), Requests>,
+    scope: &(ServiceId, Scope),
 ) -> Option<&'a mut Requests> {
     if !requests.contains_key(scope) {
         if requests.len() >= SCOPES_MAX {

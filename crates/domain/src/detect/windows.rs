@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::refused::Refusal;
+use super::requests::Scope;
 use super::sample::Sample;
 use super::table::SeriesKey;
 use super::{CHANGES_KEPT, Detector, FORGET_AFTER, SPEAKERS_MAX, findings, logs, requests};
@@ -13,14 +14,18 @@ impl Detector {
     pub(super) fn close_requests(&mut self) {
         let watermark = self.watermark;
         let ended = self.requests.iter_mut().filter(|(_, requests)| requests.has_ended(watermark));
-        let close = |((service, instance), requests): (&(ServiceId, Arc<str>), &mut requests::Requests)| {
-            let origin = Origin { instance: instance.clone(), version: requests.version().clone() };
-            (service.clone(), origin, requests.close(watermark))
+        let close = |(scope, requests): (&(ServiceId, Scope), &mut requests::Requests)| {
+            (scope.clone(), requests.version().clone(), requests.close(watermark))
         };
         let closed: Vec<_> = ended.map(close).collect();
-        for (service, origin, windows) in closed {
+        for ((service, scope), version, windows) in closed {
+            let instance = if let Scope::Process(instance) = &scope { instance.clone() } else { "".into() };
+            let origin = Origin { instance, version };
             for (time, window) in windows {
-                self.request_window(&service, &origin, time, &window);
+                match &scope {
+                    Scope::Service | Scope::Process(_) => self.request_window(&service, &origin, time, &window),
+                    Scope::Peer(peer) => self.call_window(&service, peer, time, &window),
+                }
             }
         }
         for (service, budget) in &mut self.budgets {
@@ -59,6 +64,28 @@ impl Detector {
                 let bad = Sample::share(time, bad / window.requests, 1.0, window.requests);
                 observe(findings::BAD_RATIO, "", Signal::Errors, "1", bad);
             }
+        }
+    }
+
+    /// How the calls to an address fared. They say nothing of how the service itself is, and much of why.
+    fn call_window(&mut self, service: &ServiceId, peer: &str, time: Timestamp, window: &requests::Window) {
+        if window.requests < requests::REQUESTS_MIN {
+            return;
+        }
+        let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
+        let p95 = Sample::plain(time, window.duration(0.95));
+        let peer = format!("{}={peer}", requests::PEER);
+        for (metric, dimension, unit, sample) in [
+            (findings::CALLS_FAILED, peer.clone(), "1", failed),
+            (findings::CALL_DURATION, format!("p95,{peer}"), "s", p95),
+        ] {
+            let key = SeriesKey {
+                service: service.clone(),
+                instance: "".into(),
+                metric: metric.into(),
+                dimension: dimension.into(),
+            };
+            self.observe(&key, Signal::Other, &Arc::from(unit), &Origin::default(), sample);
         }
     }
 

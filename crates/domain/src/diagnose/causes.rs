@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::rank::{anomalies, is_symptom};
-use super::{CauseKind, Hypothesis};
+use super::words::words;
+use super::{CauseKind, Hypothesis, calls};
 use crate::evidence::{EvidenceId, Fact, Observation};
 use crate::telemetry::{Change, ChangeKind};
+use crate::topology::Topology;
 use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
 
 /// How long after a change its harm shows, unless it leaks.
@@ -17,6 +19,8 @@ const CHANGE_SOON: Duration = Duration::from_secs(300);
 const CHANGE_AFTER: Duration = Duration::from_secs(60);
 /// The score from which on latency or errors say more of when harm began than a budget that burns.
 const CLEAR_MIN: f64 = 6.0;
+/// How many times as much as usual is missing from a cache that is empty, at least.
+const MISSES_MIN: f64 = 2.0;
 /// Causes named of one service, and by how much each is less sure than the one before it.
 const CAUSES_MAX: usize = 3;
 const NEXT_CAUSE: f64 = 0.7;
@@ -30,25 +34,29 @@ const SUPPORTED_MAX: f64 = 0.95;
 
 /// What one service's trouble can come from, most likely first; never empty. Confidence is what the kinds of evidence
 /// support, without regard to other services.
-pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact]) -> Vec<Hypothesis> {
+pub(super) fn hypotheses(service: &ServiceId, facts: &[&Fact], topology: &Topology) -> Vec<Hypothesis> {
     let own = anomalies(facts.iter().copied()).map(|(_, anomaly)| anomaly);
     let own: Vec<&Anomaly> = own.filter(|anomaly| anomaly.signal != Signal::FlatLine).collect();
     let strongest = own.iter().copied().max_by(|a, b| a.score.total_cmp(&b.score));
     let supports: Vec<EvidenceId> = facts.iter().map(|fact| fact.id.clone()).collect();
     let mut sure = 1.0;
     let mut found = Vec::new();
-    for Suspect { cause, telling, change } in causes(&own, facts).into_iter().take(CAUSES_MAX) {
+    let outside = calls::outside(service, &own, topology);
+    for Suspect { cause, telling, change } in causes(&own, facts, &outside).into_iter().take(CAUSES_MAX) {
         let shown = telling.or(strongest);
         let is_everywhere = cause == CauseKind::CpuSaturation && telling.is_some_and(|cpu| is_everywhere(cpu, &own));
         let (claim, immediate_fix, long_term_fix) = words(cause);
+        let dependency = telling.and_then(calls::peer).unwrap_or_default();
+        let named = if dependency.is_empty() { String::new() } else { format!(": {dependency}") };
         found.push(Hypothesis {
             id: String::new(),
             service: service.clone(),
             origin: shown.filter(|_| !is_everywhere).map(|anomaly| anomaly.origin.clone()).unwrap_or_default(),
-            statement: format!("{service}: {claim}"),
+            statement: format!("{service}: {claim}{named}"),
             metric: shown.map(|anomaly| anomaly.metric.clone()).unwrap_or_default(),
             cause,
             change: change.cloned(),
+            dependency: dependency.to_owned(),
             immediate_fix: immediate_fix.to_owned(),
             long_term_fix: long_term_fix.to_owned(),
             confidence: sure * supported(cause, facts),
@@ -119,7 +127,7 @@ impl<'a> Suspect<'a> {
 }
 
 /// The causes that the signals of one service speak for, most likely first.
-fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact]) -> Vec<Suspect<'a>> {
+fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact], outside: &[&'a Anomaly]) -> Vec<Suspect<'a>> {
     let rising = |part: &str| {
         let of = |signal: Signal| {
             let mut up = own.iter().copied().filter(|anomaly| anomaly.direction == Direction::Up);
@@ -140,12 +148,20 @@ fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact]) -> Vec<Suspect<'a>> {
 
     let full = |part, cause| rising(part).map(|resource| Suspect::shown(cause, Some(resource)));
     let mut found = Vec::new();
+    let expired = own.iter().copied().find(|anomaly| calls::is_expired(anomaly));
+    found.extend(expired.map(|left| Suspect::shown(CauseKind::ExpiredCertificate, Some(left))));
+    let unanswered = calls::worst_failing(outside).filter(|_| is_harmed);
+    found.extend(unanswered.map(|calls| Suspect::shown(CauseKind::DependencyOutage, Some(calls))));
+    let empty = emptied_cache(own).filter(|_| is_harmed || rising("").is_some());
+    found.extend(empty.map(|misses| Suspect::shown(CauseKind::CacheStampede, Some(misses))));
     found.extend(full("db.client.connection", CauseKind::ConnectionPoolExhaustion));
     found.extend(full("filesystem", CauseKind::DiskFull));
     found.extend(soon.map(deployment));
     found.extend(configured.map(|(_, change)| Suspect::changed(CauseKind::BadConfiguration, change)));
     found.extend(full("memory", CauseKind::MemoryLeak));
     found.extend(full("cpu", CauseKind::CpuSaturation));
+    let slow = calls::slowest(outside).filter(|_| is_harmed && unanswered.is_none());
+    found.extend(slow.map(|calls| Suspect::shown(CauseKind::SlowNetwork, Some(calls))));
     found.extend(late.map(deployment));
     if found.is_empty() {
         found.push(match rising("") {
@@ -157,6 +173,20 @@ fn causes<'a>(own: &[&'a Anomaly], facts: &[&'a Fact]) -> Vec<Suspect<'a>> {
         });
     }
     found
+}
+
+/// Far more is missing from a cache than usual, and no more is found there: with more load, both would rise.
+fn emptied_cache<'a>(own: &[&'a Anomaly]) -> Option<&'a Anomaly> {
+    let rising = |part: &'static str| {
+        let is = move |anomaly: &&Anomaly| {
+            let names = [&*anomaly.metric, &*anomaly.dimension];
+            let is_of_cache = ["cache", "redis", "memcached"].iter().any(|name| anomaly.metric.contains(name));
+            anomaly.direction == Direction::Up && is_of_cache && names.iter().any(|name| name.contains(part))
+        };
+        own.iter().copied().filter(is)
+    };
+    let misses = rising("miss").filter(|misses| misses.observed >= MISSES_MIN * misses.expected);
+    misses.max_by(|a, b| a.score.total_cmp(&b.score)).filter(|_| rising("hit").next().is_none())
 }
 
 /// The last change of these kinds that can be to blame, and how long before the harm it was.
@@ -183,55 +213,4 @@ fn harm_onset(own: &[&Anomaly]) -> Option<Timestamp> {
         .or_else(|| first(&is_symptom))
         .or_else(|| first(&|anomaly| anomaly.signal == Signal::Saturation))
         .or_else(|| first(&|_| true))
-}
-
-/// The claim, what to do now, and what to change for good.
-fn words(cause: CauseKind) -> (&'static str, &'static str, &'static str) {
-    match cause {
-        CauseKind::BadDeployment => (
-            "signals left their ranges shortly after a deployment",
-            "Roll the deployment back.",
-            "Release to a few instances first and compare them with the rest before going on.",
-        ),
-        CauseKind::ConnectionPoolExhaustion => (
-            "the connection pool is exhausted",
-            "Let the pool hold more connections.",
-            "Find what keeps connections for long, and bound how long one may be held.",
-        ),
-        CauseKind::MemoryLeak => (
-            "memory grows beyond its range",
-            "Start the affected instances again.",
-            "Compare heap profiles over time to find what is kept, and alert on growth before the limit.",
-        ),
-        CauseKind::CpuSaturation => (
-            "the CPU is busier than usual",
-            "Start the instance again whose CPU is busy; where all are, add instances or take load away.",
-            "Profile the busiest code, and size the service for its peak.",
-        ),
-        CauseKind::DiskFull => (
-            "a disk is fuller than usual",
-            "Remove what can be made again: caches and temporary files.",
-            "Bound what is kept on the disk, and alert on how soon it will be full.",
-        ),
-        CauseKind::ResourceSaturation => (
-            "a resource is fuller than usual",
-            "Free the resource or add to it.",
-            "Bound what can fill it, and alert before it is full.",
-        ),
-        CauseKind::TrafficSurge => (
-            "traffic differs from what is usual",
-            "Find where the load comes from, and add instances if it lasts.",
-            "Scale by load, and limit what one client may ask for.",
-        ),
-        CauseKind::BadConfiguration => (
-            "signals left their ranges shortly after a setting was changed",
-            "Set it back.",
-            "Roll settings out in steps, as versions are.",
-        ),
-        CauseKind::ServiceDegradation => (
-            "the service is worse than usual, and the evidence does not say why",
-            "Look at the cited signals and logs.",
-            "Add the metrics that would have told the cause.",
-        ),
-    }
 }

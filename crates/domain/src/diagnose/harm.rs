@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::calls::is_expired;
 use super::rank::strength;
 use crate::topology::Topology;
 use crate::{Anomaly, ServiceId, Signal};
@@ -44,7 +45,8 @@ pub(super) type Blames<'a> = BTreeMap<&'a ServiceId, Blame>;
 
 /// How much each service is to blame for lost time, and for failed requests.
 pub(super) fn blame<'a>(anomalies: &[&'a Anomaly], topology: &Topology) -> (Blames<'a>, Blames<'a>) {
-    let losses = [Signal::Latency, Signal::Errors].map(|kind| losses(anomalies, kind));
+    let mut losses = [Signal::Latency, Signal::Errors].map(|kind| losses(anomalies, kind));
+    add_refused(&mut losses[1], anomalies, topology);
     // Those who call from outside often measure nothing. Then the uppermost services that show harm stand for them.
     let is_called = |service: &ServiceId| topology.callers(service).next().is_some();
     let arrived = losses.each_ref().map(|losses| arrivals(losses, topology, is_called));
@@ -71,6 +73,24 @@ fn losses<'a>(anomalies: &[&'a Anomaly], kind: Signal) -> Losses<'a> {
         }
     }
     losses
+}
+
+/// What a service with an expired certificate does not come to see fails at those who call it, and is its failure.
+fn add_refused<'a>(failures: &mut Losses<'a>, anomalies: &[&'a Anomaly], topology: &Topology) {
+    for anomaly in anomalies.iter().filter(|anomaly| is_expired(anomaly)) {
+        let callers = topology.callers(&anomaly.service).filter_map(|caller| failures.get(caller));
+        let refused = callers.fold(Loss::default(), |sum, of| Loss {
+            per_second: sum.per_second + of.per_second,
+            strength: sum.strength.max(of.strength),
+        });
+        // Whom nobody is seen to call may still be called, and how much that loses is not known.
+        if refused.per_second <= 0.0 {
+            continue;
+        }
+        let loss = failures.entry(&anomaly.service).or_default();
+        loss.per_second = loss.per_second.max(refused.per_second);
+        loss.strength = loss.strength.max(refused.strength);
+    }
 }
 
 /// `retried` are the failures, where time is shared out: who calls what fails calls again, and waits for it.
@@ -231,6 +251,21 @@ mod tests {
         let failing = symptom("base", Signal::Errors, 0.1, 10.0, 20.0);
         let found = [found.to_vec(), vec![failing]].concat();
         assert_eq!(most_to_blame(&found, &SHOP), "base");
+    }
+
+    #[test]
+    fn calls_that_never_come_are_blamed_on_who_is_called() {
+        let failing = |service, rate| symptom(service, Signal::Errors, 0.9, rate, 40.0);
+        let found = [failing("web", 30.0), failing("cart", 10.0)];
+        assert_eq!(most_to_blame(&found, &SHOP), "web", "the rest is of its own");
+        let found = [failing("web", 10.0), failing("cart", 10.0)];
+        assert_eq!(most_to_blame(&found, &SHOP), "cart");
+        let mut left = symptom("base", Signal::Saturation, 0.0, 10.0, 50.0);
+        (left.metric, left.direction) = (crate::detect::CERTIFICATE_LEFT.into(), Direction::Down);
+        let of = |left: &Anomaly| most_to_blame(&[found.to_vec(), vec![left.clone()]].concat(), &SHOP);
+        assert_eq!(of(&left), "base");
+        left.observed = 1.0;
+        assert_eq!(of(&left), "cart", "it is valid still");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn rank(evidence: &Evidence) -> Argument {
             };
             let (weight, rival) = (most(EXPLAINED, |blame| blame.weight), most(1.0, |blame| blame.rival));
             (weight > 0.0).then(|| {
-                let causes = causes::hypotheses(service, facts);
+                let causes = causes::hypotheses(service, facts, &evidence.topology);
                 let reason = if causes::is_changed(&causes) { CHANGED } else { 1.0 };
                 (weight * reason, rival * reason, causes)
             })

@@ -10,7 +10,10 @@ use serde::Deserialize;
 
 use crate::diagnose::{CauseKind, Hypothesis};
 use crate::telemetry::Change;
-use entries::{CLEAR_DISK, RAISE_POOL, RESTART, REVERT_CONFIGURATION, ROLLBACK_DEPLOYMENT};
+use entries::{
+    CLEAR_DISK, FAIL_OVER, RAISE_POOL, RENEW_CERTIFICATE, RESTART, REVERT_CONFIGURATION, ROLLBACK_DEPLOYMENT,
+    SCALE_OUT, SHED_LOAD,
+};
 
 /// A type of action. The snake-case name is the `type` on the wire and the key in policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -26,12 +29,29 @@ pub enum ActionKind {
     RevertConfiguration,
     /// Removes from disks what can be made again.
     ClearDisk,
+    /// Calls the standby of a dependency in its place.
+    FailOver,
+    /// Gets a new certificate for the endpoint.
+    RenewCertificate,
+    /// Turns a share of requests away for a while.
+    ShedLoad,
+    /// Starts more instances.
+    ScaleOut,
 }
 
 impl ActionKind {
     /// All there are, in order of name.
-    pub const ALL: [Self; 5] =
-        [Self::ClearDisk, Self::RaisePool, Self::Restart, Self::RevertConfiguration, Self::RollbackDeployment];
+    pub const ALL: [Self; 9] = [
+        Self::ClearDisk,
+        Self::FailOver,
+        Self::RaisePool,
+        Self::RenewCertificate,
+        Self::Restart,
+        Self::RevertConfiguration,
+        Self::RollbackDeployment,
+        Self::ScaleOut,
+        Self::ShedLoad,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -41,6 +61,10 @@ impl ActionKind {
             Self::RaisePool => "raise_pool",
             Self::RevertConfiguration => "revert_configuration",
             Self::ClearDisk => "clear_disk",
+            Self::FailOver => "fail_over",
+            Self::RenewCertificate => "renew_certificate",
+            Self::ShedLoad => "shed_load",
+            Self::ScaleOut => "scale_out",
         }
     }
 
@@ -101,6 +125,14 @@ pub enum Fact {
     PreviousValue,
     /// `reclaimable_bytes`: it is known how much can be removed.
     ReclaimableBytes,
+    /// `standby`: there is another to call in a dependency's place.
+    Standby,
+    /// `certificate_not_after`: it is known until when the certificate in use is valid.
+    CertificateEnd,
+    /// `admitted_percent`: it is known which share of requests is let in, and that is all of them.
+    AdmittedShare,
+    /// `instances`: it is known how many there are.
+    Instances,
 }
 
 impl Fact {
@@ -111,6 +143,10 @@ impl Fact {
             Self::PoolSize => "pool_size",
             Self::PreviousValue => "previous_value",
             Self::ReclaimableBytes => "reclaimable_bytes",
+            Self::Standby => "standby",
+            Self::CertificateEnd => "certificate_not_after",
+            Self::AdmittedShare => "admitted_percent",
+            Self::Instances => "instances",
         }
     }
 }
@@ -264,6 +300,8 @@ pub(super) const INSTANCE: &str = "instance";
 pub(super) const KEY: &str = "key";
 /// The parameter that says what it was before.
 pub(super) const VALUE: &str = "value";
+/// The parameter that names what is called.
+pub(super) const DEPENDENCY: &str = "dependency";
 /// The longest text of a parameter that is a name or a value, in bytes.
 const TEXT_MAX: usize = 253;
 
@@ -275,7 +313,17 @@ pub struct Catalogue {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        let types = [RESTART, ROLLBACK_DEPLOYMENT, RAISE_POOL, REVERT_CONFIGURATION, CLEAR_DISK];
+        let types = [
+            RESTART,
+            ROLLBACK_DEPLOYMENT,
+            RAISE_POOL,
+            REVERT_CONFIGURATION,
+            CLEAR_DISK,
+            FAIL_OVER,
+            RENEW_CERTIFICATE,
+            SHED_LOAD,
+            SCALE_OUT,
+        ];
         Self { types: types.into_iter().map(|entry| (entry.kind, entry)).collect() }
     }
 }
@@ -304,12 +352,19 @@ impl Catalogue {
             CauseKind::BadDeployment => &[ActionKind::RollbackDeployment],
             CauseKind::ConnectionPoolExhaustion => &[ActionKind::RaisePool, ActionKind::Restart],
             CauseKind::MemoryLeak => &[ActionKind::Restart],
-            // Where every instance is busy it is the load, which comes back after a restart.
             CauseKind::CpuSaturation if !hypothesis.origin.instance.is_empty() => &[ActionKind::Restart],
+            // Where every instance is busy it is the load, which comes back after a restart.
+            CauseKind::CpuSaturation => &[ActionKind::ScaleOut],
             CauseKind::BadConfiguration if hypothesis.change.as_ref().is_some_and(can_be_reverted) => {
                 &[ActionKind::RevertConfiguration]
             }
             CauseKind::DiskFull => &[ActionKind::ClearDisk],
+            CauseKind::CacheStampede => &[ActionKind::ShedLoad],
+            CauseKind::ExpiredCertificate => &[ActionKind::RenewCertificate],
+            CauseKind::DependencyOutage if (1..=TEXT_MAX).contains(&hypothesis.dependency.len()) => {
+                &[ActionKind::FailOver]
+            }
+            // To call a standby is no cure for a way that is slow, and costs what it costs.
             _ => &[],
         };
         kinds.iter().filter_map(|kind| self.types.get(kind))

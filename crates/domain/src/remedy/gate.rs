@@ -309,6 +309,12 @@ pub(super) fn target_blocks(spec: &Spec, catalogue: &Catalogue, target: &TargetS
     if spec.kind == ActionKind::ClearDisk && facts.get(Fact::ReclaimableBytes.key()).is_some_and(|bytes| bytes == "0") {
         blocks.push(Block::new(BlockReason::Precondition, "the target says that nothing can be removed"));
     }
+    let admitted =
+        facts.get(Fact::AdmittedShare.key()).filter(|share| spec.kind == ActionKind::ShedLoad && *share != "100");
+    if let Some(share) = admitted {
+        let detail = format!("the target turns requests away already, and lets {share} percent in");
+        blocks.push(Block::new(BlockReason::Precondition, detail));
+    }
     // What was changed once more since is not what is blamed, and perhaps its cure.
     if let (ActionKind::RevertConfiguration, Some(wanted), Some(previous)) =
         (spec.kind, spec.parameters.get(VALUE), facts.get(Fact::PreviousValue.key()))

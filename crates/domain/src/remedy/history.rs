@@ -82,8 +82,9 @@ fn is_unsettled(state: ActionState) -> bool {
 fn makes(kind: ActionKind) -> &'static [ChangeKind] {
     match kind {
         ActionKind::RollbackDeployment => &[ChangeKind::Deployment],
-        ActionKind::RaisePool => &[ChangeKind::Configuration],
+        ActionKind::ScaleOut => &[ChangeKind::Scaling],
+        ActionKind::RaisePool | ActionKind::FailOver | ActionKind::ShedLoad => &[ChangeKind::Configuration],
         ActionKind::RevertConfiguration => &[ChangeKind::Configuration, ChangeKind::FeatureFlag],
-        ActionKind::Restart | ActionKind::ClearDisk => &[],
+        ActionKind::Restart | ActionKind::ClearDisk | ActionKind::RenewCertificate => &[],
     }
 }

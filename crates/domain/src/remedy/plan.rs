@@ -1,12 +1,13 @@
 //! From hypotheses to one action, or to a typed reason why there is none.
 
+mod spec;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{INSTANCE, KEY, VALUE};
 use super::gate::{policy_blocks, reversibility, target_blocks};
 use super::{
-    ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, Parameters, PastAction,
-    Reversibility, Spec, Surroundings, TargetState, Verification,
+    ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Digest, PastAction, Reversibility, Spec,
+    Surroundings, TargetState, Verification,
 };
 use crate::diagnose::{CauseKind, Hypothesis};
 use crate::incident::{ActionId, DiagnosisId, EventKind, Fingerprint, Incident, IncidentId, Proposal};
@@ -256,7 +257,7 @@ impl Candidate<'_> {
         if rung == Autonomy::Observe {
             return Plan::NothingToDo(NothingToDo::ObserveOnly { service: self.hypothesis.service.clone() });
         }
-        let spec = self.spec();
+        let spec = spec::of(self.entry, self.hypothesis);
         let blocks = policy_blocks(&spec, incident.id, &incident.fingerprint, None, around);
         if rung == Autonomy::Suggest {
             let action = Box::new(self.propose(spec, rung, None, Some(ActionState::Suggested)));
@@ -296,24 +297,6 @@ impl Candidate<'_> {
         .collect()
     }
 
-    fn spec(&self) -> Spec {
-        // Every type's parameters have defaults; evidence says which instance shows the cause, and which setting is it.
-        let mut parameters: Parameters =
-            self.entry.parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.fallback())).collect();
-        let instance = &self.hypothesis.origin.instance;
-        if let Some(value) = parameters.get_mut(INSTANCE) {
-            instance.to_string().clone_into(value);
-        }
-        if let Some(change) = &self.hypothesis.change {
-            for (name, said) in [(KEY, &change.subject), (VALUE, &change.before)] {
-                if let Some(value) = parameters.get_mut(name) {
-                    value.clone_from(said);
-                }
-            }
-        }
-        Spec { kind: self.entry.kind, target: self.hypothesis.service.clone(), parameters }
-    }
-
     fn propose(
         &self,
         spec: Spec,
@@ -333,7 +316,7 @@ impl Candidate<'_> {
             hypothesis: self.hypothesis.id.clone(),
             cause: self.hypothesis.cause,
             confidence: self.hypothesis.confidence,
-            rationale: rationale(&spec, self.hypothesis),
+            rationale: spec::rationale(&spec, self.hypothesis),
             autonomy,
             reversibility: reversibility(self.entry.reversibility, target),
             blast_radius: self.entry.blast_radius(&spec.parameters),
@@ -354,23 +337,4 @@ impl Candidate<'_> {
         }
         proposed
     }
-}
-
-fn rationale(spec: &Spec, hypothesis: &Hypothesis) -> String {
-    let what = match spec.kind {
-        ActionKind::Restart => "restart",
-        ActionKind::RollbackDeployment => "roll back the deployment of",
-        ActionKind::RaisePool => "raise the connection pool of",
-        ActionKind::RevertConfiguration => "take back the newest change of a setting of",
-        ActionKind::ClearDisk => "clear the disk of",
-    };
-    let given: Vec<String> = spec
-        .parameters
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let given = if given.is_empty() { String::new() } else { format!(" ({})", given.join(", ")) };
-    let percent = (hypothesis.confidence * 100.0).round();
-    format!("{what} {}{given}, for {:?} is {percent} % sure", spec.target, hypothesis.cause)
 }

@@ -60,6 +60,7 @@ fn hypothesis(cause: CauseKind, confidence: f64) -> Hypothesis {
         metric: "".into(),
         cause,
         change: None,
+        dependency: String::new(),
         statement: String::new(),
         immediate_fix: String::new(),
         long_term_fix: String::new(),
@@ -144,6 +145,10 @@ fn ready() -> TargetState {
         ("version", "1.4.2"),
         ("previous_value", "off"),
         ("reclaimable_bytes", "1000000"),
+        ("standby", "bank-2.example"),
+        ("admitted_percent", "100"),
+        ("instances", "3"),
+        ("certificate_not_after", "2026-01-01"),
     ];
     let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     TargetState::Ready { facts, can_undo: true }

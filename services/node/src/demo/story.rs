@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State, WatchIncidentsRequest};
 use llm_sre_proto::simulator::v1::{
-    ClearFaultRequest, Fault, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
+    ClearFaultRequest, Fault, FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::narrate::Narrator;
 use crate::cli::Demo;
 use crate::client::{Services, kind_of};
-use crate::drill::{FAULTS, is_control};
+use crate::drill::{FAULTS, is_control, is_curable};
 
 /// How long the shop runs before the first fault, so that detection knows what is usual there.
 const WARM_UP: Duration = Duration::from_secs(15 * 60);
@@ -161,7 +161,9 @@ impl Story {
 
     async fn inject(&self, episode: u64) -> anyhow::Result<Fault> {
         let turn = self.demo.seed.wrapping_add(episode);
-        let drawn = usize::try_from(turn % FAULTS.len() as u64).ok().and_then(|turn| FAULTS.get(turn).copied());
+        // Who watches wants to see the loop close.
+        let curable: Vec<FaultKind> = FAULTS.into_iter().filter(|kind| is_curable(*kind)).collect();
+        let drawn = usize::try_from(turn % curable.len() as u64).ok().and_then(|turn| curable.get(turn).copied());
         let kind = self.demo.fault.as_deref().and_then(kind_of).or(drawn).unwrap_or_default();
         let request = InjectFaultRequest {
             kind: kind.into(),

@@ -8,7 +8,7 @@ use llm_sre_domain::Timestamp;
 use llm_sre_ports::clock::{Clock, ScaledClock};
 use llm_sre_proto::incident::v1::{Incident, State};
 use llm_sre_proto::simulator::v1::{
-    FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
+    ClearFaultRequest, FaultKind, FaultState, GetSimulationRequest, InjectFaultRequest, ListFaultsRequest,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +128,12 @@ impl Episode {
         let is_last = turn + 1 == self.chain;
         let pause = PAUSE + Duration::from_secs((mixed(self.seed, turn.into()) >> 16) % PAUSE_MORE_S);
         clock.sleep(if is_last { AFTERWARDS } else { pause }).await;
-        judge(services, self.seed, &names, known).await
+        let came = judge(services, self.seed, &names, known).await?;
+        // What nothing cures is mended by people, and the shop is well again before something else breaks in it.
+        if !is_last && clear_incurable(services, &names).await? {
+            clock.sleep(PAUSE).await;
+        }
+        Ok(came)
     }
 
     /// What is broken at this turn: at the first what was asked for, then what the seed draws. On services that were
@@ -171,6 +176,18 @@ impl Episode {
         let (kind, service_name) = if is_first { (self.kind, self.service.clone()) } else { (drawn, String::new()) };
         InjectFaultRequest { kind: kind.into(), service_name, seed, ..InjectFaultRequest::default() }
     }
+}
+
+/// Ends those of some faults that are at work and that no action cures. Whether there were any.
+async fn clear_incurable(services: &Services, names: &[String]) -> anyhow::Result<bool> {
+    let request = ListFaultsRequest { active_only: true, ..ListFaultsRequest::default() };
+    let active = services.simulator().list_faults(request).await?.into_inner().faults;
+    let mut were_any = false;
+    for fault in active.into_iter().filter(|fault| fault.cure.is_empty() && names.contains(&fault.name)) {
+        services.simulator().clear_fault(ClearFaultRequest { name: fault.name }).await?;
+        were_any = true;
+    }
+    Ok(were_any)
 }
 
 /// Whether nothing more is to be waited for: all incidents ended or were escalated, and there is one for each fault, or

@@ -7,7 +7,7 @@ use llm_sre_domain::Timestamp;
 use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::diagnosis::v1::{Diagnosis, ListDiagnosesRequest};
 use llm_sre_proto::incident::v1::{Incident, ListIncidentsRequest, ResolutionReason, State};
-use llm_sre_proto::remediation::v1::{Action, ListActionsRequest};
+use llm_sre_proto::remediation::v1::{Action, ActionState, ListActionsRequest};
 use llm_sre_proto::simulator::v1::{Fault, FaultState, ListFaultsRequest};
 use llm_sre_proto::telemetry::v1::ServiceIdentity;
 use serde::Serialize;
@@ -53,6 +53,8 @@ pub(super) struct Outcome {
     pub(super) seed: u64,
     /// Whether the shop called everything by other names than in the demo.
     pub(super) is_renamed: bool,
+    /// Whether an action of the catalogue cures it. What none cures has to be escalated, and left as it was.
+    pub(super) is_curable: bool,
     pub(super) ending: Ending,
     /// Incidents of the fault, and those that were opened, or opened again, without one.
     pub(super) incidents: usize,
@@ -76,17 +78,21 @@ pub(super) struct Outcome {
     pub(super) hypotheses: Vec<String>,
     pub(super) evidence: Vec<String>,
     pub(super) actions: Vec<String>,
+    /// How many of them were carried out in vain and not taken back.
+    pub(super) left_behind: usize,
     /// What the incidents' timelines say, for who looks into it.
     pub(super) timeline: Vec<String>,
 }
 
 impl Outcome {
-    /// Whether one incident named the true service first and was repaired, or a control was left alone, and nothing was
-    /// opened beside that.
+    /// Whether one incident named the true service first and was repaired, or, where nothing cures the fault, called a
+    /// person and left nothing behind; or a control was left alone; and nothing was opened beside that.
     pub(super) fn went_well(&self) -> bool {
         let is_quiet = self.early_incidents + self.unclaimed_incidents == 0;
+        let is_one = is_quiet && self.incidents == 1 && self.rank == Some(1);
         match self.ending {
-            Ending::Repaired => is_quiet && self.incidents == 1 && self.rank == Some(1),
+            Ending::Repaired => is_one,
+            Ending::Escalated => is_one && !self.is_curable && self.left_behind == 0,
             Ending::Quiet => is_quiet && self.actions.is_empty(),
             _ => false,
         }
@@ -98,7 +104,7 @@ struct Case {
     incident: Incident,
     /// The first there was.
     diagnosis: Option<Diagnosis>,
-    actions: Vec<String>,
+    actions: Vec<Action>,
 }
 
 impl Case {
@@ -108,7 +114,7 @@ impl Case {
         let request = ListDiagnosesRequest { parent: incident.name.clone(), ..ListDiagnosesRequest::default() };
         let found = services.diagnoses().list_diagnoses(request).await?.into_inner().diagnoses;
         let diagnosis = found.into_iter().min_by_key(|diagnosis| diagnosis.ordinal);
-        Ok(Self { incident, diagnosis, actions: listed.iter().map(done).collect() })
+        Ok(Self { incident, diagnosis, actions: listed })
     }
 }
 
@@ -181,6 +187,7 @@ fn outcome(seed: u64, fault: &Fault, own: &[Case], cases: &Cases) -> Outcome {
         onset: output::short(fault.onset().as_str_name(), "FAULT_ONSET_"),
         seed,
         is_renamed: false,
+        is_curable: !fault.cure.is_empty(),
         ending: ending(fault, own),
         incidents: own.len(),
         early_incidents: cases.early.len(),
@@ -193,7 +200,8 @@ fn outcome(seed: u64, fault: &Fault, own: &[Case], cases: &Cases) -> Outcome {
         written: String::new(),
         hypotheses: diagnosis.into_iter().flat_map(said).collect(),
         evidence: diagnosis.into_iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
-        actions: own.iter().chain(beside()).flat_map(|case| case.actions.iter().cloned()).collect(),
+        actions: own.iter().chain(beside()).flat_map(|case| case.actions.iter().map(done)).collect(),
+        left_behind: own.iter().chain(beside()).flat_map(|case| &case.actions).filter(|action| is_left(action)).count(),
         timeline: beside().chain(own).flat_map(|case| told(&case.incident, started)).collect(),
     }
 }
@@ -222,6 +230,11 @@ fn ending(fault: &Fault, own: &[Case]) -> Ending {
 /// All incidents that there are.
 pub(super) async fn incidents(services: &Services) -> anyhow::Result<Vec<Incident>> {
     Ok(services.incidents().list_incidents(ListIncidentsRequest::default()).await?.into_inner().incidents)
+}
+
+/// Whether an action was carried out, and neither helped nor was taken back.
+fn is_left(action: &Action) -> bool {
+    action.execute_time.is_some() && !matches!(action.state(), ActionState::Succeeded | ActionState::RolledBack)
 }
 
 /// An action, and what came of it.
@@ -284,6 +297,34 @@ mod tests {
 
     use super::*;
     use crate::client::parse_service;
+
+    #[test]
+    fn what_nothing_cures_goes_well_where_a_person_is_called_and_nothing_is_left_behind() {
+        let action = |state: ActionState, is_called: bool| Action {
+            state: state.into(),
+            execute_time: is_called.then(pbjson_types::Timestamp::default),
+            ..Action::default()
+        };
+        let went = |cure: &str, state: State, actions: Vec<Action>| {
+            let service = Some(parse_service("cart"));
+            let fault = Fault { service: service.clone(), cure: cure.to_owned(), ..Fault::default() };
+            let hypotheses = vec![Hypothesis { service: service.clone(), ..Hypothesis::default() }];
+            let diagnosis = Some(Diagnosis { hypotheses, ..Diagnosis::default() });
+            let incident = Incident { service, state: state.into(), ..Incident::default() };
+            let own = vec![Case { incident, diagnosis, actions }];
+            let none = Cases { own: Vec::new(), unclaimed: Vec::new(), early: Vec::new() };
+            outcome(1, &fault, &own, &none).went_well()
+        };
+        let escalated = State::Escalated;
+        assert!(went("", escalated, vec![]));
+        assert!(went("", escalated, vec![action(ActionState::RolledBack, true), action(ActionState::Expired, false)]));
+        for left in [ActionState::Ineffective, ActionState::Unknown, ActionState::RollbackFailed] {
+            assert!(!went("", escalated, vec![action(left, true)]), "{left:?}");
+        }
+        assert!(!went("restart", escalated, vec![]), "it could have been repaired");
+        assert!(!went("", State::Open, vec![]), "nobody was called");
+        assert!(!went("", State::Resolved, vec![]), "it is still at work");
+    }
 
     #[test]
     fn an_incident_is_of_the_fault_that_it_names() {

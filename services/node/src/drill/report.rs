@@ -41,7 +41,8 @@ pub(super) fn row(outcome: &Outcome) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the runs come to, by fault and together. Shares come with the interval that holds them with 95 % confidence.
+/// What the runs come to, by fault and together. What nothing cures goes well where it is escalated and left as it was.
+/// Shares come with the interval that holds them with 95 % confidence.
 pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
     let mut by_fault: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for outcome in outcomes {
@@ -50,7 +51,14 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
     let is_control = |outcome: &Outcome| matches!(outcome.ending, Ending::Quiet | Ending::FalseAlarm);
     let faults: Vec<&Outcome> = outcomes.iter().filter(|outcome| !is_control(outcome)).collect();
     let renamed: Vec<&Outcome> = faults.iter().copied().filter(|outcome| outcome.is_renamed).collect();
-    let together = [("all faults", faults), ("in renamed shops", renamed)];
+    let (curable, incurable): (Vec<&Outcome>, Vec<&Outcome>) =
+        faults.iter().copied().partition(|outcome| outcome.is_curable);
+    let together = [
+        ("all faults", faults),
+        ("those that an action cures", curable),
+        ("those that none cures", incurable),
+        ("in renamed shops", renamed),
+    ];
     let rows = by_fault.into_iter().chain(together.into_iter().filter(|(_, outcomes)| !outcomes.is_empty()));
     let rows =
         rows.map(|(fault, outcomes)| row_of(fault, &outcomes, outcomes.iter().all(|outcome| is_control(outcome))));
@@ -64,6 +72,7 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
         "repaired",
         "escalated",
         "falsely resolved",
+        "left behind",
         "detected",
         "diagnosed",
         "recovered",
@@ -89,6 +98,7 @@ fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
         share(&|outcome| outcome.ending == Ending::Repaired),
         share(&|outcome| outcome.ending == Ending::Escalated),
         share(&|outcome| outcome.ending == Ending::FalselyResolved),
+        share(&|outcome| outcome.left_behind > 0),
         median(outcomes.iter().filter_map(|outcome| outcome.detected_s)),
         median(outcomes.iter().filter_map(|outcome| outcome.diagnosed_s)),
         median(outcomes.iter().filter_map(|outcome| outcome.recovered_s)),

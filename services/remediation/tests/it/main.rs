@@ -74,6 +74,7 @@ fn diagnosis(incident: &Incident) -> diagnosis::Diagnosis {
         metric: "".into(),
         cause: CauseKind::BadDeployment,
         change: None,
+        dependency: String::new(),
         statement: String::new(),
         immediate_fix: String::new(),
         long_term_fix: String::new(),

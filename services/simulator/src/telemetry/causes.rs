@@ -61,6 +61,11 @@ fn one_cause_is_one_case() {
         (3, Kind::PoolExhaustion, "catalog"),
         (4, Kind::BadConfiguration, "pricing"),
         (5, Kind::PoolExhaustion, "order"),
+        (6, Kind::DependencyOutage, "shipping"),
+        (7, Kind::ExpiredCertificate, "session"),
+        (8, Kind::CacheStampede, "inventory"),
+        (9, Kind::Overload, "pricing"),
+        (10, Kind::SlowNetwork, "order"),
     ] {
         assert_eq!(told(seed, &[(kind, service, 0)]), [service], "seed {seed}: {kind:?}");
     }

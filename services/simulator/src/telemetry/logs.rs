@@ -12,15 +12,20 @@ use rand_chacha::ChaCha8Rng;
 
 use super::wording::{self, Failure};
 use super::{INTERVAL, nanos, resource, scope, text};
-use crate::world::World;
+use crate::world::ailment::variant;
 use crate::world::flow;
+use crate::world::happening::{Event, Happening};
 use crate::world::instance::Instance;
-use crate::world::service::{Event, Happening, Service, variant};
+use crate::world::naming::Naming;
+use crate::world::service::Service;
+use crate::world::{self, World};
 
 /// Lines of one kind that a process writes in an interval; its logger leaves further ones out.
 const LINES_MAX: u64 = 12;
 /// Share of the memory limit, and of the disk, from which on the runtime complains.
 const PRESSED: f64 = 0.8;
+/// Share of the cache's content from which on that it is gone is worth a line.
+const LOST: f64 = 0.2;
 
 /// One line, before it is grouped by the process that wrote it.
 #[derive(Clone, Debug)]
@@ -66,6 +71,7 @@ pub(super) fn of_processes(world: &mut World, index: usize, rng: &mut ChaCha8Rng
     let service = &mut world.services[index];
     let (name, naming) = (service.name(), service.naming);
     let (pool, limit, telling) = (service.pool, service.blueprint.memory_limit_mib, service.telling);
+    let outside = service.address(service.outside.is_on_standby);
     let mut lines = Vec::new();
     for instance in service.instances.iter_mut().filter(|instance| instance.is_up(now)) {
         let mut write = |severity, body: String, rng: &mut ChaCha8Rng| {
@@ -79,6 +85,9 @@ pub(super) fn of_processes(world: &mut World, index: usize, rng: &mut ChaCha8Rng
             let paused_ms = rng.random_range(200..700);
             write(SeverityNumber::Warn, wording::collecting(&naming, paused_ms), rng);
         }
+        if service.cache.lost > LOST {
+            write(SeverityNumber::Warn, wording::missing(&naming, service.cache.missing()), rng);
+        }
         if instance.disk() > PRESSED {
             write(SeverityNumber::Warn, wording::filling(&naming, instance.disk()), rng);
         }
@@ -86,10 +95,15 @@ pub(super) fn of_processes(world: &mut World, index: usize, rng: &mut ChaCha8Rng
             for _ in 0..(*count).min(LINES_MAX) {
                 let flag = service.flag.defect.filter(|_| service.flag.is_on);
                 let line = instance.release.defect.or(flag).map(|defect| defect.line);
-                let failure = Failure { reason: *reason, line, culprit, pool, pending: instance.pending };
+                let (outside, pending) = (outside.as_str(), instance.pending);
+                let failure = Failure { reason: *reason, line, culprit, outside, pool, pending };
                 write(SeverityNumber::Error, wording::failed(&naming, &failure), rng);
             }
         }
+        for _ in 0..instance.refused.min(LINES_MAX) {
+            write(SeverityNumber::Error, wording::refused(&naming), rng);
+        }
+        instance.refused = 0;
         instance.failures.clear();
     }
     lines
@@ -106,9 +120,17 @@ fn culprit(world: &World, index: usize) -> &'static str {
     let calls = world.services[index].blueprint.calls;
     let callees = calls.iter().filter(|call| call.is_required).filter_map(|call| {
         let callee = &world.services[world.callee(call)?];
-        Some((callee.error_ratio + flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S), callee.name()))
+        Some((world::failed(callee), callee.name()))
     });
     callees.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("the database", |(_, name)| name)
+}
+
+type Told = (&'static str, SeverityNumber, String, Vec<KeyValue>);
+
+/// A setting that was changed.
+fn configured(naming: &Naming, key: &str, before: &str, after: &str) -> Told {
+    let attributes = vec![text("config.key", key), text("config.value.previous", before), text("config.value", after)];
+    ("configuration.changed", SeverityNumber::Info, wording::set(naming, key, before, after), attributes)
 }
 
 fn told(service: &Service, event: &Event) -> Line {
@@ -120,7 +142,7 @@ fn told(service: &Service, event: &Event) -> Line {
             text("service.version", after),
         ]
     };
-    let (name, severity, body, attributes): (_, _, _, Vec<KeyValue>) = match &event.what {
+    let (name, severity, body, attributes): Told = match &event.what {
         Happening::DeploymentStarted { before, after } => {
             ("deployment.started", SeverityNumber::Info, wording::deploying(naming, after), versions(before, after))
         }
@@ -136,12 +158,20 @@ fn told(service: &Service, event: &Event) -> Line {
             ("container.killed", SeverityNumber::Error, body, Vec::new())
         }
         Happening::PoolResized { before, after } => {
-            let (key, before, after) = ("database.pool.size", before.to_string(), after.to_string());
-            let attributes =
-                vec![text("config.key", key), text("config.value.previous", &before), text("config.value", &after)];
-            let body = wording::set(naming, key, &before, &after);
-            ("configuration.changed", SeverityNumber::Info, body, attributes)
+            configured(naming, "database.pool.size", &before.to_string(), &after.to_string())
         }
+        Happening::Scaled { before, after } => {
+            let attributes = vec![
+                text("change.subject", "instances"),
+                text("change.before", &before.to_string()),
+                text("change.after", &after.to_string()),
+            ];
+            ("scaling.finished", SeverityNumber::Info, wording::scaled(naming, *before, *after), attributes)
+        }
+        Happening::Admitted { before, after } => {
+            configured(naming, "admission.percent", &before.to_string(), &after.to_string())
+        }
+        Happening::FailedOver { before, after } => configured(naming, "partner.address", before, after),
         Happening::FlagSwitched { before, after } => {
             let (key, before, after) = (service.flag_key(), variant(*before), variant(*after));
             let attributes = vec![
@@ -151,6 +181,9 @@ fn told(service: &Service, event: &Event) -> Line {
             ];
             let body = wording::set(naming, &key, before, after);
             ("feature_flag.changed", SeverityNumber::Info, body, attributes)
+        }
+        Happening::CertificateRenewed { valid_days } => {
+            ("certificate.renewed", SeverityNumber::Info, wording::renewed(naming, *valid_days), Vec::new())
         }
         Happening::DiskCleared { freed_mib } => {
             ("disk.cleared", SeverityNumber::Info, wording::cleared(naming, *freed_mib), Vec::new())

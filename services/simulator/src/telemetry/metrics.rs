@@ -10,16 +10,51 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ScopeMetrics, Sum,
 };
 
-use super::{integer, nanos, resource_of, scope, text};
-use crate::world::instance::{BOUNDS_S, Instance};
+use super::{integer, nanos, resource, resource_of, scope, text};
+use crate::world::instance::{BOUNDS_S, Durations, Instance};
 use crate::world::service::Service;
 
 const MIB: f64 = 1_048_576.0;
+/// Who looks at certificates, and at caches.
+const TLS_CHECK: &str = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/tlscheckreceiver";
+const REDIS: &str = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/redisreceiver";
 
 pub(super) fn of_service(service: &Service, now: Timestamp) -> ExportMetricsServiceRequest {
     let up = service.instances.iter().filter(|instance| instance.is_up(now));
-    let resource_metrics = up.map(|instance| of_instance(service, instance, now)).collect();
+    let of_processes = up.map(|instance| of_instance(service, instance, now));
+    let resource_metrics = of_processes.chain([of_surroundings(service, now)]).collect();
     ExportMetricsServiceRequest { resource_metrics }
+}
+
+/// What a Collector sees of the endpoint's certificate and of the cache, by its receivers `tlscheck` and `redis`. It runs
+/// beside the processes, and has their clock.
+fn of_surroundings(service: &Service, now: Timestamp) -> ResourceMetrics {
+    let seen = service.telling.stamp(now);
+    let left = NumberDataPoint {
+        attributes: vec![text("tlscheck.x509.cn", service.name())],
+        time_unix_nano: nanos(seen),
+        value: Some(Value::AsInt(service.certificate.left(seen).as_secs().try_into().unwrap_or(i64::MAX))),
+        ..NumberDataPoint::default()
+    };
+    let counted = |name: &str, unit: &str, count: f64| {
+        let value = Some(Value::AsInt(count as i64));
+        let point = NumberDataPoint { time_unix_nano: nanos(seen), value, ..NumberDataPoint::default() };
+        let aggregation_temporality = AggregationTemporality::Cumulative.into();
+        metric(name, unit, Data::Sum(Sum { data_points: vec![point], aggregation_temporality, is_monotonic: true }))
+    };
+    let certificate = vec![gauge("tlscheck.time_left", "s", left)];
+    let cache = vec![
+        counted("redis.keyspace.hits", "{hit}", service.cache.hits),
+        counted("redis.keyspace.misses", "{miss}", service.cache.misses),
+    ];
+    let scopes = [(TLS_CHECK, certificate), (REDIS, cache)];
+    let scope_metrics =
+        scopes.map(|(name, metrics)| ScopeMetrics { scope: scope(name), metrics, ..ScopeMetrics::default() });
+    ResourceMetrics {
+        resource: Some(resource(service.name(), "", service.version())),
+        scope_metrics: scope_metrics.into(),
+        ..ResourceMetrics::default()
+    }
 }
 
 fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> ResourceMetrics {
@@ -44,6 +79,7 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
     let http = vec![
         durations(name, instance, stamp),
         sum("http.server.active_requests", "{request}", vec![level(waited.round() as i64)]),
+        calls(service, instance, stamp),
     ];
     let process = vec![
         gauge("process.cpu.utilization", "1", number(Value::AsDouble(instance.cpu))),
@@ -75,8 +111,28 @@ fn of_instance(service: &Service, instance: &Instance, now: Timestamp) -> Resour
 }
 
 fn durations(service: &str, instance: &Instance, stamp: u64) -> Metric {
-    let point = |(status, counted): (&u16, &crate::world::instance::Durations)| HistogramDataPoint {
-        attributes: labels(service, *status),
+    let counted = instance.requests.iter();
+    let points = counted.map(|(status, counted)| point(labels(service, *status), counted, instance, stamp));
+    histogram("http.server.request.duration", points.collect())
+}
+
+/// The calls to the outside.
+fn calls(service: &Service, instance: &Instance, stamp: u64) -> Metric {
+    let points = instance.calls.iter().map(|((is_standby, is_failed), counted)| {
+        let outcome = match is_failed {
+            true => text("error.type", "timeout"),
+            false => integer("http.response.status_code", 200),
+        };
+        let address = text("server.address", &service.address(*is_standby));
+        let labels = vec![text("http.request.method", "POST"), address, integer("server.port", 443), outcome];
+        point(labels, counted, instance, stamp)
+    });
+    histogram("http.client.request.duration", points.collect())
+}
+
+fn point(attributes: Vec<KeyValue>, counted: &Durations, instance: &Instance, stamp: u64) -> HistogramDataPoint {
+    HistogramDataPoint {
+        attributes,
         start_time_unix_nano: nanos(instance.started),
         time_unix_nano: stamp,
         count: counted.count,
@@ -84,12 +140,12 @@ fn durations(service: &str, instance: &Instance, stamp: u64) -> Metric {
         bucket_counts: counted.buckets.to_vec(),
         explicit_bounds: BOUNDS_S.to_vec(),
         ..HistogramDataPoint::default()
-    };
-    let histogram = Histogram {
-        data_points: instance.requests.iter().map(point).collect(),
-        aggregation_temporality: AggregationTemporality::Cumulative.into(),
-    };
-    metric("http.server.request.duration", "s", Data::Histogram(histogram))
+    }
+}
+
+fn histogram(name: &str, data_points: Vec<HistogramDataPoint>) -> Metric {
+    let aggregation_temporality = AggregationTemporality::Cumulative.into();
+    metric(name, "s", Data::Histogram(Histogram { data_points, aggregation_temporality }))
 }
 
 fn labels(service: &str, status: u16) -> Vec<KeyValue> {

@@ -35,7 +35,9 @@ pub(super) fn sample(
     for _ in 0..TRACES {
         let start = world.now - INTERVAL.mul_f64(walk.rng.random_range(0.2..1.0));
         let trace_id = walk.rng.random();
-        walk.serve(0, trace_id, None, start);
+        if !walk.is_refused(0) {
+            walk.serve(0, trace_id, None, start);
+        }
     }
     walk.spans
 }
@@ -61,7 +63,9 @@ impl Walk<'_> {
         let up: Vec<_> = service.instances.iter().filter(|instance| instance.is_up(self.world.now)).collect();
         let instance = up.get(self.rng.random_range(0..up.len().max(1)))?;
         let span_id: [u8; 8] = self.rng.random();
-        let called_s: f64 = service.blueprint.calls.iter().map(|call| self.expected_s(call) * call.per_request).sum();
+        let network_s = service.outside.network_s;
+        let calls = service.blueprint.calls.iter();
+        let called_s: f64 = calls.map(|call| (self.expected_s(call) + network_s) * call.per_request).sum();
         let own_s = flow::quantile((instance.latency_s - called_s).max(0.001), self.rng.random_range(0.0..1.0));
         let mut time = start + Duration::from_secs_f64(own_s / 2.0);
         let mut has_failed = self.rng.random_bool(instance.error_ratio.clamp(0.0, 1.0) / 2.0);
@@ -72,9 +76,10 @@ impl Walk<'_> {
             let Some(callee) = self.world.callee(call) else { continue };
             let client_id: [u8; 8] = self.rng.random();
             let begun = time;
-            let answer = self.serve(callee, trace_id, Some(client_id), begun);
+            let is_refused = self.is_refused(callee);
+            let answer = if is_refused { None } else { self.serve(callee, trace_id, Some(client_id), begun) };
             let (ended, failed) = answer.unwrap_or((begun + Duration::from_millis(1), true));
-            time = ended + Duration::from_micros(300);
+            time = ended + Duration::from_micros(300) + Duration::from_secs_f64(network_s);
             has_failed |= failed && call.is_required;
             let (begun, answered) = (telling.stamp(begun), telling.stamp(time));
             let mut span = self.span(trace_id, client_id, Some(span_id), SpanKind::Client, begun, answered, failed);
@@ -95,6 +100,12 @@ impl Walk<'_> {
             self.logs.entry(name).or_default().push(line.traced(trace_id, span_id));
         }
         Some((end, has_failed))
+    }
+
+    /// Whether a call does not come to be. Drawn only where some do not.
+    fn is_refused(&mut self, index: usize) -> bool {
+        let refused = self.world.services[index].certificate.refused;
+        refused > 0.0 && self.rng.random_bool(refused.min(1.0))
     }
 
     fn expected_s(&self, call: &Call) -> f64 {

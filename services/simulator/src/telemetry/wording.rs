@@ -11,6 +11,8 @@ pub(super) struct Failure<'a> {
     pub(super) line: Option<u32>,
     /// What was called.
     pub(super) culprit: &'a str,
+    /// The address that was called outside.
+    pub(super) outside: &'a str,
     pub(super) pool: u32,
     pub(super) pending: u32,
 }
@@ -56,7 +58,7 @@ pub(super) fn filling(naming: &Naming, used: f64) -> String {
 
 pub(super) fn failed(naming: &Naming, failure: &Failure<'_>) -> String {
     let (name, mountpoint) = (naming.service, naming.mountpoint);
-    let Failure { reason, line, culprit, pool, pending } = failure;
+    let Failure { reason, line, culprit, outside, pool, pending } = failure;
     match (reason, line, naming.voice) {
         (Failing::Defect, Some(line), Voice::Own) => {
             format!("unhandled exception in {name}/handler at line {line}: value is undefined")
@@ -94,6 +96,48 @@ pub(super) fn failed(naming: &Naming, failure: &Failure<'_>) -> String {
         (Failing::Disk, _, Voice::Terse) => format!("ENOSPC {mountpoint}/journal"),
         (Failing::Disk, _, Voice::Keys) => format!("msg=write-error path={mountpoint}/journal errno=28"),
         (Failing::Disk, _, Voice::Prose) => format!("Could not save {mountpoint}/journal, for there is no room"),
+        (Failing::Outside, _, Voice::Own) => format!("no answer from {outside} within 800 ms"),
+        (Failing::Outside, _, Voice::Terse) => format!("{outside} timeout 800ms"),
+        (Failing::Outside, _, Voice::Keys) => format!("msg=call-timeout peer={outside} timeout_ms=800"),
+        (Failing::Outside, _, Voice::Prose) => format!("We waited for {outside}, and it kept silent"),
+    }
+}
+
+pub(super) fn scaled(naming: &Naming, before: usize, after: usize) -> String {
+    match naming.voice {
+        Voice::Own => format!("{after} instances run, where {before} did"),
+        Voice::Terse => format!("scale {before} -> {after}"),
+        Voice::Keys => format!("msg=scaled from={before} to={after}"),
+        Voice::Prose => format!("There are {after} of us now, and were {before}"),
+    }
+}
+
+pub(super) fn missing(naming: &Naming, missing: f64) -> String {
+    let percent = missing * 100.0;
+    match naming.voice {
+        Voice::Own => format!("{percent:.0} percent of what was asked of the cache was not there"),
+        Voice::Terse => format!("cache miss {percent:.0}%"),
+        Voice::Keys => format!("msg=cache-misses percent={percent:.0}"),
+        Voice::Prose => format!("We had to look up {percent:.0} percent of what should be at hand"),
+    }
+}
+
+pub(super) fn refused(naming: &Naming) -> String {
+    let words = match naming.voice {
+        Voice::Own => "TLS handshake failed: the caller says that the certificate has expired",
+        Voice::Terse => "tls: bad certificate (expired)",
+        Voice::Keys => "msg=tls-handshake-error alert=certificate_expired",
+        Voice::Prose => "Somebody would not talk to us, since our certificate is past its time",
+    };
+    words.to_owned()
+}
+
+pub(super) fn renewed(naming: &Naming, valid_days: u32) -> String {
+    match naming.voice {
+        Voice::Own => format!("a certificate for {valid_days} days is in use"),
+        Voice::Terse => format!("new cert {valid_days}d"),
+        Voice::Keys => format!("msg=certificate-renewed valid_days={valid_days}"),
+        Voice::Prose => format!("We have a new certificate, which is good for {valid_days} days"),
     }
 }
 

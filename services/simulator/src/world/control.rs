@@ -6,9 +6,11 @@ use llm_sre_domain::Timestamp;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::fault::{Damage, Onset};
+use super::damage::Damage;
+use super::fault::Onset;
+use super::happening::Event;
 use super::release::{self, Release};
-use super::service::{Event, Service};
+use super::service::Service;
 
 /// What is done although nothing breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

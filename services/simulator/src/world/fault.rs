@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
-use super::control::{Control, Passing};
-use super::flow::CORES;
-use super::instance::{DISK_MIB, DISK_NEEDED};
-use super::release::{self, Defect, Release};
-use super::service::{Event, Filling, Flag, Leak, Service, Spin};
+use super::ailment::{Flag, Spin};
+use super::certificate::Certificate;
+use super::control::Control;
+use super::damage::Damage;
+use super::happening::Change;
+use super::service::Service;
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,22 +26,42 @@ pub(crate) enum Kind {
     CpuSaturation,
     /// The disk of one process that fills.
     DiskFull,
+    /// What it calls outside does not answer.
+    DependencyOutage,
+    /// The certificate of its endpoint is one that has expired.
+    ExpiredCertificate,
+    /// Its cache has lost what was in it, and does not fill while all ask the database at once.
+    CacheStampede,
+    /// Its requests cost far more than usual, and what waits in all its processes grows faster than they work it off.
+    Overload,
+    /// The way from it to those whom it calls is slow, whichever way they are called. Nothing that can be done to a
+    /// service mends a network: other instances are on it, and so is the way to a standby.
+    SlowNetwork,
+    /// A sound version is rolled out, and a moment later comes an [`Self::Overload`]: to take the version back is what
+    /// everybody would do, and no cure.
+    MisleadingDeploy,
     /// Nothing breaks.
     Control(Control),
 }
 
 impl Kind {
     /// The faults, without the controls.
-    pub(crate) const FAULTS: [Self; 6] = [
+    pub(crate) const FAULTS: [Self; 12] = [
         Self::BadDeploy,
         Self::PoolExhaustion,
         Self::MemoryLeak,
         Self::BadConfiguration,
         Self::CpuSaturation,
         Self::DiskFull,
+        Self::DependencyOutage,
+        Self::ExpiredCertificate,
+        Self::CacheStampede,
+        Self::Overload,
+        Self::SlowNetwork,
+        Self::MisleadingDeploy,
     ];
 
-    /// The one type of action that cures it; empty for a control.
+    /// The one type of action that cures it; empty for a control, and for what none cures.
     pub(crate) fn cure(self) -> &'static str {
         match self {
             Self::BadDeploy => "rollback_deployment",
@@ -50,7 +69,11 @@ impl Kind {
             Self::MemoryLeak | Self::CpuSaturation => "restart",
             Self::BadConfiguration => "revert_configuration",
             Self::DiskFull => "clear_disk",
-            Self::Control(_) => "",
+            Self::DependencyOutage => "fail_over",
+            Self::ExpiredCertificate => "renew_certificate",
+            Self::CacheStampede => "shed_load",
+            Self::Overload | Self::MisleadingDeploy => "scale_out",
+            Self::SlowNetwork | Self::Control(_) => "",
         }
     }
 }
@@ -93,82 +116,12 @@ pub(crate) struct Fault {
     pub(crate) damage: Damage,
 }
 
-/// The numbers behind a fault.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Damage {
-    Version,
-    Locked { pool: u32, connections: f64, over: Duration },
-    Leaking,
-    Switched { over: Duration },
-    Spinning { cores: f64, over: Duration },
-    Filling,
-    Passing(Passing),
-}
-
+/// So many times the processes catch up with what waits.
+const CAUGHT_UP_BY: f64 = 1.5;
+/// For how many days a certificate is valid that is put in place by no action.
+const CLEARED_DAYS: u32 = 90;
 /// A pool of so much its size has room for the second connections, and the lock opens.
 const UNLOCKED_BY: f64 = 1.5;
-
-impl Damage {
-    /// Draws the numbers, and does to the service what the fault begins with.
-    pub(crate) fn begin(
-        kind: Kind,
-        onset: Onset,
-        service: &mut Service,
-        now: Timestamp,
-        rng: &mut ChaCha8Rng,
-        events: &mut Vec<Event>,
-    ) -> Self {
-        match kind {
-            Kind::BadDeploy => {
-                let version = release::next(service.version());
-                let broken = Release { version, defect: Some(Defect::draw(rng)) };
-                events.push(service.deploy(broken, now, onset.minutes(0.1, rng.random_range(0.7..1.5)), None));
-                Self::Version
-            }
-            Kind::PoolExhaustion => {
-                // What is left serves half of what is wanted, or a little more.
-                let wanted =
-                    service.arrivals / f64::from(service.blueprint.instances) * service.blueprint.database_ms / 1e3;
-                let connections = f64::from(service.pool) - wanted * rng.random_range(0.5..0.7);
-                let over = onset.minutes(0.1, rng.random_range(2.0..4.0));
-                Self::Locked { pool: service.pool, connections, over }
-            }
-            Kind::MemoryLeak => {
-                let room = service.blueprint.memory_limit_mib - service.blueprint.memory_mib;
-                let over = onset.minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
-                let slot = rng.random_range(0..service.instances.len().max(1));
-                service.leak = Some(Leak { slot, mib_per_s: room / over.as_secs_f64() });
-                Self::Leaking
-            }
-            Kind::BadConfiguration => {
-                service.flag = Flag { defect: Some(Defect::draw(rng)), ..Flag::default() };
-                events.push(service.switch_flag(true, now));
-                Self::Switched { over: onset.minutes(0.1, rng.random_range(2.0..4.0)) }
-            }
-            Kind::CpuSaturation => {
-                let slots = service.instances.len().max(1);
-                let wanted = service.arrivals / slots as f64 * service.blueprint.cpu_ms / 1e3;
-                // As with a pool, what is left serves half of what is wanted, or a little more.
-                let cores = CORES - wanted * rng.random_range(0.5..0.7);
-                service.spin = Some(Spin { slot: rng.random_range(0..slots), cores: 0.0 });
-                Self::Spinning { cores, over: onset.minutes(0.1, rng.random_range(2.0..4.0)) }
-            }
-            Kind::DiskFull => {
-                let over = onset.minutes(rng.random_range(4.0..6.0), rng.random_range(9.0..14.0));
-                let slot = rng.random_range(0..service.instances.len().max(1));
-                let mib_per_s = (1.0 - DISK_NEEDED) * DISK_MIB / over.as_secs_f64();
-                service.filling = Some(Filling { slot, mib_per_s });
-                Self::Filling
-            }
-            Kind::Control(control) => Self::Passing(Passing::begin(control, onset, service, now, rng, events)),
-        }
-    }
-
-    /// How far it has set in, from 0 to 1.
-    pub(super) fn progress(since: Duration, over: Duration) -> f64 {
-        (since.as_secs_f64() / over.as_secs_f64().max(1.0)).min(1.0)
-    }
-}
 
 impl Fault {
     /// Lets it do its work for a step, or end.
@@ -191,6 +144,35 @@ impl Fault {
                 service.spin.is_none().then_some(State::Cured)
             }
             Damage::Filling => service.filling.is_none().then_some(State::Cured),
+            Damage::Unanswered { is_standby, over } => {
+                let is_cured = service.outside.is_on_standby != is_standby;
+                let share = if is_cured { 0.0 } else { Damage::progress(since, over) };
+                service.outside.leave_unanswered(is_standby, share);
+                is_cured.then_some(State::Cured)
+            }
+            Damage::Expired { over } => {
+                let is_cured = service.certificate.not_after > now;
+                service.certificate.refused = if is_cured { 0.0 } else { Damage::progress(since, over) };
+                is_cured.then_some(State::Cured)
+            }
+            // Where few enough are let in, the database answers fast enough for what it says to be kept.
+            Damage::Cold { shed_min, .. } if service.shed >= shed_min => service.cache.fill().then_some(State::Cured),
+            Damage::Cold { over, .. } => {
+                service.cache.lose(Damage::progress(since, over));
+                None
+            }
+            Damage::Heavy { factor, instances, after, over } => {
+                // So many work off what waits, and with it goes what is asked for again since it waited.
+                let is_cured = service.instances.len() as f64 >= CAUGHT_UP_BY * instances as f64;
+                let more =
+                    if is_cured { 0.0 } else { (factor - 1.0) * Damage::progress(since.saturating_sub(after), over) };
+                service.heaviness = 1.0 + more;
+                is_cured.then_some(State::Cured)
+            }
+            Damage::Slow { network_s, over } => {
+                service.outside.network_s = network_s * Damage::progress(since, over);
+                None
+            }
             Damage::Passing(passing) => passing.advance(service, since).then_some(State::Cleared),
         };
         match ends_as {
@@ -207,7 +189,7 @@ impl Fault {
                 let running = service.instances.iter_mut().map(|instance| &mut instance.release);
                 running.chain(&mut service.releases).for_each(|release| release.defect = None);
                 if let Some(rollout) = &mut service.rollout
-                    && let super::service::Change::Deploy { release, .. } = &mut rollout.change
+                    && let Change::Deploy { release, .. } = &mut rollout.change
                 {
                     release.defect = None;
                 }
@@ -223,6 +205,11 @@ impl Fault {
                 service.filling = None;
                 service.instances.iter_mut().for_each(|instance| instance.filled_mib = 0.0);
             }
+            Damage::Unanswered { is_standby, .. } => service.outside.leave_unanswered(is_standby, 0.0),
+            Damage::Expired { .. } => service.certificate = Certificate::renewed(now, CLEARED_DAYS),
+            Damage::Cold { .. } => service.cache.lost = 0.0,
+            Damage::Heavy { .. } => service.heaviness = 1.0,
+            Damage::Slow { .. } => service.outside.network_s = 0.0,
             Damage::Passing(passing) => passing.end(service),
         }
         self.end(State::Cleared, now);

@@ -26,7 +26,7 @@ pub(crate) struct Demand {
     /// What a request waits for other services, in seconds, and the share of requests that fail by them.
     pub(crate) downstream_s: f64,
     pub(crate) downstream_failed: f64,
-    /// What the version's defect adds, in seconds and as a share of requests.
+    /// What a defect adds, in seconds and as a share of requests.
     pub(crate) defect_s: f64,
     pub(crate) defect_failed: f64,
     /// Connections that requests can have.
@@ -37,6 +37,10 @@ pub(crate) struct Demand {
     pub(crate) taken: f64,
     /// The share of requests that fail since nothing can be written.
     pub(crate) unwritten: f64,
+    /// The share of requests that are turned away before anything is done for them.
+    pub(crate) shed: f64,
+    /// The share of requests that fail since nobody outside answers; what they wait is in `defect_s`.
+    pub(crate) unanswered: f64,
 }
 
 /// Why requests fail.
@@ -47,6 +51,7 @@ pub(crate) enum Failing {
     Pool,
     Overload,
     Disk,
+    Outside,
 }
 
 /// How the instance does.
@@ -56,7 +61,7 @@ pub(crate) struct Outcome {
     pub(crate) latency_s: f64,
     pub(crate) failed_s: f64,
     /// Shares of requests that fail, by reason.
-    pub(crate) failed: [(Failing, f64); 5],
+    pub(crate) failed: [(Failing, f64); 6],
     /// CPU in use as a share of its cores.
     pub(crate) cpu: f64,
     /// Connections in use by requests, and requests that wait for one.
@@ -76,9 +81,10 @@ pub(crate) fn answer(demand: &Demand) -> Outcome {
     let pressure = ((demand.memory - PRESSURE_FROM) / (1.0 - PRESSURE_FROM)).clamp(0.0, 1.0).powi(2);
     let cpu_s = demand.cpu_s * (1.0 + 2.0 * pressure);
     let cores = (CORES - demand.taken).max(CORES_MIN);
-    let busy = demand.per_second * cpu_s / cores;
+    let admitted = demand.per_second * (1.0 - demand.shed);
+    let busy = admitted * cpu_s / cores;
     let overload = (1.0 - FULL / busy.max(FULL)).max(0.0);
-    let served = demand.per_second * (1.0 - overload);
+    let served = admitted * (1.0 - overload);
 
     let wanted = served * demand.database_s;
     let starved = (1.0 - FULL * demand.free / wanted.max(FULL * demand.free)).clamp(0.0, 1.0);
@@ -94,8 +100,9 @@ pub(crate) fn answer(demand: &Demand) -> Outcome {
             (Failing::Defect, demand.defect_failed),
             (Failing::Downstream, demand.downstream_failed.clamp(0.0, 1.0)),
             (Failing::Pool, starved),
-            (Failing::Overload, overload),
+            (Failing::Overload, 1.0 - (1.0 - overload) * (1.0 - demand.shed)),
             (Failing::Disk, demand.unwritten),
+            (Failing::Outside, demand.unanswered),
         ],
         cpu: ((busy.min(1.0) * cores + demand.taken) / CORES).min(1.0),
         held: wanted.min(demand.free),
@@ -135,10 +142,10 @@ mod tests {
 
     fn demand() -> impl Strategy<Value = Demand> {
         let rates = (0.0..2_000.0, 0.0005..0.05, 0.001..0.2, 0.0..3.0, 0.0..1.0);
-        let faults = (0.0..1.0, 0.0..1.0, 0.05..64.0, 0.0..1.0, 0.0..2.0, 0.0..1.0);
+        let faults = (0.0..1.0, 0.0..1.0, 0.05..64.0, 0.0..1.0, 0.0..2.0, 0.0..1.0, 0.0..1.0, 0.0..0.5);
         (rates, faults).prop_map(|(rates, faults)| {
             let (per_second, cpu_s, database_s, downstream_s, downstream_failed) = rates;
-            let (defect_s, defect_failed, free, memory, taken, unwritten) = faults;
+            let (defect_s, defect_failed, free, memory, taken, unwritten, unanswered, shed) = faults;
             Demand {
                 per_second,
                 cpu_s,
@@ -151,6 +158,8 @@ mod tests {
                 memory,
                 taken,
                 unwritten,
+                unanswered,
+                shed,
             }
         })
     }

@@ -9,6 +9,7 @@ use rand_distr::{Binomial, Distribution, Poisson};
 
 use super::flow::{self, Failing, Outcome};
 use super::naming::Naming;
+use super::outside::{self, Outside};
 use super::release::Release;
 
 /// Upper bounds in seconds, as the conventions advise for request durations.
@@ -38,8 +39,12 @@ pub(crate) struct Instance {
     pub(crate) started: Timestamp,
     /// Requests since the start by status.
     pub(crate) requests: BTreeMap<u16, Durations>,
+    /// Calls to the outside since the start: whether to the standby, and whether they failed.
+    pub(crate) calls: BTreeMap<(bool, bool), Durations>,
     /// Requests that failed and were not told of in logs yet, by reason.
     pub(crate) failures: BTreeMap<Failing, u64>,
+    /// Handshakes that callers broke off, and that were not told of in logs yet.
+    pub(crate) refused: u64,
     pub(crate) cpu: f64,
     pub(crate) memory_mib: f64,
     pub(crate) leaked_mib: f64,
@@ -59,7 +64,9 @@ impl Instance {
             release,
             started: now,
             requests: BTreeMap::new(),
+            calls: BTreeMap::new(),
             failures: BTreeMap::new(),
+            refused: 0,
             cpu: 0.0,
             memory_mib: 0.0,
             leaked_mib: 0.0,
@@ -88,6 +95,7 @@ impl Instance {
         self.started = now;
         self.leaked_mib = 0.0;
         self.requests.clear();
+        self.calls.clear();
         self.failures.clear();
     }
 
@@ -107,6 +115,22 @@ impl Instance {
             }
         }
         self.requests.entry(200).or_default().add(left, outcome.latency_s, rng);
+    }
+
+    /// Counts so many handshakes, on average, that callers broke off.
+    pub(crate) fn count_refused(&mut self, mean: f64, rng: &mut ChaCha8Rng) {
+        self.refused += poisson(mean, rng);
+    }
+
+    /// Counts its calls to the outside in a step.
+    pub(crate) fn count_calls(&mut self, to: Outside, per_second: f64, step_s: f64, rng: &mut ChaCha8Rng) {
+        let made = poisson(outside::NEEDED * per_second * step_s, rng);
+        let failed = binomial(made, to.failing(), rng);
+        for (is_failed, count, mean_s) in [(true, failed, outside::TIMEOUT_S), (false, made - failed, to.answer_s())] {
+            if count > 0 {
+                self.calls.entry((to.is_on_standby, is_failed)).or_default().add(count, mean_s, rng);
+            }
+        }
     }
 }
 
@@ -130,7 +154,7 @@ impl Durations {
 pub(crate) fn status(reason: Failing) -> u16 {
     match reason {
         Failing::Defect | Failing::Disk => 500,
-        Failing::Downstream => 502,
+        Failing::Downstream | Failing::Outside => 502,
         Failing::Pool | Failing::Overload => 503,
     }
 }

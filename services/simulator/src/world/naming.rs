@@ -16,6 +16,8 @@ const SERVICES: [&str; 36] = [
 /// Their feature flags and disks.
 const FLAGS: [&str; 4] = ["eager-totals", "new-ranking", "parallel-fetch", "wide-rows"];
 const MOUNTPOINTS: [&str; 4] = ["/data", "/mnt/volume", "/opt/state", "/srv"];
+/// Whom they call outside.
+const PARTNERS: [&str; 4] = ["hooks.test", "gate.example", "remote.invalid", "third.example"];
 const VOICES: [Voice; 3] = [Voice::Terse, Voice::Keys, Voice::Prose];
 const PROCESSES: [Processes; 3] = [Processes::Pod, Processes::Machine, Processes::Address];
 
@@ -24,6 +26,8 @@ const PROCESSES: [Processes; 3] = [Processes::Pod, Processes::Machine, Processes
 pub(crate) struct Naming {
     pub(crate) service: &'static str,
     pub(crate) flag: &'static str,
+    /// Where those live that it calls outside.
+    pub(crate) partner: &'static str,
     /// Where a process has its disk.
     pub(crate) mountpoint: &'static str,
     pub(crate) voice: Voice,
@@ -54,6 +58,7 @@ impl Naming {
         let own = |service| Self {
             service,
             flag: "batched-reads",
+            partner: "partner.example",
             mountpoint: "/var/data",
             voice: Voice::Own,
             processes: Processes::Own,
@@ -68,6 +73,7 @@ impl Naming {
         let drawn = SHOP.iter().map(|_| Self {
             service: left.swap_remove(rng.random_range(0..left.len())),
             flag: one_of(&FLAGS, &mut rng),
+            partner: one_of(&PARTNERS, &mut rng),
             mountpoint: one_of(&MOUNTPOINTS, &mut rng),
             voice: one_of(&VOICES, &mut rng),
             processes: one_of(&PROCESSES, &mut rng),

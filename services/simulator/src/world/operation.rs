@@ -6,12 +6,16 @@ use std::time::Duration;
 use llm_sre_domain::Timestamp;
 
 use super::World;
+use super::ailment::variant;
+use super::happening::Change;
 use super::instance::{DISK_MIB, DISK_NEEDED};
 use super::release::Release;
-use super::service::{Change, Service, variant};
+use super::service::Service;
 
 /// Calls remembered, so that a repeated one is known.
 const RUNS_MAX: usize = 1_000;
+/// There is room for so many times the instances that the shop was built with.
+const ROOM: usize = 4;
 /// How long an instance takes to be replaced, and a pool to be resized.
 const REPLACE: Duration = Duration::from_secs(10);
 const RESIZE: Duration = Duration::from_secs(5);
@@ -29,6 +33,14 @@ pub(crate) enum Order {
     Revert { key: String, value: String },
     /// Remove what is not needed from the disk of one instance, or where none is named of all.
     ClearDisk { instance: String },
+    /// Call the standby of this dependency in its place.
+    FailOver { dependency: String },
+    /// Get a certificate for the endpoint that is valid for so many days.
+    RenewCertificate { valid_days: u32 },
+    /// Start so many percent more instances.
+    ScaleOut { percent: u32 },
+    /// Turn so many percent of requests away for so long.
+    Shed { percent: u32, duration_s: u32 },
 }
 
 /// Why something is refused; nothing was done then.
@@ -46,6 +58,12 @@ pub(crate) enum Refusal {
     NeverChanged(String),
     #[error("the newest change of '{key}' was from '{before}', not from '{given}'")]
     ChangedSince { key: String, before: &'static str, given: String },
+    #[error("{service} does not call '{dependency}'")]
+    UnknownDependency { service: &'static str, dependency: String },
+    #[error("the certificate of {service} is valid for {days} more days, and is not renewed yet")]
+    NotDue { service: &'static str, days: u64 },
+    #[error("{service} would have {wanted} instances, and may have {max}")]
+    TooManyInstances { service: &'static str, wanted: usize, max: usize },
     #[error("another operation is under way on {0}")]
     Busy(&'static str),
     #[error("fencing token {given} is older than {seen}, which was seen for {service}")]
@@ -82,6 +100,8 @@ enum Undo {
     Deploy(Release),
     Resize(u32),
     Switch(bool),
+    Call(bool),
+    Scale(usize),
 }
 
 /// The calls so far.
@@ -140,6 +160,17 @@ fn slots(service: &Service, instance: &str) -> VecDeque<usize> {
     (0..service.instances.len()).filter(matching).collect()
 }
 
+/// How many instances so many percent more come to.
+fn more(service: &Service, percent: u32) -> usize {
+    let count = service.instances.len();
+    count + (count as f64 * f64::from(percent) / 100.0).ceil() as usize
+}
+
+/// How many instances there is room for.
+fn instances_max(service: &Service) -> usize {
+    service.blueprint.instances as usize * ROOM
+}
+
 /// What could be removed from the disks that an order is for; `None` where that is nothing.
 fn reclaimable_bytes(service: &Service, instance: &str) -> Option<u64> {
     const MIB: f64 = 1_048_576.0;
@@ -159,6 +190,17 @@ impl World {
                 if !instance.is_empty() && !service.instances.iter().any(|running| running.id == *instance) =>
             {
                 return Err(Refusal::UnknownInstance { service: name, instance: instance.clone() });
+            }
+            Order::FailOver { dependency } if *dependency != service.address(service.outside.is_on_standby) => {
+                return Err(Refusal::UnknownDependency { service: name, dependency: dependency.clone() });
+            }
+            Order::RenewCertificate { .. } if !service.certificate.is_due(self.now) => {
+                let days = service.certificate.left(self.now).as_secs() / 86_400;
+                return Err(Refusal::NotDue { service: name, days });
+            }
+            Order::ScaleOut { percent } if more(service, *percent) > instances_max(service) => {
+                let (wanted, max) = (more(service, *percent), instances_max(service));
+                return Err(Refusal::TooManyInstances { service: name, wanted, max });
             }
             Order::RollBack if service.previous().is_none() => return Err(Refusal::NothingBefore(name)),
             Order::Revert { key, .. } if *key != service.flag_key() => {
@@ -180,6 +222,10 @@ impl World {
             ("version".to_owned(), service.version().to_owned()),
             ("instances".to_owned(), service.instances.len().to_string()),
             ("pool_size".to_owned(), service.pool.to_string()),
+            ("dependency".to_owned(), service.address(service.outside.is_on_standby)),
+            ("certificate_not_after".to_owned(), service.certificate.not_after.to_string()),
+            ("admitted_percent".to_owned(), service.admitted_percent().to_string()),
+            ("standby".to_owned(), service.address(!service.outside.is_on_standby)),
         ]);
         if let Order::ClearDisk { instance } = order
             && let Some(bytes) = reclaimable_bytes(service, instance)
@@ -239,6 +285,29 @@ impl World {
                 service.begin(Change::Clear, slots, self.now, RESIZE, id);
                 (message, None)
             }
+            Order::FailOver { dependency } => {
+                let before = service.outside.is_on_standby;
+                let message = format!("calling {} in place of {dependency}", service.address(!before));
+                let change = Change::Call { is_on_standby: !before };
+                service.begin(change, VecDeque::new(), self.now, RESIZE, id);
+                (message, Some(Undo::Call(before)))
+            }
+            Order::ScaleOut { percent } => {
+                let (before, instances) = (service.instances.len(), more(service, *percent));
+                service.begin(Change::Scale { instances }, VecDeque::new(), self.now, REPLACE, id);
+                (format!("going from {before} to {instances} instances"), Some(Undo::Scale(before)))
+            }
+            Order::Shed { percent, duration_s } => {
+                self.events.push(service.admit(100_u32.saturating_sub(*percent), self.now));
+                let lasts = Duration::from_secs((*duration_s).into());
+                service.begin(Change::Admit, VecDeque::new(), self.now, lasts, id);
+                (format!("turning {percent} percent of requests away for {duration_s} s"), None)
+            }
+            Order::RenewCertificate { valid_days } => {
+                let change = Change::Renew { valid_days: *valid_days };
+                service.begin(change, VecDeque::new(), self.now, RESIZE, id);
+                (format!("getting a certificate for {valid_days} days"), None)
+            }
         };
         Ok(self.begin_run(request_id, index, What::Ordered(order.clone()), message, undo))
     }
@@ -273,6 +342,14 @@ impl World {
             Undo::Switch(is_on) => {
                 service.begin(Change::Switch { is_on }, VecDeque::new(), self.now, RESIZE, id);
                 format!("switching {} {}", service.flag_key(), variant(is_on))
+            }
+            Undo::Scale(instances) => {
+                service.begin(Change::Scale { instances }, VecDeque::new(), self.now, REPLACE, id);
+                format!("going back to {instances} instances")
+            }
+            Undo::Call(is_on_standby) => {
+                service.begin(Change::Call { is_on_standby }, VecDeque::new(), self.now, RESIZE, id);
+                format!("calling {} again", service.address(is_on_standby))
             }
         };
         Ok(self.begin_run(request_id, index, what, message, None))

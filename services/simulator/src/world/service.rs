@@ -7,12 +7,17 @@ use llm_sre_domain::Timestamp;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::ailment::{Filling, Flag, Leak, Spin};
 use super::blueprint::Blueprint;
+use super::cache::Cache;
+use super::certificate::Certificate;
 use super::control::{Noise, Telling};
 use super::flow::{self, Demand};
+use super::happening::{Change, Event, Happening, Rollout};
 use super::instance::Instance;
 use super::naming::Naming;
-use super::release::{self, Defect, Release};
+use super::outside::Outside;
+use super::release::{self, Release};
 
 /// The share of requests that write to the disk.
 const WRITING: f64 = 0.6;
@@ -37,101 +42,21 @@ pub(crate) struct Service {
     pub(crate) noise: Option<Noise>,
     pub(crate) telling: Telling,
     pub(crate) flag: Flag,
+    pub(crate) outside: Outside,
+    pub(crate) cache: Cache,
+    /// How many times its usual CPU time a request costs.
+    pub(crate) heaviness: f64,
+    /// The share of requests that are turned away on purpose.
+    pub(crate) shed: f64,
+    pub(crate) certificate: Certificate,
     pub(crate) rollout: Option<Rollout>,
     pub(crate) arrivals: f64,
+    /// Calls a second that did not come to be, since their callers do not trust it.
+    refused: f64,
     pub(crate) latency_s: f64,
     pub(crate) error_ratio: f64,
-}
-
-/// Memory that one process keeps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leak {
-    pub(crate) slot: usize,
-    pub(crate) mib_per_s: f64,
-}
-
-/// Work of one process that never ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spin {
-    pub(crate) slot: usize,
-    pub(crate) cores: f64,
-}
-
-/// What one process writes to its disk without end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Filling {
-    pub(crate) slot: usize,
-    pub(crate) mib_per_s: f64,
-}
-
-/// The feature flag that a service has.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Flag {
-    pub(crate) is_on: bool,
-    /// What it was before its newest change.
-    pub(crate) before: Option<bool>,
-    /// What goes wrong while it is on, and the share of requests that it is on for.
-    pub(crate) defect: Option<Defect>,
-    pub(crate) share: f64,
-}
-
-impl Flag {
-    pub(crate) fn switch(&mut self, is_on: bool) {
-        self.before = Some(self.is_on);
-        self.is_on = is_on;
-    }
-
-    /// What it adds to each request, in seconds, and the share of requests that it fails.
-    fn harm(&self) -> (f64, f64) {
-        let defect = self.defect.filter(|_| self.is_on);
-        defect.map_or((0.0, 0.0), |defect| (self.share * defect.slower_s, self.share * defect.failed))
-    }
-}
-
-/// A flag's value in words.
-pub(crate) fn variant(is_on: bool) -> &'static str {
-    if is_on { "on" } else { "off" }
-}
-
-/// Something that is done instance by instance.
-#[derive(Clone, Debug)]
-pub(crate) struct Rollout {
-    pub(crate) change: Change,
-    /// Instances still to come, and when the next one's turn is.
-    pub(crate) slots: VecDeque<usize>,
-    pub(crate) next_at: Timestamp,
-    pub(crate) every: Duration,
-    /// The call that asked for it; `None` where the shop's own people did.
-    pub(crate) request: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    Deploy { before: String, release: Release },
-    Restart,
-    Resize { before: u32, pool: u32 },
-    Switch { is_on: bool },
-    Clear,
-}
-
-/// Something that happened, as the shop's platform tells it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Event {
-    pub(crate) service: &'static str,
-    pub(crate) instance: String,
-    pub(crate) time: Timestamp,
-    pub(crate) what: Happening,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Happening {
-    DeploymentStarted { before: String, after: String },
-    DeploymentFinished { before: String, after: String },
-    Restarted,
-    Killed { used_mib: f64 },
-    PoolResized { before: u32, after: u32 },
-    FlagSwitched { before: bool, after: bool },
-    DiskCleared { freed_mib: f64 },
+    /// Its calls are drawn from a generator of their own, so that they change nothing else.
+    calls_rng: ChaCha8Rng,
 }
 
 /// What others are to a service in one step.
@@ -142,7 +67,13 @@ pub(crate) struct Downstream {
 }
 
 impl Service {
-    pub(crate) fn new(blueprint: &'static Blueprint, naming: Naming, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn new(
+        blueprint: &'static Blueprint,
+        naming: Naming,
+        now: Timestamp,
+        rng: &mut ChaCha8Rng,
+        mut calls_rng: ChaCha8Rng,
+    ) -> Self {
         let current = Release::sound(blueprint.version);
         let before = Release::sound(&release::previous(blueprint.version));
         let instances = (0..blueprint.instances).map(|_| Instance::start(&naming, current.clone(), now, rng)).collect();
@@ -159,10 +90,17 @@ impl Service {
             noise: None,
             telling: Telling::default(),
             flag: Flag::default(),
+            outside: Outside::default(),
+            cache: Cache::default(),
+            heaviness: 1.0,
+            shed: 0.0,
+            certificate: Certificate::draw(now, &mut calls_rng),
             rollout: None,
             arrivals: 0.0,
+            refused: 0.0,
             latency_s: 0.0,
             error_ratio: 0.0,
+            calls_rng,
         }
     }
 
@@ -180,6 +118,31 @@ impl Service {
         let before = self.flag.is_on;
         self.flag.switch(is_on);
         self.event(String::new(), now, Happening::FlagSwitched { before, after: is_on })
+    }
+
+    /// The address that it calls outside, or that of its standby.
+    pub(crate) fn address(&self, is_standby: bool) -> String {
+        let standby = if is_standby { "-standby" } else { "" };
+        format!("{}{standby}.{}", self.name(), self.naming.partner)
+    }
+
+    /// Lets calls to the outside go to the standby, or to the first one.
+    pub(crate) fn call_outside(&mut self, is_on_standby: bool, now: Timestamp) -> Event {
+        let before = self.address(self.outside.is_on_standby);
+        self.outside.is_on_standby = is_on_standby;
+        let after = self.address(is_on_standby);
+        self.event(String::new(), now, Happening::FailedOver { before, after })
+    }
+
+    /// Lets so many percent of requests in from now on.
+    pub(crate) fn admit(&mut self, percent: u32, now: Timestamp) -> Event {
+        let before = self.admitted_percent();
+        self.shed = 1.0 - f64::from(percent) / 100.0;
+        self.event(String::new(), now, Happening::Admitted { before, after: percent })
+    }
+
+    pub(crate) fn admitted_percent(&self) -> u32 {
+        ((1.0 - self.shed) * 100.0).round() as u32
     }
 
     /// The version that is wanted.
@@ -246,7 +209,7 @@ impl Service {
                 self.replace(slot, &rollout.change, now, rng, events);
             }
             if rollout.slots.is_empty() {
-                self.finish(&rollout.change, now, events);
+                self.finish(&rollout.change, now, rng, events);
                 return rollout.request;
             }
         }
@@ -280,11 +243,16 @@ impl Service {
                 self.filling = self.filling.filter(|filling| filling.slot != slot);
                 events.push(self.event(id, now, Happening::DiskCleared { freed_mib }));
             }
-            Change::Resize { .. } | Change::Switch { .. } => {}
+            Change::Resize { .. }
+            | Change::Switch { .. }
+            | Change::Call { .. }
+            | Change::Renew { .. }
+            | Change::Admit
+            | Change::Scale { .. } => {}
         }
     }
 
-    fn finish(&mut self, change: &Change, now: Timestamp, events: &mut Vec<Event>) {
+    fn finish(&mut self, change: &Change, now: Timestamp, rng: &mut ChaCha8Rng, events: &mut Vec<Event>) {
         let happened = match change {
             Change::Deploy { before, release } => {
                 Happening::DeploymentFinished { before: before.clone(), after: release.version.clone() }
@@ -297,13 +265,49 @@ impl Service {
                 events.push(self.switch_flag(*is_on, now));
                 return;
             }
+            Change::Call { is_on_standby } => {
+                events.push(self.call_outside(*is_on_standby, now));
+                return;
+            }
+            Change::Renew { valid_days } => {
+                self.certificate = Certificate::renewed(now, *valid_days);
+                Happening::CertificateRenewed { valid_days: *valid_days }
+            }
+            Change::Scale { instances } => {
+                let before = self.instances.len();
+                self.scale(*instances, now, rng);
+                Happening::Scaled { before, after: *instances }
+            }
+            Change::Admit => {
+                events.push(self.admit(100, now));
+                return;
+            }
             Change::Restart | Change::Clear => return,
         };
         events.push(self.event(String::new(), now, happened));
     }
 
+    /// Starts processes, or ends the youngest, until there are so many.
+    fn scale(&mut self, count: usize, now: Timestamp, rng: &mut ChaCha8Rng) {
+        let wanted = self.releases.back().cloned();
+        while let (Some(release), true) = (&wanted, self.instances.len() < count) {
+            self.instances.push(Instance::start(&self.naming, release.clone(), now, rng));
+        }
+        self.instances.truncate(count);
+        // What a process kept went with it.
+        self.leak = self.leak.filter(|leak| leak.slot < count);
+        self.spin = self.spin.filter(|spin| spin.slot < count);
+        self.filling = self.filling.filter(|filling| filling.slot < count);
+    }
+
     fn event(&self, instance: String, time: Timestamp, what: Happening) -> Event {
         Event { service: self.name(), instance, time, what }
+    }
+
+    /// Takes from what arrives what does not come to be.
+    pub(crate) fn refuse_some(&mut self) {
+        self.refused = self.arrivals * self.certificate.refused;
+        self.arrivals -= self.refused;
     }
 
     /// Lets the processes answer what arrives in a step, given how others do.
@@ -320,9 +324,11 @@ impl Service {
         let share = self.arrivals / up.max(1) as f64;
         let jitter = rng.random_range(0.97..1.03);
         let (flag_s, flag_failed) = self.flag.harm();
+        let (outside_s, unanswered) = self.outside.harm();
         if let Some(noise) = &mut self.noise {
             noise.wander(rng);
         }
+        self.cache.count(self.arrivals * (1.0 - self.shed) * step_s);
         let (mut latency_s, mut failed) = (0.0, 0.0);
         for (slot, instance) in self.instances.iter_mut().enumerate().filter(|(_, instance)| instance.is_up(now)) {
             if let Some(leak) = self.leak.filter(|leak| leak.slot == slot) {
@@ -343,19 +349,23 @@ impl Service {
             let unlike = self.noise.map_or(1.0, |noise| noise.factor(slot));
             let outcome = flow::answer(&Demand {
                 per_second: share,
-                cpu_s: blueprint.cpu_ms / 1e3 * jitter * unlike,
-                database_s: blueprint.database_ms / 1e3 * jitter * unlike,
+                cpu_s: blueprint.cpu_ms / 1e3 * jitter * unlike * self.heaviness,
+                database_s: blueprint.database_ms / 1e3 * jitter * unlike + self.cache.waits_s(),
                 downstream_s: downstream.latency_s,
                 downstream_failed: downstream.failed,
-                defect_s: flag_s + defect.map_or(0.0, |defect| defect.slower_s),
+                defect_s: flag_s + outside_s + defect.map_or(0.0, |defect| defect.slower_s),
                 // Nobody's requests all succeed.
                 defect_failed: 1.0 - (1.0 - flag_failed) * (1.0 - defect.map_or(0.000_1, |defect| defect.failed)),
                 free: (f64::from(self.pool) - self.locked).max(0.05),
                 memory: instance.memory_mib / blueprint.memory_limit_mib,
                 taken: self.spin.filter(|spin| spin.slot == slot).map_or(0.0, |spin| spin.cores),
                 unwritten: if instance.disk() < 1.0 { 0.0 } else { WRITING },
+                unanswered,
+                shed: self.shed,
             });
             instance.count(&outcome, share, step_s, rng);
+            instance.count_calls(self.outside, share, step_s, &mut self.calls_rng);
+            instance.count_refused(self.refused / up as f64 * step_s, &mut self.calls_rng);
             // What requests keep counts as used, whoever waits for it.
             instance.held = (f64::from(instance.held) + self.locked).min(f64::from(self.pool)).round() as u32;
             latency_s += outcome.latency_s / up as f64;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ActionKind, ActionType, BlastRadius, Fact, INSTANCE, KEY, Parameter, ParameterKind, Reversibility, TEXT_MAX, VALUE,
-    Verification,
+    ActionKind, ActionType, BlastRadius, DEPENDENCY, Fact, INSTANCE, KEY, Parameter, ParameterKind, Reversibility,
+    TEXT_MAX, VALUE, Verification,
 };
 
 /// A process takes seconds to start and its load balancer half a minute to trust it; two minutes of good samples are
@@ -96,4 +96,81 @@ pub(super) const CLEAR_DISK: ActionType = ActionType {
     blast_radius: BlastRadius::Service,
     preconditions: &[Fact::ReclaimableBytes],
     verification: AFTER_RESTART,
+};
+
+/// Connections to another address are made within seconds.
+pub(super) const FAIL_OVER: ActionType = ActionType {
+    kind: ActionKind::FailOver,
+    summary: "Lets the service call the standby of a dependency in its place.",
+    parameters: &[Parameter {
+        name: DEPENDENCY,
+        summary: "Which dependency, by the address that the service calls; the target refuses one that it does not call.",
+        kind: ParameterKind::Text { length_max: TEXT_MAX },
+    }],
+    reversibility: Reversibility::Undo,
+    compensation: "Lets the service call what it called before.",
+    blast_radius: BlastRadius::Service,
+    preconditions: &[Fact::Standby],
+    verification: AFTER_RESTART,
+};
+
+/// Servers take a new certificate without a restart, and callers try again within seconds.
+pub(super) const RENEW_CERTIFICATE: ActionType = ActionType {
+    kind: ActionKind::RenewCertificate,
+    summary: "Gets a new certificate for the endpoint of the service and puts it in place.",
+    parameters: &[Parameter {
+        name: "valid_days",
+        summary: "For how many days it is valid.",
+        // Public authorities issue none for longer than 398 days.
+        kind: ParameterKind::Integer { min: 1, max: 398, default: 90 },
+    }],
+    reversibility: Reversibility::NothingToUndo,
+    // One that has expired is worth nothing to anybody.
+    compensation: "",
+    blast_radius: BlastRadius::Service,
+    preconditions: &[Fact::CertificateEnd],
+    verification: AFTER_RESTART,
+};
+
+/// It lasts for minutes, whose requests say nothing of what comes after them.
+pub(super) const SHED_LOAD: ActionType = ActionType {
+    kind: ActionKind::ShedLoad,
+    summary: "Turns a share of the service's requests away for a while, so that it can catch up.",
+    parameters: &[
+        Parameter {
+            name: "duration_s",
+            summary: "For how many seconds; the target lets all in again by itself.",
+            // Less than the longest that a target's end is waited for.
+            kind: ParameterKind::Integer { min: 60, max: 300, default: 120 },
+        },
+        Parameter {
+            name: "percent",
+            summary: "How many percent of requests are turned away.",
+            // To turn most of them away is no repair.
+            kind: ParameterKind::Integer { min: 5, max: 50, default: 30 },
+        },
+    ],
+    // It ends by itself.
+    reversibility: Reversibility::NothingToUndo,
+    compensation: "",
+    blast_radius: BlastRadius::Service,
+    preconditions: &[Fact::AdmittedShare],
+    verification: AFTER_ROLLOUT,
+};
+
+/// Processes take their time to start, and what waits has to be worked off.
+pub(super) const SCALE_OUT: ActionType = ActionType {
+    kind: ActionKind::ScaleOut,
+    summary: "Starts more instances of the service.",
+    parameters: &[Parameter {
+        name: "add_percent",
+        summary: "How many more, in percent of those that there are; rounded up.",
+        // Who needs more than three times as many has another problem, and soon the databases behind have one.
+        kind: ParameterKind::Integer { min: 10, max: 200, default: 100 },
+    }],
+    reversibility: Reversibility::Undo,
+    compensation: "Ends the instances that were added.",
+    blast_radius: BlastRadius::Service,
+    preconditions: &[Fact::Instances],
+    verification: AFTER_ROLLOUT,
 };

@@ -344,10 +344,11 @@ fn what_changes_by_itself_voids_no_approval() {
 }
 
 #[test]
-fn only_the_instance_whose_cpu_is_busy_is_started_again() {
+fn the_instance_whose_cpu_is_busy_is_started_again_and_where_all_are_there_are_more() {
     let mut world = World::permissive();
     world.hypotheses = vec![hypothesis(CauseKind::CpuSaturation, 0.9)];
-    assert!(matches!(world.plan().0, Plan::NothingToDo(NothingToDo::NoTreatment { .. })), "all are busy");
+    let Plan::Execute(action) = world.plan().0 else { panic!("{:?}", world.plan().0) };
+    assert_eq!((action.spec.kind, &*action.spec.parameters["add_percent"]), (ActionKind::ScaleOut, "100"));
     world.hypotheses[0].origin.instance = "checkout-1".into();
     let Plan::Execute(action) = world.plan().0 else { panic!("{:?}", world.plan().0) };
     assert_eq!((action.spec.kind, &*action.spec.parameters["instance"]), (ActionKind::Restart, "checkout-1"));
