@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod anomaly;
+mod attempt;
 pub mod common;
 pub mod event;
 pub mod evidence;

@@ -171,6 +171,7 @@ enum_table!(BlockReason, v1::BlockReason, {
     Ineffective <=> Ineffective, OutcomeUnknown <=> OutcomeUnknown, Refused <=> Refused, Precondition <=> Precondition,
     DigestMismatch <=> DigestMismatch, AttemptsExhausted <=> AttemptsExhausted, Cooldown <=> Cooldown,
     KillSwitch <=> KillSwitch, Freeze <=> Freeze, Maintenance <=> Maintenance, Catalogue <=> Catalogue,
+    Relapse <=> Relapse,
 });
 
 impl From<&Block> for v1::Block {

@@ -6,8 +6,8 @@ use llm_sre_domain::telemetry::{Change, ChangeKind, LogSeverity};
 use llm_sre_domain::topology::Topology;
 use llm_sre_domain::{ServiceId, Timestamp};
 
-use super::ConvertError;
 use super::common::{enum_table, known, origin, required_service, required_time, to_proto_time};
+use super::{ConvertError, attempt};
 use crate::diagnosis::v1;
 use crate::telemetry::v1 as telemetry;
 
@@ -125,6 +125,9 @@ impl From<&Fact> for v1::Evidence {
                 let line = precedent_line(precedent);
                 (&precedent.service, precedent.judged_at, line, Body::Precedent(precedent.into()))
             }
+            Observation::Attempt(attempt) => {
+                (&attempt.cause.service, attempt.executed_at, attempt::line(attempt), Body::Attempt(attempt.into()))
+            }
         };
         Self {
             id: fact.id.0.clone(),
@@ -181,6 +184,7 @@ impl TryFrom<&v1::Evidence> for Fact {
             Body::LogTemplate(template) => Observation::LogTemplate(template.try_into()?),
             Body::Change(change) => Observation::Change(change.try_into()?),
             Body::Precedent(precedent) => Observation::Precedent(precedent.try_into()?),
+            Body::Attempt(attempt) => Observation::Attempt(attempt.try_into()?),
         };
         Ok(Self { id: EvidenceId(evidence.id.clone()), observation })
     }

@@ -98,6 +98,35 @@ impl Correlator {
         self.follow(detector, detector.watermark(), detector.abnormal())
     }
 
+    /// What is known now of living cases that are about one thing, with what others are about set apart; `None` where
+    /// none of them is followed any more.
+    pub fn evidence(&self, detector: &Detector, numbers: &BTreeSet<u64>) -> Option<Evidence> {
+        let living = self.cases.iter().filter(|case| case.is_living());
+        let (own, others): (Vec<&Case>, Vec<&Case>) = living.partition(|case| numbers.contains(&case.number));
+        let onset = own.iter().map(|case| case.onset).min()?;
+        let anomalies: Vec<Anomaly> = own.iter().flat_map(|case| case.anomalies.values().cloned()).collect();
+        let services: BTreeSet<ServiceId> = own.iter().flat_map(|case| case.services.iter().cloned()).collect();
+        let mut evidence = detector.evidence(&anomalies, &services, onset);
+        evidence.apart = others.iter().flat_map(|other| other.is_about()).cloned().collect();
+        for root in own.iter().flat_map(|case| case.roots()) {
+            evidence.apart.remove(root);
+        }
+        let worthy = detector.abnormal().into_iter().filter(|found| found.is_worthy);
+        let sick: BTreeSet<ServiceId> = worthy.map(|found| found.anomaly.service).collect();
+        argue(&Kin::new(detector, &sick), &own, &mut evidence);
+        Some(evidence)
+    }
+
+    /// Whether something waits to be told that may be why some of these anomalies go on, and is not what they are about.
+    pub fn is_waiting_behind(&self, anomalies: &[Anomaly], about: &BTreeSet<ServiceId>, topology: &Topology) -> bool {
+        let mut others = self.waiting.keys().filter(|service| !about.contains(*service)).peekable();
+        if others.peek().is_none() {
+            return false;
+        }
+        let shown: BTreeSet<&ServiceId> = anomalies.iter().map(|anomaly| &anomaly.service).collect();
+        others.any(|other| shown.iter().any(|shown| *shown == other || topology.reaches(shown, other)))
+    }
+
     fn follow<L: Look>(&mut self, look: &L, now: Timestamp, found: Vec<Abnormal>) -> Vec<News> {
         let (worthy, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_worthy);
         let sick: BTreeSet<ServiceId> = worthy.iter().map(|found| found.anomaly.service.clone()).collect();
@@ -307,7 +336,7 @@ impl Correlator {
         let kept: Vec<Anomaly> = case.anomalies.values().cloned().collect();
         let mut evidence = look.evidence(&kept, &case.services, case.onset);
         evidence.apart = self.apart(&case, queue);
-        let argument = argue(kin, &case, &mut evidence);
+        let argument = argue(kin, &[&case], &mut evidence);
         case.take_in_likely(kin, &evidence, &argument);
         case.look_again(kin.sick(), |root| self.reaches.of(kin, root));
         self.cases.push(case.clone());
@@ -327,13 +356,14 @@ impl Correlator {
     }
 }
 
-/// What follows from the evidence of a case. What was changed and stirs elsewhere, and neither calls a root in the end nor
-/// is called by one, is another cause whose own alarm is still to come.
-fn argue<L: Look>(kin: &Kin<'_, L>, case: &Case, evidence: &mut Evidence) -> Argument {
+/// What follows from the evidence of cases that are about one thing. What was changed and stirs elsewhere, and neither calls
+/// a root in the end nor is called by one, is another cause whose own alarm is still to come, and is set apart.
+fn argue<L: Look>(kin: &Kin<'_, L>, cases: &[&Case], evidence: &mut Evidence) -> Argument {
     let mut argument = rank(evidence);
     for _ in 0..ELSEWHERE_MAX {
         let likely = argument.hypotheses.first().map(|hypothesis| &hypothesis.service);
-        let Some(elsewhere) = likely.filter(|likely| case.is_elsewhere(kin, likely)) else { break };
+        let is_elsewhere = |likely: &&ServiceId| cases.iter().all(|case| case.is_elsewhere(kin, likely));
+        let Some(elsewhere) = likely.filter(is_elsewhere) else { break };
         evidence.apart.insert(elsewhere.clone());
         argument = rank(evidence);
     }

@@ -1,10 +1,11 @@
-//! What a diagnosis may argue from: facts with ids, the call graph, what people said before, and what is known to be
-//! missing.
+//! What a diagnosis may argue from: facts with ids, the call graph, what people said and what repairs came to before,
+//! and what is known to be missing.
 
 use std::collections::BTreeSet;
 
 use crate::diagnose::Cause;
-use crate::incident::{IncidentId, Ruling};
+use crate::incident::{ActionId, IncidentId, Ruling};
+use crate::remedy::{Action, ActionKind, ActionState};
 use crate::telemetry::{Change, LogSeverity, Origin};
 use crate::topology::Topology;
 use crate::{Anomaly, ServiceId, Timestamp};
@@ -50,6 +51,8 @@ pub enum Observation {
     Change(Change),
     /// A person judged an incident before this one.
     Precedent(Precedent),
+    /// A repair was made before.
+    Attempt(Attempt),
 }
 
 /// A past incident that a person judged.
@@ -86,6 +89,69 @@ impl Precedent {
         match &self.ruling {
             Ruling::FalseAlarm | Ruling::Confirmed => None,
             Ruling::OtherCause(cause) => self.diagnosed.as_ref().filter(|diagnosed| *diagnosed != cause),
+        }
+    }
+}
+
+/// A repair that was made before, for the incident at hand or for one with the same fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The incident that it was for.
+    pub incident: IncidentId,
+    /// Which action.
+    pub action: ActionId,
+    /// What was done, to the service of the cause.
+    pub kind: ActionKind,
+    /// What it was to cure.
+    pub cause: Cause,
+    /// Whether it was for the incident at hand, since that was opened or opened again last.
+    pub is_of_this_life: bool,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When its target was called, by the product's clock.
+    pub executed_at: Timestamp,
+    /// When it ended, by the product's clock.
+    pub ended_at: Timestamp,
+}
+
+impl Attempt {
+    /// What an action says of an incident whose present life began then; `None` where its target was not called, or it
+    /// has not ended.
+    pub fn of(action: &Action, incident: IncidentId, life_began: Timestamp) -> Option<Self> {
+        let plan = &action.plan;
+        let (outcome, executed_at, ended_at) = (Outcome::of(action.state)?, action.executed_at?, action.ended_at?);
+        Some(Self {
+            incident: plan.incident,
+            action: plan.id,
+            kind: plan.spec.kind,
+            cause: Cause { service: plan.spec.target.clone(), kind: plan.cause },
+            is_of_this_life: plan.incident == incident && ended_at >= life_began,
+            outcome,
+            executed_at,
+            ended_at,
+        })
+    }
+}
+
+/// What a repair came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Recovery was measured after it.
+    Helped,
+    /// No recovery was measured, or the target failed it.
+    Vain,
+    /// Nobody knows whether it took effect.
+    Unknown,
+}
+
+impl Outcome {
+    /// What a state of an action says of what came of it; `None` where the target was not called, or it has not ended.
+    pub fn of(state: ActionState) -> Option<Self> {
+        match state {
+            ActionState::Succeeded => Some(Self::Helped),
+            ActionState::Unknown => Some(Self::Unknown),
+            state if state.is_without_effect() => Some(Self::Vain),
+            _ => None,
         }
     }
 }

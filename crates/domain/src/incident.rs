@@ -4,8 +4,11 @@
 //! OPEN ─► DIAGNOSING ─► AWAITING_APPROVAL ─► REMEDIATING ─► VERIFYING ─► RESOLVED
 //!              ▲  │                               │ failed      │ not recovered, inconclusive
 //!              │  └ automatic ──────────────►     ▼             ▼
-//!              └──── next hypothesis ◄──── ROLLING_BACK ◄───────┘
+//!              └──── explained again ◄──── ROLLING_BACK ◄───────┘
 //! ```
+//!
+//! After an action that did not help it is explained again, from what is seen then and with what was tried as evidence.
+//! What was tried without effect is passed over for good; what helped may be done again once the trouble is back.
 //!
 //! From every state that lives, a person may resolve it; where no action is under way, measured recovery resolves it and
 //! correlation may close it as a duplicate. What cannot go on by itself is ESCALATED. A plan that policy only suggests
@@ -226,6 +229,8 @@ pub struct Incident {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// When it was opened again last, so that its present life began then; `None` in its first one.
+    pub reopened_at: Option<Timestamp>,
     /// When it ended; `None` while it lives.
     pub ended_at: Option<Timestamp>,
     /// How it was resolved; `Some` exactly in RESOLVED.
@@ -312,6 +317,7 @@ impl Incident {
             detected_at: opening.detected_at,
             created_at: now,
             updated_at: now,
+            reopened_at: None,
             ended_at: None,
             resolution: None,
             duplicate_of: None,

@@ -7,7 +7,7 @@ use llm_sre_domain::correlate::{Case, Correlator, News};
 use llm_sre_domain::detect::{Counts, Crowd, Detector};
 use llm_sre_domain::diagnose::Argument;
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_domain::incident::{ANOMALIES_MAX, Incident, IncidentId, Severity, SeverityInputs, Verdict, severity};
+use llm_sre_domain::incident::{ANOMALIES_MAX, Incident, IncidentId, Verdict};
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 
@@ -62,7 +62,8 @@ pub(crate) struct Living {
     /// What it was opened about, and where its cases come from, as far as they are known.
     subject: Option<ServiceId>,
     roots: BTreeSet<ServiceId>,
-    /// Up to when another incident's cause disturbed what it is measured by; the epoch where none did.
+    /// Up to when another incident's cause, or one that is to be told, disturbed what it is measured by; the epoch
+    /// where none did.
     pub(crate) disturbed_until: Timestamp,
 }
 
@@ -213,9 +214,21 @@ impl Brain {
         }
     }
 
+    /// What is known of an incident now, for another diagnosis; `None` where its cases are not followed any more.
+    pub(crate) fn evidence_of(&self, incident: IncidentId) -> Option<Evidence> {
+        let is_of_it = |followed: &Followed| followed.incident == Some(incident) && !followed.is_over;
+        let numbers = self.followed.iter().filter(|(_, followed)| is_of_it(followed)).map(|(number, _)| *number);
+        self.correlator.evidence(&self.detector, &numbers.collect())
+    }
+
     /// Cases of incidents that live, whose cause shows still.
     pub(crate) fn disturbing(&self) -> Vec<Disturbing<'_>> {
         disturbing(&self.correlator, &self.followed)
+    }
+
+    /// Whether trouble waits to be told that may be why an incident's anomalies go on, and is not what that is about.
+    pub(crate) fn is_waiting_behind(&self, incident: &Incident, own: &BTreeSet<ServiceId>) -> bool {
+        self.correlator.is_waiting_behind(&incident.anomalies, own, self.detector.topology())
     }
 
     fn end_cases(&mut self, is_over: impl Fn(IncidentId) -> bool) {
@@ -257,7 +270,7 @@ impl Brain {
             let anomalies: Vec<Anomaly> = living.anomalies.values().cloned().collect();
             let others = disturbed::of_others(*incident, &own, &disturbing);
             let (measured, is_disturbed) = disturbed::measure(&self.detector, &others, &own, &anomalies, living.since);
-            if is_disturbed {
+            if is_disturbed || self.correlator.is_waiting_behind(&anomalies, &own, self.detector.topology()) {
                 living.disturbed_until = now;
             }
             match measured.verdict {
@@ -299,7 +312,7 @@ fn disturbing<'a>(correlator: &'a Correlator, followed: &BTreeMap<u64, Followed>
 
 #[cfg(test)]
 mod tests {
-    use llm_sre_domain::incident::{Actor, Opening, Rules, Subject, Trigger};
+    use llm_sre_domain::incident::{Actor, Opening, Rules, Severity, Subject, Trigger};
     use llm_sre_domain::telemetry::Origin;
     use llm_sre_domain::{Direction, Signal};
 

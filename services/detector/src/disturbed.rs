@@ -25,6 +25,8 @@ impl Brain {
         let others = of_others(incident.id, &own, &disturbing);
         let (measured, is_disturbed) = measure(&self.detector, &others, &own, &incident.anomalies, since);
         let before = living.map(|living| living.disturbed_until).filter(|until| *until > Timestamp::EPOCH);
+        // What is not told yet has no incident, and can harm the same callers.
+        let is_disturbed = is_disturbed || self.is_waiting_behind(incident, &own);
         let disturbed_until = if is_disturbed { Some(self.detector.watermark()) } else { before };
         (measured, disturbed_until)
     }

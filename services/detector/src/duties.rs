@@ -154,7 +154,7 @@ impl Service {
             Duty::Diagnose { request_id } => {
                 let request = diagnosis::DiagnoseIncidentRequest {
                     parent,
-                    snapshot: kept.snapshot.clone(),
+                    snapshot: kept.snapshot.clone().or_else(|| self.fresh_snapshot(kept)),
                     request_id: request_id.clone(),
                     ..diagnosis::DiagnoseIncidentRequest::default()
                 };
@@ -181,6 +181,14 @@ impl Service {
                 self.keep_stage(end(kept, stage, *ended_unix_nano, self.stages.now_unix_nano())?).await
             }
         }
+    }
+
+    /// What is known now, where what was known at the opening went into a diagnosis already. Nothing of an incident
+    /// that is not followed since a start: its own record, and what the store has, are argued from then.
+    fn fresh_snapshot(&self, kept: &Kept) -> Option<diagnosis::EvidenceSnapshot> {
+        let incident = kept.readable()?;
+        let evidence = self.brain().evidence_of(incident.id)?;
+        Some(diagnosis::EvidenceSnapshot::from(&evidence))
     }
 
     async fn cancel_actions(&self, parent: &str) -> Result<(), Status> {

@@ -20,7 +20,7 @@ pub(crate) struct Kept {
     /// What follows from its events and was not done yet, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) duties: Vec<Duty>,
-    /// What was known when it opened or reopened, until the diagnosis has it.
+    /// What was known when it opened or reopened, until the diagnosis has it. Those after it get what is known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot: Option<diagnosis::EvidenceSnapshot>,
     /// Where it comes from, as far as the call graph told; empty where it did not.

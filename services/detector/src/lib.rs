@@ -20,6 +20,7 @@ mod points;
 mod publish;
 mod quiet;
 mod raise;
+mod returned;
 mod service;
 mod stream;
 mod windows;

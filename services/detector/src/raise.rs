@@ -96,7 +96,11 @@ impl Service {
         let fingerprint = Fingerprint::of(&subject).map_err(|error| status::internal(error.to_string()))?;
         let mut ordinal_min = 0;
         for _ in 0..ATTEMPTS_MAX {
-            let (living, latest) = tokio::try_join!(self.living_for(opened, &service, age), self.latest(&fingerprint))?;
+            // At the same time: trouble waits for all three.
+            let ended =
+                async { if age == Age::New { self.ended_about(opened, &service).await } else { Ok(Vec::new()) } };
+            let living = self.living_for(opened, &service, age);
+            let (living, latest, ended) = tokio::try_join!(living, self.latest(&fingerprint), ended)?;
             if let Some(living) = living {
                 let incident = living.message.domain()?.id;
                 self.brain().follow(opened.case.number, incident);
@@ -110,9 +114,7 @@ impl Service {
                 self.brain().let_go(opened.case.number);
                 return Ok(());
             }
-            if let Some(latest) = &latest
-                && let Some(incident) = self.reopen(latest, opened, &anomalies).await?
-            {
+            if let Some(incident) = Box::pin(self.bring_back(latest.as_ref(), &ended, opened, &anomalies)).await? {
                 self.brain().follow(opened.case.number, incident);
                 return Ok(());
             }
@@ -168,16 +170,14 @@ impl Service {
     }
 
     /// Reopens what ended a short while ago.
-    async fn reopen(
+    pub(crate) async fn reopen(
         &self,
         latest: &Stored<Kept>,
         opened: &Opened,
         anomalies: &[Anomaly],
     ) -> Result<Option<IncidentId>, Status> {
         let incident = latest.message.domain()?;
-        let window = Duration::from_secs(self.options.rules.reopen_window_s);
-        let is_recent = incident.ended_at.is_some_and(|ended| self.clock.now() <= ended + window);
-        let (State::Resolved, true, Some(first)) = (incident.state, is_recent, anomalies.first()) else {
+        let (true, Some(first)) = (self.may_reopen(&incident), anomalies.first()) else {
             return Ok(None);
         };
         let severity = opened.impact.severity;
@@ -193,6 +193,13 @@ impl Service {
         self.apply_all(name, "", &[reopened], edit).await?;
         self.join(incident.id, anomalies, &opened.impact).await?;
         Ok(Some(incident.id))
+    }
+
+    /// Whether trouble that comes back now can be that of an incident.
+    pub(crate) fn may_reopen(&self, incident: &Incident) -> bool {
+        let window = Duration::from_secs(self.options.rules.reopen_window_s);
+        let is_recent = incident.ended_at.is_some_and(|ended| self.clock.now() <= ended + window);
+        incident.state == State::Resolved && is_recent
     }
 
     async fn join(&self, incident: IncidentId, anomalies: &[Anomaly], impact: &Impact) -> Result<(), Status> {

@@ -113,6 +113,7 @@ pub enum Error {
 pub struct Service {
     pub(crate) records: Records<Kept>,
     pub(crate) window_records: Records<KeptWindow>,
+    pub(crate) checkpoints: Records<Checkpoint>,
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -137,6 +138,7 @@ impl Service {
     /// From its surroundings.
     pub fn build(options: Options, dependencies: Dependencies) -> Self {
         Self {
+            checkpoints: Records::new(Arc::clone(&dependencies.documents), checkpoints::COLLECTION),
             records: Records::new(Arc::clone(&dependencies.documents), "incidents"),
             window_records: Records::new(dependencies.documents, "maintenance_windows"),
             leases: dependencies.leases,

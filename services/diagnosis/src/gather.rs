@@ -21,6 +21,8 @@ const CHANGES_BEFORE: Duration = Duration::from_secs(2 * 3_600);
 const CALLS_BEFORE: Duration = Duration::from_secs(3_600);
 /// At most this many changes; a fleet that changes more often than that in two hours needs a narrower question.
 const CHANGES_MAX: usize = 500;
+/// What a gap is about where calls are missing.
+const CALL_GRAPH: &str = "the call graph";
 /// At most this many edges.
 const CALLS_MAX: usize = 10_000;
 
@@ -120,6 +122,10 @@ fn anomalies(evidence: &Evidence) -> impl Iterator<Item = &Anomaly> {
 fn add_changes(evidence: &mut Evidence, found: Result<Vec<Change>, Error>) {
     match found {
         Ok(changes) => {
+            if changes.len() >= CHANGES_MAX {
+                let reason = format!("there are more than the {CHANGES_MAX} that are looked at");
+                evidence.gaps.push(Gap { subject: "changes".to_owned(), reason });
+            }
             let known: BTreeSet<EvidenceId> = evidence.facts.iter().map(|fact| fact.id.clone()).collect();
             let same = |change: &Change| {
                 evidence
@@ -142,11 +148,20 @@ fn add_changes(evidence: &mut Evidence, found: Result<Vec<Change>, Error>) {
 fn add_calls(evidence: &mut Evidence, found: Result<Vec<CallSum>, Error>) {
     match found {
         Ok(calls) => {
+            if calls.len() >= CALLS_MAX {
+                let reason = format!("it has more edges than the {CALLS_MAX} that are looked at");
+                evidence.gaps.push(Gap { subject: CALL_GRAPH.to_owned(), reason });
+            }
             for call in calls {
                 evidence.topology.observe(&call.client, &call.server, call.last_seen);
             }
+            // Who suffers from whom is then told by signals alone.
+            if evidence.topology.is_empty() {
+                let reason = "nobody told of any call".to_owned();
+                evidence.gaps.push(Gap { subject: CALL_GRAPH.to_owned(), reason });
+            }
         }
-        Err(error) => evidence.gaps.push(Gap { subject: "the call graph".to_owned(), reason: error.to_string() }),
+        Err(error) => evidence.gaps.push(Gap { subject: CALL_GRAPH.to_owned(), reason: error.to_string() }),
     }
 }
 
@@ -161,5 +176,6 @@ fn time(fact: &Fact) -> Timestamp {
         Observation::LogTemplate(template) => template.first_seen,
         Observation::Change(change) => change.time,
         Observation::Precedent(precedent) => precedent.judged_at,
+        Observation::Attempt(attempt) => attempt.executed_at,
     }
 }

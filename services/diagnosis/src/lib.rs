@@ -4,6 +4,7 @@
 //! made again. The ranking itself is `llm_sre_domain::diagnose`: this crate gathers what it argues from and stores what
 //! it says.
 
+mod attempts;
 mod gather;
 mod grpc;
 mod precedents;

@@ -28,38 +28,49 @@ const AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// How long a diagnosis waits for what people said, in real time. It can do without.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
-/// What people said of incidents before one, and what of it could not be had.
+/// What a gap is about where nothing of what people said could be had.
+const VERDICTS: &str = "verdicts on past incidents";
+
+/// What people said of incidents before one and what repairs came to, and what of it could not be had.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    facts: Vec<Fact>,
-    gaps: Vec<Gap>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) gaps: Vec<Gap>,
 }
 
 impl Past {
     /// Nothing could be had.
-    fn unknown(reason: &str) -> Self {
-        let gap = Gap { subject: "verdicts on past incidents".to_owned(), reason: reason.to_owned() };
+    pub(crate) fn unknown(subject: &str, reason: &str) -> Self {
+        let gap = Gap { subject: subject.to_owned(), reason: reason.to_owned() };
         Self { facts: Vec::new(), gaps: vec![gap] }
     }
 
-    /// Takes it into the evidence, in the place of what anybody else says that people said.
+    /// Takes it into the evidence, in the place of what anybody else says that was said and done.
     pub(crate) fn add_to(self, evidence: &mut Evidence) {
-        evidence.facts.retain(|fact| !matches!(fact.observation, Observation::Precedent(_)));
+        let is_past = |fact: &Fact| matches!(fact.observation, Observation::Precedent(_) | Observation::Attempt(_));
+        evidence.facts.retain(|fact| !is_past(fact));
         evidence.facts.extend(self.facts);
         evidence.gaps.extend(self.gaps);
     }
 }
 
 impl Service {
-    /// What people said of incidents with the fingerprint of this one, and of others about its service. Whatever cannot
-    /// be had is a gap.
+    /// What was said and done before about what an incident is about. Whatever cannot be had is a gap.
     pub(crate) async fn past(&self, about: &incident::Incident) -> Past {
+        let (mut past, repaired) = tokio::join!(self.said(about), self.repaired(about));
+        past.facts.extend(repaired.facts);
+        past.gaps.extend(repaired.gaps);
+        past
+    }
+
+    /// What people said of incidents with the fingerprint of this one, and of others about its service.
+    async fn said(&self, about: &incident::Incident) -> Past {
         let judged = match tokio::time::timeout(ASK_WITHIN, self.judged_like(about)).await {
             Ok(Ok(judged)) => judged,
-            Ok(Err(error)) => return Past::unknown(error.message()),
+            Ok(Err(error)) => return Past::unknown(VERDICTS, error.message()),
             Err(_) => {
                 let reason = format!("the incidents' owner did not answer in {} s", ASK_WITHIN.as_secs());
-                return Past::unknown(&reason);
+                return Past::unknown(VERDICTS, &reason);
             }
         };
         let mut past = Past::default();

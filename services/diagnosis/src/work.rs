@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use llm_sre_domain::diagnose;
 use llm_sre_domain::evidence::Evidence;
-use llm_sre_mesh::clients::Incidents;
+use llm_sre_mesh::clients::{Incidents, Remediation};
 use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
 use llm_sre_mesh::stages::{Stage, StageLog};
 use llm_sre_mesh::{Peer, TraceContext, names, status};
@@ -51,6 +51,8 @@ pub struct Dependencies {
     pub ids: Arc<dyn Ids>,
     /// The owner of the incidents.
     pub incidents: Peer,
+    /// The owner of the actions, who knows what was tried before; `None` where there is none.
+    pub remediation: Option<Peer>,
     /// Where the steps of incidents are kept for their traces.
     pub stages: Arc<StageLog>,
 }
@@ -62,6 +64,7 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) incidents: Incidents,
+    pub(crate) remediation: Option<Remediation>,
     telemetry: Arc<dyn TelemetryStore>,
     stages: Arc<StageLog>,
 }
@@ -74,6 +77,7 @@ impl Service {
             clock: dependencies.clock,
             ids: dependencies.ids,
             incidents: Incidents::new(dependencies.incidents),
+            remediation: dependencies.remediation.map(Remediation::new),
             telemetry: dependencies.telemetry,
             stages: dependencies.stages,
         }

@@ -205,6 +205,15 @@ pub(crate) struct Drill {
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "chain",
           value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) together: u8,
+    /// A second fault in each shop, while the first one is repaired, on a service that neither calls that of the first
+    /// nor is called by it, directly or not.
+    #[arg(long, conflicts_with_all = ["chain", "together"])]
+    pub(crate) during: bool,
+    /// How often each fault comes back within minutes of its repair. One that comes back when policy allows no further
+    /// attempt has to be left to people.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["chain", "together", "during"],
+          value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub(crate) returning: u8,
     /// In which share of the shops, from 0 to 1, services, processes and flags have other names than in the demo, and
     /// logs other words.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, conflicts_with = "service")]

@@ -6,6 +6,7 @@
 //! is drawn is drawn from the seed, so that the same seed writes the same bytes.
 
 mod apart;
+mod calibration;
 mod episode;
 mod outcome;
 mod report;
@@ -19,7 +20,7 @@ use crate::cli::{Drill, Output};
 use crate::client::kind_of;
 use crate::config::Config;
 use crate::{output, run, side_by_side};
-use episode::Episode;
+use episode::{Course, Episode};
 
 /// The faults of a drill, in turn.
 pub(crate) const FAULTS: [FaultKind; 12] = [
@@ -75,13 +76,15 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     logging.shutdown().unwrap_or_else(|error| tracing::warn!(%error, "the last spans were not exported"));
     if arguments.output == Output::Table {
         report::table(&outcomes)?;
+        calibration::table(&outcomes)?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.went_well()).count();
     if failed > 0 {
         let total = outcomes.len();
         bail!(
-            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED, with the same --chain or \
-             --together and --renamed, repeats one of them, FAULT being the first that its seed stands beside"
+            "{failed} of {total} runs did not go as they should; --fault FAULT --again SEED, with the same --chain, \
+             --together, --during or --returning and --renamed, repeats one of them, FAULT being the first that its \
+             seed stands beside"
         );
     }
     Ok(())
@@ -94,9 +97,9 @@ fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     let only = arguments.fault.as_deref().and_then(kind_of);
     let episode = |kind, service, seed| {
         // A control is over when nothing came of it.
-        let (chain, together) = if is_control(kind) { (1, 1) } else { (arguments.chain, arguments.together) };
+        let course = if is_control(kind) { Course::default() } else { Course::of(arguments) };
         let is_renamed = is_renamed(arguments.renamed, seed);
-        Episode { kind, service, chain, together, is_renamed, seed }
+        Episode { kind, service, course, is_renamed, seed }
     };
     if let Some(seed) = arguments.again {
         return Ok(vec![episode(only.unwrap_or_default(), arguments.service.clone(), seed)]);

@@ -201,6 +201,13 @@ impl Parts {
         self.peer(control, ServiceName::Diagnosis, "peers.diagnosis", &self.config.peers.diagnosis)
     }
 
+    /// The owner of actions, where there is one.
+    fn remediation(&self, control: &Control) -> anyhow::Result<Option<Peer>> {
+        let elsewhere = &self.config.peers.remediation;
+        let is_there = self.services.contains(&ServiceName::Remediation) || !elsewhere.is_empty();
+        is_there.then(|| self.peer(control, ServiceName::Remediation, "peers.remediation", elsewhere)).transpose()
+    }
+
     /// The log of a service's steps, which exports them meanwhile.
     fn stages(&self, node: &mut Node, service: &'static str) -> anyhow::Result<Arc<StageLog>> {
         let endpoint = self.config.traces.otlp_endpoint.as_deref();
@@ -268,10 +275,6 @@ fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
 }
 
 fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
-    let elsewhere = &parts.config.peers.remediation;
-    let has_remediation = parts.services.contains(&ServiceName::Remediation) || !elsewhere.is_empty();
-    let remediation =
-        has_remediation.then(|| parts.peer(control, ServiceName::Remediation, "peers.remediation", elsewhere));
     let defaults = llm_sre_detector::Options::default();
     let options = llm_sre_detector::Options {
         rules: parts.config.incidents.clone(),
@@ -293,7 +296,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.chance.ids),
             diagnoses: parts.diagnosis(control)?,
-            remediation: remediation.transpose()?,
+            remediation: parts.remediation(control)?,
             stages: parts.stages(node, "detector")?,
             holder: parts.holder.clone(),
         },
@@ -310,6 +313,7 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.chance.ids),
         incidents: parts.detector(control)?,
+        remediation: parts.remediation(control)?,
         stages: parts.stages(node, "diagnosis")?,
     });
     control.serve(ServiceName::Diagnosis, llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));

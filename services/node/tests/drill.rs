@@ -78,6 +78,35 @@ fn faults_of_one_moment_have_an_outcome_each() {
 }
 
 #[test]
+fn what_comes_back_is_repaired_again() {
+    let (outcomes, text_of_all) = drill(&["--runs", "2", "--controls", "0", "--returning", "1"]);
+    assert!(outcomes.iter().all(|outcome| text(outcome, "ending") != "falsely_resolved"), "{text_of_all}");
+    let again: Vec<&Value> = outcomes.iter().filter(|outcome| outcome["returned"] == 1).collect();
+    // What did not go well the first time does not come back; two of two are a loop that does not close.
+    let is_well = |outcome: &&&Value| text(outcome, "ending") == "repaired" && outcome["incidents"] == 1;
+    assert!(again.iter().filter(is_well).count() >= 1, "{text_of_all}");
+    for outcome in again {
+        let first = outcomes.iter().find(|first| first["seed"] == outcome["seed"]).unwrap();
+        assert_eq!((&first["fault"], &first["service"]), (&outcome["fault"], &outcome["service"]));
+    }
+    let stated = outcomes.iter().flat_map(|outcome| outcome["stated"].as_array().unwrap());
+    let confidence: Vec<f64> = stated.map(|stated| stated["confidence"].as_f64().unwrap()).collect();
+    assert!(!confidence.is_empty() && confidence.iter().all(|sure| (0.0..=0.95).contains(sure)), "{confidence:?}");
+}
+
+#[test]
+fn a_fault_during_the_repair_of_another_has_an_outcome_of_its_own() {
+    let (outcomes, text_of_all) = drill(&["--runs", "2", "--controls", "0", "--during"]);
+    assert!(outcomes.iter().all(|outcome| text(outcome, "ending") != "falsely_resolved"), "{text_of_all}");
+    let second: Vec<&Value> = outcomes.iter().filter(|outcome| outcome["is_during"] == true).collect();
+    assert!(!second.is_empty(), "neither of two faults was ever being repaired: {text_of_all}");
+    for outcome in second {
+        let first = outcomes.iter().find(|first| first["seed"] == outcome["seed"]).unwrap();
+        assert_ne!(text(first, "service"), text(outcome, "service"));
+    }
+}
+
+#[test]
 fn the_same_seed_goes_the_same_way() {
     let arguments = ["--fault", "bad_deploy", "--again", "7191089600892374487"];
     let (first, text_of_all) = drill(&arguments);

@@ -65,6 +65,9 @@ impl RemediationService for Service {
             let known = known.ok_or_else(|| status::invalid_argument("states", format!("{state} is no state")))?;
             filter = filter.with("state", known.as_str_name());
         }
+        if !request.fingerprint.is_empty() {
+            filter = filter.with("fingerprint", &request.fingerprint);
+        }
         let size = page::size(request.page_size, 50, 500)?;
         let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
         let (records, next) = self.actions.list(filter, cursor, size).await?;

@@ -252,6 +252,7 @@ impl Kept {
         let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         [
             ("incident", self.incident().to_string()),
+            ("fingerprint", self.action.fingerprint.clone()),
             ("state", self.action.state().as_str_name().to_owned()),
             ("living", yes_or_no(is_living)),
             ("pending", yes_or_no(is_living || self.replan || self.owes())),

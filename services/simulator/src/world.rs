@@ -97,8 +97,14 @@ impl World {
     pub(crate) fn of(places: &BTreeSet<usize>, seed: u64, now: Timestamp, is_renamed: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let built = SHOP.iter().zip(Naming::draw(seed, is_renamed)).enumerate();
-        let kept = built.filter(|(place, _)| places.contains(place)).map(|(_, built)| built);
-        let services = kept.map(|(blueprint, naming)| Service::new(blueprint, naming, now, &mut rng)).collect();
+        let kept = built.filter(|(place, _)| places.contains(place));
+        let services = kept.map(|(place, (blueprint, naming))| {
+            // The streams before are the world's, its telemetry's and its names'.
+            let mut calls = ChaCha8Rng::seed_from_u64(seed);
+            calls.set_stream(3 + place as u64);
+            Service::new(blueprint, naming, now, &mut rng, calls)
+        });
+        let services = services.collect();
         let phase = rng.random_range(0.0..std::f64::consts::TAU);
         let deploys_at = now + DEPLOYMENTS.mul_f64(rng.random_range(0.5..1.5));
         let (faults, runs, events) = Default::default();

@@ -247,6 +247,26 @@ fn a_cause_of_each_is_named_though_callers_suffer_from_both() {
 }
 
 #[test]
+fn what_waits_to_be_told_is_known_to_wait() {
+    let world = World::new(&SHOP);
+    let mut correlator = Correlator::default();
+    let (cart, web) = (failing("cart", 0, 5), failing("web", 0, 5));
+    let shown = [cart.anomaly.clone(), web.anomaly.clone()];
+    let is_waiting = |correlator: &Correlator, shown: &[Anomaly], about: &str| {
+        correlator.is_waiting_behind(shown, &BTreeSet::from([named(about)]), &world.topology)
+    };
+    world.play(&mut correlator, 0, &[cart.clone(), web.clone()]);
+    assert!(!is_waiting(&correlator, &shown, "cart"), "it is told");
+    let all = [cart, web, failing("payment", 100, 105)];
+    correlator.follow(&world, at(105), all.to_vec());
+    assert!(is_waiting(&correlator, &shown, "cart"), "web calls it");
+    assert!(!is_waiting(&correlator, &shown[..1], "cart"), "cart does not call it");
+    assert!(!is_waiting(&correlator, &shown, "payment"), "it is what this is about");
+    assert_eq!(world.play(&mut correlator, 110, &all).len(), 1);
+    assert!(!is_waiting(&correlator, &shown, "cart"), "it is told, too");
+}
+
+#[test]
 fn what_is_well_lets_nothing_through_and_what_is_unknown_does() {
     let chain = || World::new(&["top middle", "middle base"]);
     let found = [failing("base", 0, 5), failing("top", 0, 5)];

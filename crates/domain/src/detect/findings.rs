@@ -82,7 +82,8 @@ impl Detector {
     }
 
     /// What was known about these services around an onset: their anomalies, log templates and changes, and the call
-    /// graph. `anomalies` are those that an incident keeps; newer ones of the same services are added.
+    /// graph; and whom they call without anybody knowing how it is. `anomalies` are those that an incident keeps; newer
+    /// ones of the same services are added.
     pub fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence {
         let mut facts: Vec<Fact> = Vec::new();
         let mut known = BTreeSet::new();
@@ -100,7 +101,8 @@ impl Detector {
         facts.extend(services.iter().flat_map(|service| self.templates(service, onset)));
         facts.extend(self.changes_of(services, onset));
         facts.sort_by(|a, b| time(&a.observation).cmp(&time(&b.observation)).then_with(|| a.id.cmp(&b.id)));
-        Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), ..Evidence::default() }
+        let gaps = self.unheard(services, onset);
+        Evidence { as_of: self.watermark, facts, topology: self.topology.clone(), gaps, ..Evidence::default() }
     }
 
     /// What left its range since shortly before a time of which somebody says that there is trouble since, anywhere, at
@@ -264,6 +266,7 @@ fn time(observation: &Observation) -> Timestamp {
         Observation::LogTemplate(template) => template.first_seen,
         Observation::Change(change) => change.time,
         Observation::Precedent(precedent) => precedent.judged_at,
+        Observation::Attempt(attempt) => attempt.executed_at,
     }
 }
 

@@ -1,5 +1,6 @@
 //! How services stand whether or not they raise an alarm: what correlation asks about those around the trouble.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Detector;
@@ -8,8 +9,13 @@ use super::findings::ASKED_MIN;
 use super::present::Present;
 use super::series::Side;
 use super::table::Seen;
+use crate::evidence::Gap;
 use crate::{ServiceId, Signal, Timestamp};
 
+/// How far before an onset called services may have been measured last, to count as looked at.
+const HEARD_BEFORE: Duration = Duration::from_secs(300);
+/// Called services that say nothing and are named; who calls more of them has a gap that is wider than names can tell.
+const UNHEARD_MAX: usize = 8;
 /// Unusual samples in a row from which on a series stirs; one where they are rare. Among eight series of thirty samples
 /// one alone is unusual every other time, two in a row hardly ever.
 const STIRS_BY: usize = 2;
@@ -112,6 +118,28 @@ impl Detector {
         rise - 1.0 > CALLED_AGAIN * failing && slowest_s < GIVEN_UP_S
     }
 
+    /// Whom sick services call and who says nothing: whether trouble comes from there cannot be looked at.
+    pub(super) fn unheard(&self, services: &BTreeSet<ServiceId>, onset: Timestamp) -> Vec<Gap> {
+        let called = services.iter().flat_map(|service| self.topology.callees(service));
+        let called: BTreeSet<&ServiceId> = called.filter(|callee| !services.contains(*callee)).collect();
+        let unheard = called.into_iter().filter_map(|callee| {
+            let reason = match self.standing(callee, onset - HEARD_BEFORE) {
+                Standing::Well | Standing::Stirs(_) => return None,
+                Standing::Mute => "it is called, and has fallen silent",
+                Standing::Unknown => "it is called, and they were not measured for long enough to say how they are",
+            };
+            Some(Gap { subject: format!("latency and errors of {callee}"), reason: reason.to_owned() })
+        });
+        let mut gaps: Vec<Gap> = unheard.collect();
+        let more = gaps.len().saturating_sub(UNHEARD_MAX);
+        if more > 0 {
+            gaps.truncate(UNHEARD_MAX);
+            let subject = format!("latency and errors of {more} more services that are called");
+            gaps.push(Gap { subject, reason: "they say nothing either".to_owned() });
+        }
+        gaps
+    }
+
     /// Whether a service was changed between two times, both included.
     pub(crate) fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
         self.changes.iter().any(|change| change.service == *service && (from..=until).contains(&change.time))
@@ -166,6 +194,10 @@ mod tests {
 
     /// A service that answers with these durations after it was known, one every ten seconds, and is then asked.
     fn answering(durations_s: &[f64], silent_steps: i64) -> Standing {
+        trading(durations_s, silent_steps).standing(&ServiceId::named("cart"), at(60))
+    }
+
+    fn trading(durations_s: &[f64], silent_steps: i64) -> Detector {
         let mut detector = Detector::new(Objectives::default());
         let usual = (0..60).map(|step| 0.1 + 0.001 * f64::from(step % 5));
         let mut end = 0;
@@ -183,7 +215,29 @@ mod tests {
             end = step;
         }
         detector.advance(at(end + silent_steps));
-        detector.standing(&ServiceId::named("cart"), at(60))
+        detector
+    }
+
+    #[test]
+    fn who_is_called_and_says_nothing_is_named() {
+        let (web, cart, quiet) = (ServiceId::named("web"), ServiceId::named("cart"), ServiceId::named("quiet"));
+        let mut detector = trading(&[0.1; 6], 0);
+        for callee in [&cart, &quiet] {
+            detector.topology.observe(&web, callee, at(60));
+        }
+        let subjects = |detector: &Detector, sick: &[&ServiceId]| -> Vec<String> {
+            let sick = sick.iter().map(|service| (*service).clone()).collect();
+            detector.unheard(&sick, at(60)).into_iter().map(|gap| gap.subject).collect()
+        };
+        assert_eq!(subjects(&detector, &[&web]), ["latency and errors of quiet"]);
+        assert!(subjects(&detector, &[&web, &quiet]).is_empty(), "what it shows itself is a fact");
+        assert!(subjects(&detector, &[&cart]).is_empty(), "who calls it is heard of elsewhere");
+        for index in 0..UNHEARD_MAX {
+            detector.topology.observe(&web, &ServiceId::named(&format!("quiet-{index}")), at(60));
+        }
+        let all = subjects(&detector, &[&web]);
+        assert_eq!(all.len(), UNHEARD_MAX + 1);
+        assert_eq!(all[UNHEARD_MAX], "latency and errors of 1 more services that are called");
     }
 
     /// Whether a service is under load that was called once as often as usual, and now so often as said on its main route

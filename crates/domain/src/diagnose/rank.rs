@@ -23,7 +23,8 @@ const SCORE_MAX: f64 = 1e9;
 /// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
 /// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
 /// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
-/// What people said of past incidents then moves what is named, within what its own evidence supports.
+/// What people said of past incidents, and what repairs came to, then moves what is named, within what its own evidence
+/// supports.
 pub fn rank(evidence: &Evidence) -> Argument {
     let mut facts: BTreeMap<&ServiceId, Vec<&Fact>> = BTreeMap::new();
     for fact in &evidence.facts {
@@ -94,13 +95,14 @@ pub(super) fn anomalies<'a>(
     })
 }
 
-/// The service whose trouble a fact speaks of; what people said of other incidents speaks of none.
+/// The service whose trouble a fact speaks of; what people said of other incidents, and what repairs came to, speaks of
+/// none.
 fn service(fact: &Fact) -> Option<&ServiceId> {
     match &fact.observation {
         Observation::Anomaly(anomaly) => Some(&anomaly.service),
         Observation::LogTemplate(template) => Some(&template.service),
         Observation::Change(change) => Some(&change.service),
-        Observation::Precedent(_) => None,
+        Observation::Precedent(_) | Observation::Attempt(_) => None,
     }
 }
 

@@ -244,13 +244,23 @@ impl Step<'_> {
     fn anomaly_joined(&mut self, anomaly: Anomaly) -> Outcome {
         self.living()?;
         let is_telling = !matches!(anomaly.signal, Signal::Traffic | Signal::Other | Signal::FlatLine | Signal::Drift);
-        let is_news = is_telling && self.incident.anomalies.iter().all(|known| known.signal != anomaly.signal);
+        // What an earlier life showed is over.
+        let before = self.incident.reopened_at.and_then(|_| self.ended_before());
+        let is_of_now = |known: &&Anomaly| before.is_none_or(|ended_at| known.last_seen > ended_at);
+        let mut of_now = self.incident.anomalies.iter().filter(is_of_now);
+        let is_news = is_telling && of_now.all(|known| known.signal != anomaly.signal);
         self.incident.join(anomaly);
         if is_news && self.is_open_to_explanation() {
             self.say("a signal of another kind came in; it is explained again", About::Incident);
             self.effects.push(Effect::RequestDiagnosis);
         }
         Ok(())
+    }
+
+    /// When the life before the present one ended.
+    fn ended_before(&self) -> Option<Timestamp> {
+        let ended = self.incident.timeline.iter().rev().find(|entry| entry.state == State::Resolved);
+        ended.map(|entry| entry.time)
     }
 
     /// Whether a better explanation would change what happens next. Bounded, since there are few kinds of signals.

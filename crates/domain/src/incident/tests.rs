@@ -71,6 +71,11 @@ fn diagnosis() -> DiagnosisId {
     DiagnosisId::new("d1").unwrap()
 }
 
+/// Another one, as is asked for after an action did not help.
+fn again() -> DiagnosisId {
+    DiagnosisId::new("d2").unwrap()
+}
+
 fn event(id: usize, kind: EventKind) -> Event {
     Event { id: EventId::new(&format!("e{id}")).unwrap(), actor: Actor::product(), kind }
 }
@@ -188,6 +193,8 @@ proptest! {
             prop_assert!(ended_rightly(&before, &incident, &kind), "{kind:?}: {before:?} -> {incident:?}");
             let reopened = matches!(kind, EventKind::Reopened { .. });
             prop_assert!(incident.severity >= before.severity || reopened);
+            let began = if reopened { Some(now) } else { before.reopened_at };
+            prop_assert_eq!(incident.reopened_at, began, "its life began at another time: {:?}", kind);
             prop_assert!(incident.attempts >= before.attempts && incident.onset <= before.onset);
             let gave_up = incident.state != before.state
                 && (matches!(incident.state, State::Escalated | State::Duplicate)
@@ -295,6 +302,8 @@ fn the_second_hypothesis_repairs_it() {
             EventKind::ActionSucceeded { action: action(0) },
             EventKind::Verified { action: action(0), verdict: Verdict::Inconclusive, reason: String::new() },
             EventKind::RolledBack { action: action(0) },
+            EventKind::DiagnosisStarted { diagnosis: again() },
+            EventKind::DiagnosisFinished { diagnosis: again() },
             proposed(1),
             EventKind::ActionSucceeded { action: action(1) },
             EventKind::Verified { action: action(1), verdict: Verdict::Recovered, reason: String::new() },
@@ -306,13 +315,15 @@ fn the_second_hypothesis_repairs_it() {
             action started: Remediating []
             action succeeded: Verifying [CheckRecovery { action: Some(ActionId(A0)) }]
             recovery verified: RollingBack [RollBack { action: ActionId(A0) }]
-            rolled back: Diagnosing [RequestPlan]
+            rolled back: Diagnosing [RequestDiagnosis]
+            diagnosis started: Diagnosing []
+            diagnosis finished: Diagnosing [RequestPlan]
             action proposed: Remediating []
             action succeeded: Verifying [CheckRecovery { action: Some(ActionId(A1)) }]
             recovery verified: Resolved [Notify(Resolved { reason: Measured })]
         "#]],
     );
-    assert_eq!(incident.attempts, 2);
+    assert_eq!((incident.attempts, incident.diagnosis), (2, Some(again())));
 }
 
 #[test]
@@ -357,24 +368,6 @@ fn a_diagnosis_that_comes_late_still_leads_on() {
             diagnosis finished: Diagnosing [RequestPlan]
         "#]],
     );
-}
-
-#[test]
-fn only_the_window_reopens() {
-    let rules = Rules::default();
-    let back = || {
-        let (anomaly, severity) = (Box::new(anomaly(1, 1_000_100, 4.0)), Severity::Sev5);
-        EventKind::Reopened { anomaly, severity, coverage: None }
-    };
-    let mut incident = open();
-    incident.apply(event(0, EventKind::RecoveryMeasured { verdict: Verdict::Recovered }), &rules, start()).unwrap();
-    let late = start() + Duration::from_secs(rules.reopen_window_s + 1);
-    let refused = incident.apply(event(1, back()), &rules, late).unwrap_err();
-    assert!(matches!(refused, IllegalTransition::ReopenWindowPassed { .. }), "{refused}");
-    let effects = incident.apply(event(2, back()), &rules, start() + Duration::from_secs(10)).unwrap();
-    assert_eq!(incident.state, State::Open);
-    // People were told ten seconds ago; that it is back is recognised, and told after the cooldown.
-    assert_eq!(effects, [Effect::RequestDiagnosis]);
 }
 
 #[test]

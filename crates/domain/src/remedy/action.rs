@@ -60,10 +60,16 @@ impl ActionState {
         !self.is_under_way() && !matches!(self, Self::Suggested | Self::AwaitingApproval)
     }
 
-    /// Whether the same action is passed over when the incident is planned for again: it was made, or a person did not
-    /// want it.
+    /// Whether the same action is passed over when the incident is planned for again in the same life: it was made, or
+    /// a person did not want it.
     pub fn is_tried(self) -> bool {
         !matches!(self, Self::Suggested | Self::Blocked | Self::Cancelled)
+    }
+
+    /// Whether it was settled, and says nothing against the same action once the trouble is back: it helped, or nobody
+    /// came to decide.
+    pub(super) fn is_forgotten_on_return(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Expired)
     }
 
     /// Whether it was made and did not help.

@@ -168,12 +168,16 @@ fn write_policy(writer: &mut Writer, policy: &Policy) {
         approval_expiry_s,
         ineffective_max,
         ineffective_window_s,
+        relapses_max,
+        relapse_window_s,
         cooldown_s,
     } = limits;
-    for count in [actions_per_target_max, actions_under_way_max, attempts_per_incident_max, ineffective_max] {
+    let counts =
+        [actions_per_target_max, actions_under_way_max, attempts_per_incident_max, ineffective_max, relapses_max];
+    for count in counts {
         writer.number(u64::from(*count));
     }
-    for seconds in [window_s, approval_expiry_s, ineffective_window_s, cooldown_s] {
+    for seconds in [window_s, approval_expiry_s, ineffective_window_s, relapse_window_s, cooldown_s] {
         writer.number(*seconds);
     }
     writer.variant(blast_radius_max);

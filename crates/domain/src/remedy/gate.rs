@@ -71,6 +71,8 @@ pub enum BlockReason {
     FleetLimit,
     /// The same action on the same fingerprint had no effect too often.
     Ineffective,
+    /// What was cured on the target came back too often.
+    Relapse,
     /// Nobody knows what an earlier action did to the target; it is not called again.
     OutcomeUnknown,
     /// The target refuses it.
@@ -278,6 +280,12 @@ fn limit_blocks(
     if count >= limits.ineffective_max as usize {
         let detail = format!("{} was without effect {count} times", spec.kind);
         blocks.push(Block::new(BlockReason::Ineffective, detail));
+    }
+    let [lasting, window] = [limits.relapse_window_s, limits.ineffective_window_s].map(Duration::from_secs);
+    let count = around.history.relapses(&spec.target, lasting, window, now);
+    if count > limits.relapses_max as usize {
+        let detail = format!("trouble of {} came back {count} times within {lasting:?} of its cure", spec.target);
+        blocks.push(Block::new(BlockReason::Relapse, detail));
     }
     let cooling = on_target()
         .filter(|past| past.kind == spec.kind && past.incident != incident && past.executed_at.is_some())

@@ -30,6 +30,16 @@ pub struct PastAction {
     pub digest: Digest,
 }
 
+impl PastAction {
+    /// Whether it is passed over when its incident is planned for again, whose present life began then. What helped in
+    /// an earlier life may help again. What did not, what a person refused, and what nobody knows the outcome of counts
+    /// in every life.
+    pub fn is_tried_in(&self, life_began: Option<Timestamp>) -> bool {
+        let is_of_life = life_began.is_none_or(|began| self.ended_at.is_none_or(|ended_at| ended_at >= began));
+        self.state.is_tried() && (is_of_life || !self.state.is_forgotten_on_return())
+    }
+}
+
 impl From<&Action> for PastAction {
     fn from(action: &Action) -> Self {
         let plan = &action.plan;
@@ -59,6 +69,18 @@ pub struct History {
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 impl History {
+    /// How many cures of a service did not last: each was followed by the next one there, or by now, in less than
+    /// `lasting`. Of whatever kind, since cures that take turns cure no better; those that ended within `window` count.
+    pub(super) fn relapses(&self, service: &ServiceId, lasting: Duration, window: Duration, now: Timestamp) -> usize {
+        let cures = self.actions.iter().filter(|past| past.target == *service && past.state == ActionState::Succeeded);
+        let mut ends: Vec<(Timestamp, Timestamp)> =
+            cures.filter_map(|past| Some((past.ended_at?, past.executed_at?))).collect();
+        ends.sort_unstable();
+        let next = ends.iter().skip(1).map(|(_, executed_at)| *executed_at).chain([now]);
+        let pairs = ends.iter().zip(next).filter(|((ended_at, _), _)| now.since(*ended_at) < window);
+        pairs.filter(|((ended_at, _), next)| next.since(*ended_at) < lasting).count()
+    }
+
     /// Whether a repair made this change, as far as its kind, place and time say.
     pub fn is_of_repair(&self, change: &Change) -> bool {
         self.actions.iter().any(|past| {

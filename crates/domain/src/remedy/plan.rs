@@ -127,7 +127,7 @@ pub enum NothingToDo {
         /// Which causes, in order of the hypotheses.
         causes: Vec<CauseKind>,
     },
-    /// Every treatment was tried or refused on this incident.
+    /// Every treatment was tried or refused on this incident, without lasting effect.
     AllTried,
     /// What is blamed was changed by a repair.
     OfRepair {
@@ -187,8 +187,8 @@ pub(super) fn blocked_report(blocks: &[Block]) -> EventKind {
 }
 
 /// Makes the plan. The hypotheses are looked at in their order, and each cause's treatments in the catalogue's; what
-/// was tried or refused on this incident is passed over. The first that is left decides: a less likely cause is not
-/// treated because the likelier one is forbidden.
+/// was tried in vain or refused on this incident, or tried at all since it was opened last, is passed over. The first
+/// that is left decides: a less likely cause is not treated because the likelier one is forbidden.
 pub fn plan(input: PlanInput<'_>) -> Plan {
     if input.incident.state.is_terminal() {
         return Plan::NothingToDo(NothingToDo::IncidentEnded);
@@ -198,7 +198,9 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     if let Some(living) = mine().find(lives) {
         return Plan::NothingToDo(NothingToDo::ActionLives { action: living.id });
     }
-    let tried: BTreeSet<_> = mine().filter(|past| past.state.is_tried()).map(|p| (p.kind, p.target.clone())).collect();
+    let began = input.incident.reopened_at;
+    let tried: BTreeSet<_> =
+        mine().filter(|past| past.is_tried_in(began)).map(|past| (past.kind, past.target.clone())).collect();
 
     let mut untreated = Vec::new();
     let mut any_tried = false;

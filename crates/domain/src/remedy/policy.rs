@@ -53,6 +53,11 @@ pub struct Limits {
     pub ineffective_max: u32,
     /// The window of `ineffective_max`, in seconds.
     pub ineffective_window_s: u64,
+    /// How many cures of one target, of whatever kind, may turn out not to last, among those that ended in
+    /// `ineffective_window_s`. What comes back once more is for people.
+    pub relapses_max: u32,
+    /// A cure lasts if the trouble stays away for so long, in seconds.
+    pub relapse_window_s: u64,
     /// For so long after an action for another incident, the same action on the same target is blocked, in seconds.
     pub cooldown_s: u64,
 }
@@ -71,6 +76,9 @@ impl Default for Limits {
             approval_expiry_s: 1_800,
             ineffective_max: 2,
             ineffective_window_s: 86_400,
+            // As attempts: three cures, of which none lasted, are for people.
+            relapses_max: 2,
+            relapse_window_s: 3_600,
             cooldown_s: 300,
         }
     }

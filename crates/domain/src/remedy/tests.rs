@@ -4,6 +4,8 @@ mod gates;
 mod life;
 mod planning;
 mod proofs;
+mod relapses;
+mod treatments;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -234,8 +236,10 @@ prop_compose! {
         answer in answers(),
         history in prop::collection::vec((0..ActionKind::ALL.len(), states(), 1..200_000_u64, any::<bool>()), 0..3),
         narrow in prop::bool::weighted(0.1),
+        reopened in prop::option::of(1..200_000_u64),
     ) -> World {
         let mut world = World::permissive();
+        world.incident.reopened_at = reopened.map(|age_s| world.now - Duration::from_secs(age_s));
         world.policy.autonomy = rung;
         if !enrolled {
             world.policy.enrolled.clear();

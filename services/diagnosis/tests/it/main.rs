@@ -17,7 +17,7 @@ use llm_sre_ports::ids::RandomIds;
 use llm_sre_ports::memory::{MemoryDocuments, MemoryTelemetry};
 use llm_sre_proto::diagnosis::v1;
 use llm_sre_proto::diagnosis::v1::diagnosis_service_server::DiagnosisService;
-use llm_sre_proto::incident::v1::{Anomaly, IncidentEventKind as Kind, State};
+use llm_sre_proto::incident::v1::{Anomaly, Incident, IncidentEventKind as Kind, State};
 use owner::{Owner, incident};
 use tokio_stream::StreamExt;
 use tonic::{Code, Request};
@@ -38,6 +38,8 @@ fn world() -> World {
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
         incidents: peer::local(owner.routes()),
+        // It does not know what is asked of an owner of actions.
+        remediation: Some(peer::local(owner.routes())),
         stages: StageLog::new(documents, "diagnosis", None, SpanTime::Real).unwrap(),
     });
     World { owner, clock, service }
@@ -79,6 +81,20 @@ async fn a_diagnosis_cites_its_evidence_and_is_reported_once() {
     assert_eq!(world.diagnose(&name, "r1").await.unwrap().name, first.name, "the same request is the same diagnosis");
     assert_eq!(world.list(&name).await.len(), 1);
     assert_eq!(world.owner.kinds(&name), [Kind::DiagnosisStarted, Kind::DiagnosisFinished]);
+}
+
+/// What was asked and not answered is named, so that nobody takes it for nothing.
+#[tokio::test]
+async fn what_could_not_be_had_is_a_gap_of_its_own() {
+    let world = world();
+    let given = Incident { fingerprint: "f".repeat(64), ..incident(1, State::Open) };
+    let name = world.owner.add(given);
+    let answer = world.diagnose(&name, "").await.unwrap();
+    assert_eq!(answer.state(), v1::DiagnosisState::Succeeded, "it is explained all the same");
+    let mut missing: Vec<&str> = answer.gaps.iter().map(|gap| gap.subject.as_str()).collect();
+    missing.sort_unstable();
+    assert_eq!(missing, ["log templates", "repairs that were made before", "the call graph"]);
+    assert!(answer.gaps.iter().all(|gap| !gap.reason.is_empty()), "{:?}", answer.gaps);
 }
 
 /// A store that was away kept the diagnosis waiting, and meanwhile more was seen.

@@ -56,7 +56,7 @@ struct Mesh {
     proposed: UnboundedReceiver<Instant>,
     stop: CancellationToken,
     jobs: tokio::task::JoinSet<()>,
-    _slots: [Slot; 2],
+    _slots: [Slot; 3],
     _servers: (Kafka, OpenSearch),
 }
 
@@ -72,13 +72,14 @@ impl Mesh {
         let telemetry = Arc::new(store.telemetry());
         let clock = Arc::new(ScaledClock::real());
         let stages = || StageLog::new(documents.clone(), "benchmark", None, SpanTime::Real).unwrap();
-        let (incidents, diagnoses) = (Slot::default(), Slot::default());
+        let (incidents, diagnoses, actions) = (Slot::default(), Slot::default(), Slot::default());
         let explains = diagnosis::Service::build(diagnosis::Dependencies {
             documents: documents.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
+            remediation: Some(actions.peer()),
             stages: stages(),
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
@@ -96,6 +97,7 @@ impl Mesh {
             stages: stages(),
             holder: "benchmark".to_owned(),
         });
+        actions.fill(peer::local(Routes::new(repairs.server())));
         let (tell, proposed) = unbounded_channel();
         let dependencies = Dependencies {
             documents: documents.clone(),
@@ -117,7 +119,7 @@ impl Mesh {
         jobs.spawn(async move { Box::pin(explains.run(token)).await });
         let token = stop.clone();
         jobs.spawn(async move { Box::pin(repairs.run(token)).await });
-        let (slots, servers) = ([incidents, diagnoses], (kafka, opensearch));
+        let (slots, servers) = ([incidents, diagnoses, actions], (kafka, opensearch));
         Some(Self { kafka: bus, proposed, stop, jobs, _slots: slots, _servers: servers })
     }
 

@@ -1,7 +1,7 @@
 //! `llm-sre diagnose`
 
 use llm_sre_proto::diagnosis::v1::{
-    DiagnoseIncidentRequest, Diagnosis, DiagnosisState, Hypothesis, WatchDiagnosisRequest,
+    DiagnoseIncidentRequest, Diagnosis, DiagnosisState, EvidenceGap, Hypothesis, WatchDiagnosisRequest,
 };
 
 use super::{Services, incident_name, request_id, service_text};
@@ -67,6 +67,11 @@ fn show(diagnosis: &Diagnosis) -> anyhow::Result<()> {
             vec![evidence.id.clone(), output::time(evidence.time.as_ref()), evidence.summary.clone()]
         };
         output::table(&["evidence", "time", "fact"], diagnosis.evidence.iter().map(row))?;
+    }
+    if !diagnosis.gaps.is_empty() {
+        output::line("")?;
+        let row = |gap: &EvidenceGap| vec![gap.subject.clone(), gap.reason.clone()];
+        output::table(&["not known", "why"], diagnosis.gaps.iter().map(row))?;
     }
     Ok(())
 }

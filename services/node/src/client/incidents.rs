@@ -240,6 +240,7 @@ fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
         ("impact", impacts.join(", ")),
         ("onset", output::time(incident.onset_time.as_ref())),
         ("detected", output::time(incident.detect_time.as_ref())),
+        ("opened again", output::time(incident.reopen_time.as_ref())),
         ("ended", output::time(incident.end_time.as_ref())),
         ("resolution", resolution.unwrap_or_default()),
         ("escalated", escalation),

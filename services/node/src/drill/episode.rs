@@ -16,8 +16,9 @@ use super::apart::are_apart;
 use super::outcome::{Known, Outcome, detected, first_start, incidents, judge};
 use super::written::Written;
 use super::{FAULTS, mixed};
+use crate::cli::Drill;
 use crate::client::audit::verified;
-use crate::client::{Services, service_text};
+use crate::client::{Services, parse_service, service_text};
 use crate::{demo, wiring};
 
 /// When every drill begins: 2026-01-05, so that the same seed gives the same telemetry.
@@ -36,15 +37,41 @@ const DRAWS_MAX: u64 = 64;
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How faults follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// How many moments there are at which something breaks, one after the other.
+    turns: u8,
+    /// How many faults there are at each of them, all but the first drawn.
+    faults: u8,
+    /// Whether all but the first of a moment wait until that one is being repaired.
+    is_staggered: bool,
+    /// Whether it is the first fault that comes back at each moment.
+    is_returning: bool,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Self { turns: 1, faults: 1, is_staggered: false, is_returning: false }
+    }
+}
+
+impl Course {
+    /// As somebody asks for it.
+    pub(super) fn of(arguments: &Drill) -> Self {
+        let (is_staggered, is_returning) = (arguments.during, arguments.returning > 0);
+        let turns = if is_returning { 1 + arguments.returning } else { arguments.chain };
+        Self { turns, faults: if is_staggered { 2 } else { arguments.together }, is_staggered, is_returning }
+    }
+}
+
 /// What is to happen.
 #[derive(Clone, Debug)]
 pub(super) struct Episode {
     pub(super) kind: FaultKind,
     /// Which service; drawn from the seed where it is empty.
     pub(super) service: String,
-    /// How many faults come one after the other, and how many at the same moment, all but the first drawn.
-    pub(super) chain: u8,
-    pub(super) together: u8,
+    pub(super) course: Course,
     /// Whether the shop calls everything by other names than in the demo.
     pub(super) is_renamed: bool,
     pub(super) seed: u64,
@@ -89,9 +116,15 @@ impl Episode {
         clock.sleep(WARM_UP + Duration::from_secs((self.seed >> 16) % WARM_UP_MORE_S)).await;
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut known = Known::new();
-        for turn in 0..self.chain {
-            let came = self.live_through(services, clock, turn, &outcomes, &mut known).await?;
-            let is_over = !came.iter().all(Outcome::went_well);
+        let attempts_max = demo::shop_policy()?.limits.attempts_per_incident_max;
+        for turn in 0..self.course.turns {
+            let mut came = self.live_through(services, clock, turn, &outcomes, &mut known).await?;
+            if self.course.is_returning {
+                came.iter_mut().for_each(|outcome| outcome.comes_back(turn, attempts_max));
+            }
+            // What was not repaired cannot come back.
+            let is_there = self.course.is_returning && !came.iter().all(Outcome::is_repaired);
+            let is_over = is_there || !came.iter().all(Outcome::went_well);
             outcomes.extend(came);
             if is_over {
                 break;
@@ -115,20 +148,29 @@ impl Episode {
         before: &[Outcome],
         known: &mut Known,
     ) -> anyhow::Result<Vec<Outcome>> {
+        let mut now = self.requests(services, turn, before).await?;
+        let later = if self.course.is_staggered { now.split_off(1) } else { Vec::new() };
         let mut faults = Vec::new();
-        for request in self.requests(services, turn, before).await? {
+        for request in now {
             faults.push(services.simulator().inject_fault(request).await?.into_inner());
         }
         let started = first_start(&faults);
-        let names: Vec<String> = faults.into_iter().map(|fault| fault.name).collect();
         let deadline = started + EPISODE_MAX;
+        // What is never acted upon is judged alone.
+        if !later.is_empty() && until_acting(services, clock, started, deadline).await? {
+            for request in later {
+                faults.push(services.simulator().inject_fault(request).await?.into_inner());
+            }
+        }
+        let names: Vec<String> = faults.into_iter().map(|fault| fault.name).collect();
         while clock.now() < deadline && !is_over(services, &names, started).await? {
             clock.sleep(LOOK_EVERY).await;
         }
-        let is_last = turn + 1 == self.chain;
+        let is_last = turn + 1 == self.course.turns;
         let pause = PAUSE + Duration::from_secs((mixed(self.seed, turn.into()) >> 16) % PAUSE_MORE_S);
         clock.sleep(if is_last { AFTERWARDS } else { pause }).await;
-        let came = judge(services, self.seed, &names, known).await?;
+        let mut came = judge(services, self.seed, &names, known).await?;
+        came.iter_mut().skip(1).for_each(|outcome| outcome.is_during = self.course.is_staggered);
         // What nothing cures is mended by people, and the shop is well again before something else breaks in it.
         if !is_last && clear_incurable(services, &names).await? {
             clock.sleep(PAUSE).await;
@@ -145,12 +187,18 @@ impl Episode {
         turn: u8,
         before: &[Outcome],
     ) -> anyhow::Result<Vec<InjectFaultRequest>> {
-        if turn == 0 && self.together == 1 {
+        if turn == 0 && self.course.faults == 1 {
             return Ok(vec![self.request(turn, 0, 0)]);
+        }
+        if let (true, Some(first)) = (self.course.is_returning, before.first()) {
+            // The same again, as another draw of its numbers has it.
+            let drawn = self.request(turn, 0, 0);
+            let service_name = parse_service(&first.service).name;
+            return Ok(vec![InjectFaultRequest { kind: self.kind.into(), service_name, ..drawn }]);
         }
         let shop = services.simulator().get_simulation(GetSimulationRequest {}).await?.into_inner().services;
         for draw in 0..DRAWS_MAX {
-            let requests: Vec<_> = (0..self.together).map(|place| self.request(turn, draw, place)).collect();
+            let requests: Vec<_> = (0..self.course.faults).map(|place| self.request(turn, draw, place)).collect();
             let mut broken = Vec::new();
             for request in &requests {
                 let asked = InjectFaultRequest { validate_only: true, ..request.clone() };
@@ -190,14 +238,39 @@ async fn clear_incurable(services: &Services, names: &[String]) -> anyhow::Resul
     Ok(were_any)
 }
 
+/// Waits until an action is under way for an incident that was seen since a time; `false` where none is in time, and
+/// where nothing more is done about any.
+async fn until_acting(
+    services: &Services,
+    clock: &dyn Clock,
+    since: Timestamp,
+    deadline: Timestamp,
+) -> anyhow::Result<bool> {
+    while clock.now() < deadline {
+        let opened = incidents(services).await?;
+        let opened: Vec<Incident> = opened.into_iter().filter(|incident| detected(incident) >= since).collect();
+        if opened.iter().any(|incident| matches!(incident.state(), State::Remediating | State::Verifying)) {
+            return Ok(true);
+        }
+        if !opened.is_empty() && opened.iter().all(is_settled) {
+            return Ok(false);
+        }
+        clock.sleep(LOOK_EVERY).await;
+    }
+    Ok(false)
+}
+
+/// Whether nothing more is done about an incident by itself.
+fn is_settled(incident: &Incident) -> bool {
+    matches!(incident.state(), State::Resolved | State::Duplicate | State::Escalated)
+}
+
 /// Whether nothing more is to be waited for: all incidents ended or were escalated, and there is one for each fault, or
 /// the faults are over too, as a control is by itself.
 async fn is_over(services: &Services, faults: &[String], started: Timestamp) -> anyhow::Result<bool> {
     let opened: Vec<Incident> =
         incidents(services).await?.into_iter().filter(|incident| detected(incident) >= started).collect();
-    let is_over =
-        |incident: &Incident| matches!(incident.state(), State::Resolved | State::Duplicate | State::Escalated);
-    if !opened.iter().all(is_over) {
+    if !opened.iter().all(is_settled) {
         return Ok(false);
     }
     if opened.len() >= faults.len() {

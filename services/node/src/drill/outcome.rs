@@ -12,10 +12,13 @@ use llm_sre_proto::simulator::v1::{Fault, FaultState, ListFaultsRequest};
 use llm_sre_proto::telemetry::v1::ServiceIdentity;
 use serde::Serialize;
 
+use super::calibration::{Stated, stated};
 use super::is_control;
 use crate::client::{Services, kind_text, service_text, what};
 use crate::output;
 
+/// Diagnoses of an incident that are looked at; more than it can have.
+const DIAGNOSES_MAX: i32 = 200;
 /// Hypotheses that an outcome names.
 const HYPOTHESES_SAID: usize = 5;
 
@@ -55,6 +58,13 @@ pub(super) struct Outcome {
     pub(super) is_renamed: bool,
     /// Whether an action of the catalogue cures it. What none cures has to be escalated, and left as it was.
     pub(super) is_curable: bool,
+    /// Whether it set in while another one was being repaired, and how often it had been there before.
+    pub(super) is_during: bool,
+    pub(super) returned: u8,
+    /// Whether policy allows no further attempt, so that it has to be left to people.
+    pub(super) is_for_people: bool,
+    /// Attempts that its incident met in earlier lives.
+    pub(super) attempts_before: usize,
     pub(super) ending: Ending,
     /// Incidents of the fault, and those that were opened, or opened again, without one.
     pub(super) incidents: usize,
@@ -74,6 +84,9 @@ pub(super) struct Outcome {
     pub(super) audit: String,
     /// A hash over every write of a document in the shop until then, in their order.
     pub(super) written: String,
+    /// What its incidents' first diagnoses were sure of, and whether it was so. The first outcome of a moment has what
+    /// was said of incidents that are of none of its faults, too.
+    pub(super) stated: Vec<Stated>,
     /// What the first diagnosis says, most likely first, and what it argues from, oldest first.
     pub(super) hypotheses: Vec<String>,
     pub(super) evidence: Vec<String>,
@@ -85,13 +98,16 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Whether one incident named the true service first and was repaired, or, where nothing cures the fault, called a
-    /// person and left nothing behind; or a control was left alone; and nothing was opened beside that.
+    /// Whether one incident named the true service first and was repaired; or called a person and left nothing behind,
+    /// where nothing cures the fault or policy allows no further attempt; or a control was left alone; and nothing was
+    /// opened beside that.
     pub(super) fn went_well(&self) -> bool {
         let is_quiet = self.early_incidents + self.unclaimed_incidents == 0;
         let is_one = is_quiet && self.incidents == 1 && self.rank == Some(1);
         match self.ending {
-            Ending::Repaired => is_one,
+            Ending::Repaired => is_one && !self.is_for_people,
+            // Whom nobody may act for is not asked whom it would have named.
+            Ending::Escalated if self.is_for_people => is_quiet && self.incidents == 1 && self.left_behind == 0,
             Ending::Escalated => is_one && !self.is_curable && self.left_behind == 0,
             Ending::Quiet => is_quiet && self.actions.is_empty(),
             _ => false,
@@ -99,22 +115,44 @@ impl Outcome {
     }
 }
 
-/// An incident, and what was made of it.
+impl Outcome {
+    /// Whether a repair cured it.
+    pub(super) fn is_repaired(&self) -> bool {
+        self.ending == Ending::Repaired
+    }
+
+    /// Notes that it was there so often before, where policy allows so many attempts. A cure may have taken more than one.
+    pub(super) fn comes_back(&mut self, times: u8, attempts_max: u32) {
+        let attempts_max = attempts_max as usize;
+        self.returned = times;
+        self.is_for_people = usize::from(times) >= attempts_max || self.attempts_before >= attempts_max;
+    }
+}
+
+/// An incident, and what was made of it since it was opened last.
 struct Case {
     incident: Incident,
     /// The first there was.
     diagnosis: Option<Diagnosis>,
     actions: Vec<Action>,
+    /// Actions that were carried out for it before that.
+    attempts_before: usize,
 }
 
 impl Case {
     async fn read(services: &Services, incident: Incident) -> anyhow::Result<Self> {
         let request = ListActionsRequest { parent: incident.name.clone(), ..ListActionsRequest::default() };
         let listed = services.remediation().list_actions(request).await?.into_inner().actions;
-        let request = ListDiagnosesRequest { parent: incident.name.clone(), ..ListDiagnosesRequest::default() };
+        let (parent, page_size) = (incident.name.clone(), DIAGNOSES_MAX);
+        let request = ListDiagnosesRequest { parent, page_size, ..ListDiagnosesRequest::default() };
         let found = services.diagnoses().list_diagnoses(request).await?.into_inner().diagnoses;
-        let diagnosis = found.into_iter().min_by_key(|diagnosis| diagnosis.ordinal);
-        Ok(Self { incident, diagnosis, actions: listed })
+        let began = time(incident.reopen_time.as_ref());
+        let of_this_life = found.into_iter().filter(|diagnosis| time(diagnosis.create_time.as_ref()) >= began);
+        let diagnosis = of_this_life.min_by_key(|diagnosis| diagnosis.ordinal);
+        let is_of_this_life = |action: &Action| time(action.create_time.as_ref()) >= began;
+        let (actions, before): (Vec<Action>, Vec<Action>) = listed.into_iter().partition(is_of_this_life);
+        let attempts_before = before.iter().filter(|action| action.execute_time.is_some()).count();
+        Ok(Self { incident, diagnosis, actions, attempts_before })
     }
 }
 
@@ -159,7 +197,13 @@ pub(super) async fn judge(
         };
         of.push(case);
     }
-    Ok(faults.iter().zip(&cases.own).map(|(fault, own)| outcome(seed, fault, own, &cases)).collect())
+    let judged = faults.iter().zip(&cases.own).map(|(fault, own)| outcome(seed, fault, own, &cases));
+    let mut outcomes: Vec<Outcome> = judged.collect();
+    let beside = cases.early.iter().chain(&cases.unclaimed).flat_map(|case| &case.diagnosis);
+    if let Some(first) = outcomes.first_mut() {
+        first.stated.extend(beside.flat_map(|diagnosis| stated(diagnosis, None)));
+    }
+    Ok(outcomes)
 }
 
 /// Which fault an incident is of: the one whose service its first diagnosis names first, or else its subject, or else
@@ -188,6 +232,10 @@ fn outcome(seed: u64, fault: &Fault, own: &[Case], cases: &Cases) -> Outcome {
         seed,
         is_renamed: false,
         is_curable: !fault.cure.is_empty(),
+        is_during: false,
+        returned: 0,
+        is_for_people: false,
+        attempts_before: own.iter().map(|case| case.attempts_before).max().unwrap_or_default(),
         ending: ending(fault, own),
         incidents: own.len(),
         early_incidents: cases.early.len(),
@@ -198,6 +246,7 @@ fn outcome(seed: u64, fault: &Fault, own: &[Case], cases: &Cases) -> Outcome {
         recovered_s: ended.map(|incident| after(detected_end(incident))),
         audit: String::new(),
         written: String::new(),
+        stated: own.iter().flat_map(|case| &case.diagnosis).flat_map(|said| stated(said, Some(fault))).collect(),
         hypotheses: diagnosis.into_iter().flat_map(said).collect(),
         evidence: diagnosis.into_iter().flat_map(|diagnosis| argued(diagnosis, started)).collect(),
         actions: own.iter().chain(beside()).flat_map(|case| case.actions.iter().map(done)).collect(),
@@ -251,12 +300,13 @@ fn said(diagnosis: &Diagnosis) -> impl Iterator<Item = String> {
     })
 }
 
-/// Each fact of a diagnosis, by its time after the fault.
+/// Each fact of a diagnosis, by its time after the fault, and what it says that it could not look at.
 fn argued(diagnosis: &Diagnosis, started: Timestamp) -> impl Iterator<Item = String> {
-    diagnosis.evidence.iter().map(move |fact| {
+    let facts = diagnosis.evidence.iter().map(move |fact| {
         let at = time(fact.time.as_ref()).as_nanos() - started.as_nanos();
         format!("{:>6} s  {}: {}", at / 1_000_000_000, service_text(fact.service.as_ref()), fact.summary)
-    })
+    });
+    facts.chain(diagnosis.gaps.iter().map(|gap| format!("not known: {}: {}", gap.subject, gap.reason)))
 }
 
 /// Each step of an incident, by its time after the fault.
@@ -279,8 +329,9 @@ pub(super) fn first_start(faults: &[Fault]) -> Timestamp {
     faults.iter().map(|fault| time(fault.start_time.as_ref())).min().unwrap_or_default()
 }
 
+/// When it was seen, for the last time where it was opened again.
 pub(super) fn detected(incident: &Incident) -> Timestamp {
-    time(incident.detect_time.as_ref())
+    time(incident.reopen_time.as_ref().or(incident.detect_time.as_ref()))
 }
 
 fn detected_end(incident: &Incident) -> Timestamp {
@@ -292,59 +343,4 @@ fn time(time: Option<&pbjson_types::Timestamp>) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use llm_sre_proto::diagnosis::v1::Hypothesis;
-
-    use super::*;
-    use crate::client::parse_service;
-
-    #[test]
-    fn what_nothing_cures_goes_well_where_a_person_is_called_and_nothing_is_left_behind() {
-        let action = |state: ActionState, is_called: bool| Action {
-            state: state.into(),
-            execute_time: is_called.then(pbjson_types::Timestamp::default),
-            ..Action::default()
-        };
-        let went = |cure: &str, state: State, actions: Vec<Action>| {
-            let service = Some(parse_service("cart"));
-            let fault = Fault { service: service.clone(), cure: cure.to_owned(), ..Fault::default() };
-            let hypotheses = vec![Hypothesis { service: service.clone(), ..Hypothesis::default() }];
-            let diagnosis = Some(Diagnosis { hypotheses, ..Diagnosis::default() });
-            let incident = Incident { service, state: state.into(), ..Incident::default() };
-            let own = vec![Case { incident, diagnosis, actions }];
-            let none = Cases { own: Vec::new(), unclaimed: Vec::new(), early: Vec::new() };
-            outcome(1, &fault, &own, &none).went_well()
-        };
-        let escalated = State::Escalated;
-        assert!(went("", escalated, vec![]));
-        assert!(went("", escalated, vec![action(ActionState::RolledBack, true), action(ActionState::Expired, false)]));
-        for left in [ActionState::Ineffective, ActionState::Unknown, ActionState::RollbackFailed] {
-            assert!(!went("", escalated, vec![action(left, true)]), "{left:?}");
-        }
-        assert!(!went("restart", escalated, vec![]), "it could have been repaired");
-        assert!(!went("", State::Open, vec![]), "nobody was called");
-        assert!(!went("", State::Resolved, vec![]), "it is still at work");
-    }
-
-    #[test]
-    fn an_incident_is_of_the_fault_that_it_names() {
-        let fault = |name: &str| Fault { service: Some(parse_service(name)), ..Fault::default() };
-        let cases: [(&str, &[&str], Option<usize>); 6] = [
-            ("cart", &["search", "cart"], Some(1)),
-            ("cart", &["web", "search"], Some(0)),
-            ("cart", &[], Some(0)),
-            ("web", &["account", "search"], Some(1)),
-            ("web", &["account"], None),
-            ("web", &[], None),
-        ];
-        for (subject, named, expected) in cases {
-            let incident = Incident { service: Some(parse_service(subject)), ..Incident::default() };
-            let hypothesis = |name: &&str| Hypothesis { service: Some(parse_service(name)), ..Hypothesis::default() };
-            let hypotheses = named.iter().map(hypothesis).collect();
-            let diagnosis = Diagnosis { hypotheses, ..Diagnosis::default() };
-            let faults = [fault("cart"), fault("search")];
-            assert_eq!(claim(&incident, Some(&diagnosis), &faults), expected, "{subject} {named:?}");
-            assert_eq!(claim(&incident, Some(&diagnosis), &faults[..1]), Some(0), "a fault that is alone");
-        }
-    }
-}
+mod tests;

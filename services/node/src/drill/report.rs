@@ -53,11 +53,15 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
     let renamed: Vec<&Outcome> = faults.iter().copied().filter(|outcome| outcome.is_renamed).collect();
     let (curable, incurable): (Vec<&Outcome>, Vec<&Outcome>) =
         faults.iter().copied().partition(|outcome| outcome.is_curable);
+    let during: Vec<&Outcome> = faults.iter().copied().filter(|outcome| outcome.is_during).collect();
+    let returned: Vec<&Outcome> = faults.iter().copied().filter(|outcome| outcome.returned > 0).collect();
     let together = [
         ("all faults", faults),
         ("those that an action cures", curable),
         ("those that none cures", incurable),
         ("in renamed shops", renamed),
+        ("during another's repair", during),
+        ("that came back", returned),
     ];
     let rows = by_fault.into_iter().chain(together.into_iter().filter(|(_, outcomes)| !outcomes.is_empty()));
     let rows =
@@ -81,11 +85,8 @@ pub(super) fn table(outcomes: &[Outcome]) -> std::io::Result<()> {
 }
 
 fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
-    let share = |is: &dyn Fn(&Outcome) -> bool| {
-        let (count, all) = (outcomes.iter().filter(|outcome| is(outcome)).count(), outcomes.len());
-        let (low, high) = wilson(count, all);
-        format!("{count} of {all} ({low:.2}-{high:.2})")
-    };
+    let share =
+        |is: &dyn Fn(&Outcome) -> bool| share(outcomes.iter().filter(|outcome| is(outcome)).count(), outcomes.len());
     if is_control {
         return vec![fault.to_owned(), share(&Outcome::went_well)];
     }
@@ -103,6 +104,12 @@ fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
         median(outcomes.iter().filter_map(|outcome| outcome.diagnosed_s)),
         median(outcomes.iter().filter_map(|outcome| outcome.recovered_s)),
     ]
+}
+
+/// A share, with the interval that holds it with 95 % confidence.
+pub(super) fn share(count: usize, all: usize) -> String {
+    let (low, high) = wilson(count, all);
+    format!("{count} of {all} ({low:.2}-{high:.2})")
 }
 
 /// The score interval of a share (Wilson, 1927) at 95 %.

@@ -84,6 +84,7 @@ impl Recorded {
             clock: Arc::clone(&time),
             ids: Arc::clone(&chance.ids),
             incidents: incidents.peer(),
+            remediation: None,
             stages: Arc::clone(&stages),
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));

@@ -55,8 +55,11 @@ pub(crate) struct Shop {
     pub(crate) cart_speaks_every: i64,
     seed: u64,
     step: i64,
+    /// Of a hundred requests to `cart`, so many take half a second more.
+    pub(crate) dragging: f64,
     requests: u64,
     failed: u64,
+    dragged: u64,
 }
 
 /// A detector that runs.
@@ -65,7 +68,7 @@ pub(crate) struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
     /// How the services know each other, for as long as they run.
-    _slots: [Slot; 2],
+    _slots: [Slot; 3],
 }
 
 impl Shop {
@@ -80,7 +83,8 @@ impl Shop {
         assert_ne!(partition_of(b"web", PARTITIONS), partition_of(b"cart", PARTITIONS));
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
         let (documents, leases, telemetry, target) = Default::default();
-        let (policy, cart_speaks_every, step, requests, failed) = (None, 1, 0, 0, 0);
+        let (policy, cart_speaks_every, step, dragging) = (None, 1, 0, 0.0);
+        let (requests, failed, dragged) = (0, 0, 0);
         Self {
             bus,
             slow: None,
@@ -93,8 +97,10 @@ impl Shop {
             cart_speaks_every,
             seed,
             step,
+            dragging,
             requests,
             failed,
+            dragged,
         }
     }
 
@@ -110,7 +116,7 @@ impl Shop {
 
     /// As one of several instances.
     pub(crate) fn start_as(&self, holder: &str) -> Running {
-        let (incidents, diagnoses) = (Slot::default(), Slot::default());
+        let (incidents, diagnoses, actions) = (Slot::default(), Slot::default(), Slot::default());
         let stop = CancellationToken::new();
         let explains = diagnosis::Service::build(diagnosis::Dependencies {
             documents: self.documents.clone(),
@@ -118,10 +124,14 @@ impl Shop {
             clock: self.clock.clone(),
             ids: Arc::new(RandomIds),
             incidents: incidents.peer(),
+            remediation: self.policy.is_some().then(|| actions.peer()),
             stages: self.stages(),
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
         let repairs = self.policy.clone().map(|policy| self.repairs(policy, &incidents, &diagnoses));
+        if let Some(repairs) = &repairs {
+            actions.fill(peer::local(Routes::new(repairs.server())));
+        }
         let options = Options { tick: Duration::from_millis(20), ..Options::default() };
         let service = Service::build(
             options,
@@ -154,7 +164,7 @@ impl Shop {
                 stored.unwrap();
             }
         });
-        Running { service, stop, task, _slots: [incidents, diagnoses] }
+        Running { service, stop, task, _slots: [incidents, diagnoses, actions] }
     }
 
     fn repairs(&self, policy: Policy, incidents: &Slot, diagnoses: &Slot) -> remediation::Service {
@@ -187,6 +197,12 @@ impl Shop {
         let mut kept: Vec<_> = kept.collect();
         kept.sort();
         kept
+    }
+
+    /// The diagnoses that were stored, newest first.
+    pub(crate) async fn diagnoses_kept(&self) -> Vec<Value> {
+        let page = self.documents.list("diagnoses", Filter::default(), None, 100).await.unwrap();
+        page.documents.into_iter().map(|kept| kept.body).collect()
     }
 
     /// What was published of incidents, oldest first.
@@ -227,6 +243,7 @@ impl Shop {
             let requests = 1_000.0 * noise;
             self.requests += requests as u64;
             self.failed += (requests * failing / 100.0 * noise) as u64;
+            self.dragged += (requests * self.dragging / 100.0) as u64;
             self.publish("web", json!([self.gauge("process.cpu.utilization", 0.2 * noise)])).await;
             if self.step % self.cart_speaks_every != 0 {
                 continue;
@@ -262,16 +279,16 @@ impl Shop {
     }
 
     fn durations(&self) -> Value {
-        let point = |status: i64, count: u64| {
+        let point = |status: i64, count: u64, dragged: u64| {
             json!({
                 "attributes": [{"key": "http.response.status_code", "value": {"intValue": status.to_string()}}],
                 "startTimeUnixNano": (START_S * 1_000_000_000).to_string(),
                 "timeUnixNano": self.time(),
-                "count": count.to_string(), "sum": count as f64 * 0.02,
-                "explicitBounds": [0.01, 0.1], "bucketCounts": ["0", count.to_string(), "0"],
+                "count": count.to_string(), "sum": count as f64 * 0.02 + dragged as f64 * 0.5,
+                "explicitBounds": [0.01, 0.1], "bucketCounts": ["0", (count - dragged).to_string(), dragged.to_string()],
             })
         };
-        let points = json!([point(200, self.requests - self.failed), point(500, self.failed)]);
+        let points = json!([point(200, self.requests - self.failed, self.dragged), point(500, self.failed, 0)]);
         json!({"name": "http.server.request.duration", "unit": "s",
                "histogram": {"aggregationTemporality": 2, "dataPoints": points}})
     }

@@ -359,3 +359,20 @@ async fn a_new_process_goes_on_from_every_state_and_acts_once() {
     }
     assert_eq!((world.calls("execute"), world.calls("undo"), world.done()), (1, 1, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn actions_are_found_by_the_fingerprint_of_their_incident() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    let found = async |fingerprint: &str| {
+        let (parent, fingerprint) = ("incidents/-".to_owned(), fingerprint.to_owned());
+        let request = v1::ListActionsRequest { parent, fingerprint, ..Default::default() };
+        let listed = service.list_actions(Request::new(request)).await.unwrap().into_inner().actions;
+        listed.into_iter().map(|action| action.name).collect::<Vec<_>>()
+    };
+    assert!(!action.fingerprint.is_empty());
+    assert_eq!(found(&action.fingerprint).await, [action.name.clone()]);
+    assert!(found("another").await.is_empty());
+    assert_eq!(found("").await.len(), 1, "an empty one matches all");
+}

@@ -95,8 +95,8 @@ pub(crate) const SHOP: &[Blueprint] = shop! {
 pub(crate) fn draw(seed: u64, services_max: Option<usize>) -> BTreeSet<usize> {
     let Some(count) = services_max.filter(|count| *count < SHOP.len()) else { return (0..SHOP.len()).collect() };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // Apart from the world's, its telemetry's and its names'.
-    rng.set_stream(3);
+    // Apart from the world's, its telemetry's, its names' and, from 3 on, its services' calls.
+    rng.set_stream(u64::MAX);
     let mut drawn = BTreeSet::from([0]);
     while drawn.len() < count {
         let calls = drawn.iter().flat_map(|place| SHOP[*place].calls);

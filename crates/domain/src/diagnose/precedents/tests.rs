@@ -1,4 +1,4 @@
-//! How far people's word moves a ranking, and how far it never does.
+//! How far people's word and what repairs came to moves a ranking, and how far it never does.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -30,6 +30,22 @@ fn judged(number: u32, is_same: bool, ruling: Ruling, diagnosed: Option<Cause>) 
     let judged_at = Timestamp::from_secs(i64::from(number));
     let precedent = Precedent { incident, service: subject.service, is_same, judged_at, ruling, diagnosed };
     Fact { id: EvidenceId(format!("verdict-{number}")), observation: Observation::Precedent(precedent) }
+}
+
+fn repaired(number: u32, cause: &Cause, outcome: Outcome) -> Fact {
+    let subject = Subject { service: ServiceId::named("a"), trigger: Trigger::Reported, dimension: "".into() };
+    let incident = IncidentId::of(&Fingerprint::of(&subject).unwrap(), number);
+    let attempt = Attempt {
+        incident,
+        action: ActionId::of(incident, number),
+        kind: ActionKind::Restart,
+        cause: cause.clone(),
+        is_of_this_life: number == 0,
+        outcome,
+        executed_at: Timestamp::from_secs(1_100),
+        ended_at: Timestamp::from_secs(1_400),
+    };
+    Fact { id: EvidenceId(format!("repair-{number}")), observation: Observation::Attempt(attempt) }
 }
 
 fn shown() -> impl Strategy<Value = Vec<Fact>> {
@@ -133,6 +149,37 @@ proptest! {
     }
 
     #[test]
+    fn what_was_repaired_before_is_more_likely_and_what_did_not_help_less(
+        facts in shown(), which: Index, count in 1..6_u32,
+    ) {
+        let before = hypotheses(&facts, &[]);
+        let chosen = Cause::from(which.get(&before));
+        let (was, old) = find(&before, &chosen);
+        let after = |outcome| {
+            let repairs: Vec<Fact> = (0..count).map(|number| repaired(number, &chosen, outcome)).collect();
+            hypotheses(&facts, &repairs)
+        };
+        let first = EvidenceId("repair-0".to_owned());
+        for (outcome, is_for) in [(Outcome::Helped, true), (Outcome::Vain, false)] {
+            let after = after(outcome);
+            let (is, new) = find(&after, &chosen);
+            let is_up = is <= was && new.confidence >= old.confidence;
+            let is_down = is >= was && new.confidence < old.confidence;
+            prop_assert!(if is_for { is_up } else { is_down }, "{outcome:?}: {old:?} became {new:?}");
+            let cited = if is_for { &new.supports } else { &new.contradicts };
+            prop_assert!(cited.contains(&first), "{new:?}");
+            prop_assert_eq!(others(&after, &chosen), others(&before, &chosen));
+        }
+        prop_assert_eq!(after(Outcome::Unknown), before, "what nobody knows says nothing");
+    }
+
+    #[test]
+    fn repairs_alone_explain_nothing(causes in prop::collection::vec(cause(), 0..6)) {
+        let repairs = (0..).zip(&causes).map(|(number, cause)| repaired(number, cause, Outcome::Helped));
+        prop_assert!(hypotheses(&[deployment("a")], &repairs.collect::<Vec<_>>()).is_empty());
+    }
+
+    #[test]
     fn repeated_false_alarms_let_nothing_be_done_without_a_person(
         facts in shown(), said in said(), alarms in 2..5_u32,
     ) {
@@ -160,13 +207,16 @@ fn one_false_alarm_is_cited_and_caps_nothing() {
 }
 
 #[test]
-fn the_steps_that_decision_12_names() {
+fn the_steps_that_decisions_13_and_16_name() {
     for (sure, supported, balance, expected) in [
         (0.95, 0.95, -SAME, 0.57),
         (0.95, 0.95, -BALANCE_MAX, 0.205),
         (0.5, 0.95, SAME, 0.6),
         (0.5, 0.95, BALANCE_MAX, 0.771),
         (0.1, 0.95, BALANCE_MAX, 0.273),
+        (0.5, 0.95, REPAIR, 0.551),
+        (0.9, 0.95, -REPAIR, 0.697),
+        (0.9, 0.95, -2.0 * REPAIR, 0.54),
         (0.5, 0.5, BALANCE_MAX, 0.5),
         (0.9, 0.95, BALANCE_MAX, 0.95),
     ] {

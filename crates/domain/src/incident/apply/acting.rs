@@ -117,8 +117,11 @@ impl Step<'_> {
             return self.late(action);
         }
         self.same_action(action)?;
-        self.plan();
-        self.say("undone; the next hypothesis is looked at", About::Action(action));
+        // What was seen since says more than the diagnosis that led to this, and that it did not help says something,
+        // too.
+        self.enter(State::Diagnosing, self.rules.diagnosing());
+        self.effects.push(Effect::RequestDiagnosis);
+        self.say("undone; it is explained again", About::Action(action));
         Ok(())
     }
 

@@ -125,6 +125,7 @@ impl Step<'_> {
         }
         self.enter(State::Open, self.rules.open());
         self.incident.severity = severity;
+        self.incident.reopened_at = Some(self.now);
         self.incident.ended_at = None;
         self.incident.resolution = None;
         self.incident.escalation = None;

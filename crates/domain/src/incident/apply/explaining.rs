@@ -41,6 +41,11 @@ impl Step<'_> {
     pub(super) fn not_diagnosed(&mut self, diagnosis: DiagnosisId, reason: String, looked: bool) -> Outcome {
         let about = About::Diagnosis(diagnosis.clone());
         match self.incident.state {
+            // It was asked for because an action did not help. The diagnosis before it may have more to try.
+            State::Diagnosing if self.goes_on_without(&diagnosis) => {
+                self.plan();
+                self.say(format!("another diagnosis gave nothing: {reason}; the one before it is planned from"), about);
+            }
             State::Open | State::Diagnosing => {
                 self.incident.diagnosis = Some(diagnosis);
                 let (why, what) = if looked {
@@ -55,6 +60,13 @@ impl Step<'_> {
             _ => self.say(format!("another diagnosis failed: {reason}"), about),
         }
         Ok(())
+    }
+
+    /// Whether another diagnosis than this one led to an action of the incident's present life, and is there still.
+    fn goes_on_without(&self, diagnosis: &DiagnosisId) -> bool {
+        let began = self.incident.reopened_at.unwrap_or(self.incident.created_at);
+        let has_acted = self.incident.timeline.iter().any(|entry| entry.time >= began && entry.state.is_acting());
+        has_acted && self.incident.diagnosis.as_ref().is_some_and(|current| current != diagnosis)
     }
 
     /// Whether a plan may go ahead by itself. One that comes after the deadline still may: people were called because

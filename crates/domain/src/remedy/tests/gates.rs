@@ -25,7 +25,7 @@ fn histories() -> impl Strategy<Value = Vec<PastAction>> {
     use ActionState::*;
     let kinds = prop_oneof![3 => Just(ActionKind::RollbackDeployment), 1 => Just(ActionKind::Restart)];
     let vain = prop::sample::select(vec![Ineffective, RolledBack, RollbackFailed, Failed]);
-    let states = prop_oneof![1 => states(), 1 => vain];
+    let states = prop_oneof![2 => states(), 2 => vain, 1 => Just(Succeeded)];
     let ages = prop::sample::select(vec![0_u64, 299, 300, 301, 3_599, 3_600, 3_601, 86_399, 86_400, 86_401]);
     let is_here = prop::bool::weighted(0.7);
     let one = (kinds, states, ages, is_here, prop::bool::weighted(0.8), any::<bool>());
@@ -59,7 +59,15 @@ fn plain_reading(world: &World) -> BTreeSet<BlockReason> {
         is_same_kind(past) && !is_mine(past) && past.executed_at.is_some() && young(past.ended_at, 300)
     };
     let is_unknown = |past: &&PastAction| past.state == Unknown && (is_mine(past) || young(past.ended_at, 3_600));
+    // Cures, the oldest first: each lasted until the next one, or until now.
+    let cures = here.iter().filter(|past| past.state == Succeeded).filter_map(|past| past.ended_at);
+    let mut ages_s: Vec<u64> = cures.map(|ended_at| now().since(ended_at).as_secs()).collect();
+    ages_s.sort_unstable();
+    ages_s.reverse();
+    let next_s = ages_s.iter().skip(1).copied().chain([0]);
+    let relapses = ages_s.iter().zip(next_s).filter(|(age_s, next_s)| **age_s < 86_400 && **age_s - next_s < 3_600);
     let forbids = [
+        (relapses.count() > 2, BlockReason::Relapse),
         (here.iter().any(|past| is_under_way(past)), BlockReason::TargetBusy),
         (history.iter().filter(|past| is_under_way(past)).count() >= 2, BlockReason::FleetLimit),
         (here.iter().copied().any(|past| is_unknown(&past)), BlockReason::OutcomeUnknown),
@@ -113,10 +121,10 @@ fn one_more_than_a_limit_is_forbidden_and_the_last_within_it_is_not() {
         world.history.actions.push(past);
     };
     for age_s in [900, 901] {
-        add(&mut world, ActionKind::Restart, ActionState::Succeeded, age_s);
+        add(&mut world, ActionKind::Restart, ActionState::Ineffective, age_s);
     }
     assert_eq!(forbidden(&world), BTreeSet::new());
-    add(&mut world, ActionKind::Restart, ActionState::Succeeded, 902);
+    add(&mut world, ActionKind::Restart, ActionState::Ineffective, 902);
     assert_eq!(forbidden(&world), BTreeSet::from([BlockReason::RateLimit]));
     // Cooling down ends when it is said to.
     world.history.actions.clear();

@@ -36,7 +36,8 @@ proptest! {
         }
         if let Some(action) = world.action() {
             let tried = |past: &PastAction| {
-                past.incident == world.incident.id && past.kind == action.plan.spec.kind && past.state.is_tried()
+                let is_same = past.incident == world.incident.id && past.kind == action.plan.spec.kind;
+                is_same && past.is_tried_in(world.incident.reopened_at)
             };
             prop_assert!(!world.history.actions.iter().any(tried), "the same again");
             let planned = &action.plan;
@@ -156,13 +157,17 @@ fn each_limit_blocks() {
     let vain = |world: &mut World| (0..2).for_each(|i| add(world, deploy, ActionState::RolledBack, 4_000 + i, false));
     assert_eq!(block(&vain), [BlockReason::Ineffective]);
     let often = |world: &mut World| {
-        (0..3).for_each(|i| add(world, ActionKind::Restart, ActionState::Succeeded, 900 + i, false))
+        (0..3).for_each(|i| add(world, ActionKind::Restart, ActionState::Ineffective, 900 + i, false))
     };
     assert_eq!(block(&often), [BlockReason::RateLimit]);
     let spent = |world: &mut World| {
         (0..3).for_each(|i| add(world, ActionKind::Restart, ActionState::Ineffective, 9_000 + i, true))
     };
     assert_eq!(block(&spent), [BlockReason::AttemptsExhausted]);
+    let relapsed = |world: &mut World| {
+        (1..4).for_each(|i| add(world, ActionKind::Restart, ActionState::Succeeded, 3_000 * i, false))
+    };
+    assert_eq!(block(&relapsed), [BlockReason::Relapse]);
     let fleet = |world: &mut World| {
         (0..2).for_each(|i| add(world, ActionKind::Restart, ActionState::Executing, 10 + i, false));
         world.history.actions.iter_mut().for_each(|past| past.target = ServiceId::named("cart"));
@@ -177,7 +182,7 @@ fn a_digest_covers_plan_policy_and_target() {
     let action = base.action().unwrap();
     assert!(check_start(&action, base.around(), &base.answer).is_ok());
     let pattern = || ServicePattern::parse("other@*").unwrap();
-    let changes: [&dyn Fn(&mut World); 15] = [
+    let changes: [&dyn Fn(&mut World); 17] = [
         &(|w| {
             w.policy.rules.push(Rule {
                 service: ServicePattern::parse("x@*").unwrap(),
@@ -197,6 +202,8 @@ fn a_digest_covers_plan_policy_and_target() {
         &(|w| w.policy.limits.approval_expiry_s += 1),
         &(|w| w.policy.limits.ineffective_max += 1),
         &(|w| w.policy.limits.ineffective_window_s += 1),
+        &(|w| w.policy.limits.relapses_max += 1),
+        &(|w| w.policy.limits.relapse_window_s += 1),
         &(|w| w.policy.limits.cooldown_s += 1),
         &(|w| {
             let TargetState::Ready { facts, .. } = &mut w.answer else { unreachable!() };

@@ -66,7 +66,7 @@ static PLAN: [Change; 21] = [
     |p| p.plan.attempt += 1,
 ];
 
-static POLICY: [Change; 20] = [
+static POLICY: [Change; 22] = [
     |p| p.policy.autonomy = Autonomy::Suggest,
     |p| p.policy.rules[0].service = ServicePattern::parse("bank/*@*").unwrap(),
     |p| p.policy.rules[0].action = Some(ActionKind::Restart),
@@ -87,6 +87,8 @@ static POLICY: [Change; 20] = [
     |p| p.policy.limits.approval_expiry_s += 1,
     |p| p.policy.limits.ineffective_max += 1,
     |p| p.policy.limits.ineffective_window_s += 1,
+    |p| p.policy.limits.relapses_max += 1,
+    |p| p.policy.limits.relapse_window_s += 1,
     |p| p.policy.limits.cooldown_s += 1,
 ];
 
@@ -211,6 +213,7 @@ fn only_what_time_alone_lifts_is_waited_for_in_silence() {
         Autonomy,
         BlastRadius,
         Ineffective,
+        Relapse,
         OutcomeUnknown,
         Refused,
         Precondition,
