@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::detect::{Abnormal, Detector, Hurt, Standing};
+use crate::detect::{Abnormal, Detector};
 use crate::diagnose::{Argument, rank};
 use crate::evidence::Evidence;
 use crate::topology::Topology;
@@ -386,26 +386,5 @@ impl Reaches {
         }
         let key = (trouble.service.clone(), trouble.onset);
         Arc::clone(self.found.entry(key).or_insert_with(|| Reach::new(kin.upstream(trouble))))
-    }
-}
-
-impl Look for Detector {
-    fn topology(&self) -> &Topology {
-        Detector::topology(self)
-    }
-    fn standing(&self, service: &ServiceId, since: Timestamp) -> Standing {
-        Detector::standing(self, service, since)
-    }
-    fn hurt(&self, service: &ServiceId, since: Timestamp) -> Hurt {
-        Detector::hurt(self, service, since)
-    }
-    fn is_load(&self, service: &ServiceId) -> bool {
-        Detector::is_load(self, service)
-    }
-    fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
-        Detector::is_changed(self, service, from, until)
-    }
-    fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence {
-        Detector::evidence(self, anomalies, services, onset)
     }
 }

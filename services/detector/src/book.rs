@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use llm_sre_domain::ServiceId;
-use llm_sre_domain::incident::{Actor, Effect, Event, EventId, EventKind, IllegalTransition, Incident};
+use llm_sre_domain::incident::{Actor, Effect, Event, EventId, EventKind, IllegalTransition, Incident, Window};
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::Filter;
@@ -134,7 +134,9 @@ impl Service {
         match self.records.replace(stored, kept, kept.attributes()).await? {
             Write::Conflict => Ok(None),
             Write::Done(written) => {
-                self.measure_while_living(&kept.domain()?, &kept.roots);
+                let incident = kept.domain()?;
+                kept.announce(&incident);
+                self.measure_while_living(&incident, &kept.roots);
                 self.owing.note(&written.id);
                 self.stepped.notify_one();
                 Ok(Some(written))

@@ -368,7 +368,7 @@ mod tests {
             // Scores in an order that is none: 1,009 and 3,000 have no common factor.
             let score = f64::from(number * 1_009 % COMING);
             incident.anomalies = vec![anomaly(number, score)];
-            brain.watch_recovery(&incident);
+            brain.watch_recovery(&incident, &BTreeSet::new());
         }
         let kept = &brain.living[&incident.id].anomalies;
         assert_eq!(kept.len(), ANOMALIES_MAX);

@@ -163,6 +163,7 @@ impl Service {
         if matches!(written, Write::Conflict) {
             return Ok(false);
         }
+        kept.announce(incident);
         self.measure_while_living(incident, &kept.roots);
         self.owing.note(&incident.id.to_string());
         self.stepped.notify_one();

@@ -23,10 +23,10 @@ const JUDGED_MAX: usize = 16;
 const PAGE: i32 = 8;
 /// How many answers are read at most; what comes later is older.
 const PAGES_MAX: usize = 8;
-/// What was said longer ago was said of another system.
-const AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
-/// How long a diagnosis waits for what people said, in real time. It can do without.
-const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// What was said, or done, longer ago was said of another system.
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
+/// How long a diagnosis waits for what was said and done before, in real time. It can do without.
+pub(crate) const ASK_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a gap is about where nothing of what people said could be had.
 const VERDICTS: &str = "verdicts on past incidents";

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_an_action_is_named() {
-        let cases: [(&str, &[(&str, &str)], &str); 8] = [
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let cases: [Case; 8] = [
             ("shed_load", &[("percent", "60")], "spec.parameters.percent: '60' is not a whole number from 1 to 50"),
             ("shed_load", &[("duration_s", "1e2")], "spec.parameters.duration_s: '1e2' is not"),
             ("scale_out", &[("add_percent", "0")], "spec.parameters.add_percent: '0' is not"),

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::detect::{Abnormal, Hurt, Standing};
+use crate::detect::{Abnormal, Detector, Hurt, Standing};
 use crate::evidence::Evidence;
 use crate::topology::Topology;
 use crate::{Anomaly, ServiceId, Signal, Timestamp};
@@ -53,6 +53,27 @@ pub(crate) trait Look {
     fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool;
     /// What is known about these services around an onset.
     fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence;
+}
+
+impl Look for Detector {
+    fn topology(&self) -> &Topology {
+        Detector::topology(self)
+    }
+    fn standing(&self, service: &ServiceId, since: Timestamp) -> Standing {
+        Detector::standing(self, service, since)
+    }
+    fn hurt(&self, service: &ServiceId, since: Timestamp) -> Hurt {
+        Detector::hurt(self, service, since)
+    }
+    fn is_load(&self, service: &ServiceId) -> bool {
+        Detector::is_load(self, service)
+    }
+    fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
+        Detector::is_changed(self, service, from, until)
+    }
+    fn evidence(&self, anomalies: &[Anomaly], services: &BTreeSet<ServiceId>, onset: Timestamp) -> Evidence {
+        Detector::evidence(self, anomalies, services, onset)
+    }
 }
 
 /// What calls for an incident in one service.

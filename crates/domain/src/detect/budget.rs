@@ -18,6 +18,8 @@ use ledger::{Ledger, MINUTE};
 const BAD_MIN: f64 = 10.0;
 /// The share of a window of days that has to be known: a burn in the first hours of a service is not one of days.
 const KNOWN_MIN: f64 = 0.5;
+/// So many times a burn of days is no longer that burn: minutes scatter about it.
+const SLOW_FACTOR: f64 = 2.0;
 
 /// A pair of windows, in minutes, and the share of the period's budget that matters when it burns in the long one.
 struct Rule {
@@ -78,7 +80,9 @@ impl Budget {
         let allowed = objective.allowed();
         let worst = greatest(FAST.iter().filter_map(|rule| self.fast_burn(rule, now, objective)));
         let was_fast = self.fast.is_some();
-        self.fast = follow(self.fast, worst, || self.ledger.first_failing(now, allowed));
+        // What has burnt for days already is not how trouble of hours began.
+        let usual = self.slow.map_or(1.0, |slow| SLOW_FACTOR * slow.rate.max(1.0));
+        self.fast = follow(self.fast, worst, || self.ledger.first_failing(now, usual * allowed));
         if let Some(burn) = self.fast.filter(|_| !was_fast) {
             self.ledger.told_since(burn.since);
         }

@@ -91,12 +91,8 @@ pub(super) struct Crowds(BTreeMap<(ServiceId, Arc<str>), u64>);
 impl Crowds {
     fn add(&mut self, key: &SeriesKey) {
         let named = (key.service.clone(), key.metric.clone());
-        match self.0.get_mut(&named) {
-            Some(refused) => *refused += 1,
-            None if self.0.len() >= CROWDS_MAX => {}
-            None => {
-                self.0.insert(named, 1);
-            }
+        if self.0.len() < CROWDS_MAX || self.0.contains_key(&named) {
+            *self.0.entry(named).or_default() += 1;
         }
     }
 }

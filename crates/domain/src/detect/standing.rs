@@ -21,9 +21,6 @@ const UNHEARD_MAX: usize = 8;
 const STIRS_BY: usize = 2;
 /// Samples that it takes to say that all is well; one where they are rare.
 const WELL_BY: usize = 3;
-/// The newest of them is no older than so many of their intervals, nor than [`FRESH_MIN`].
-const FRESH_INTERVALS: f64 = 3.0;
-const FRESH_MIN: Duration = Duration::from_secs(30);
 /// Newest samples that load is told by.
 const LOAD_SAMPLES: usize = 3;
 /// Requests from so many times their median on are a load: to join cases takes more than to explain a busy processor.
@@ -143,12 +140,6 @@ impl Detector {
     /// Whether a service was changed between two times, both included.
     pub(crate) fn is_changed(&self, service: &ServiceId, from: Timestamp, until: Timestamp) -> bool {
         self.changes.iter().any(|change| change.service == *service && (from..=until).contains(&change.time))
-    }
-
-    /// Whether the newest sample of a series says how it is now.
-    fn is_fresh(&self, seen: Seen<'_>) -> bool {
-        let patience = FRESH_MIN.max(Duration::from_secs_f64(FRESH_INTERVALS * seen.series.interval_s()));
-        self.watermark.since(seen.series.last) <= patience
     }
 
     /// The series of latency and errors of a service that are known well enough to say something.

@@ -1,4 +1,5 @@
-//! What people said of past incidents, and what it weighs. Decision 13 has the reasons for each number.
+//! What people said of past incidents, what repairs came to, and what it weighs. Decisions 13 and 16 have the reasons
+//! for each number.
 //!
 //! It moves hypotheses that the evidence named already, by a bounded step and never above what their own evidence
 //! supports: nothing that people wrote makes a hypothesis, or makes up for evidence that is not there. Nor does a

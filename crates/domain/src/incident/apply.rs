@@ -248,7 +248,7 @@ impl Step<'_> {
         let before = self.incident.reopened_at.and_then(|_| self.ended_before());
         let is_of_now = |known: &&Anomaly| before.is_none_or(|ended_at| known.last_seen > ended_at);
         let mut of_now = self.incident.anomalies.iter().filter(is_of_now);
-        let is_news = is_telling && of_now.all(|known| known.signal != anomaly.signal);
+        let is_news = is_telling && is_of_now(&&anomaly) && of_now.all(|known| known.signal != anomaly.signal);
         self.incident.join(anomaly);
         if is_news && self.is_open_to_explanation() {
             self.say("a signal of another kind came in; it is explained again", About::Incident);

@@ -1,10 +1,17 @@
-//! What a run is to do, from the environment. Without any of it: one repetition of each class, as a sample.
+//! What a run is to do, from the environment. Without any of it: one repetition of each of some classes, as a sample.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use uuid::Uuid;
+
 use crate::class::Class;
 
+/// Classes of a sample, which are others each time: each takes some three minutes of a machine that everybody waits for.
+const CLASSES_IN_SAMPLE: usize = 5;
 /// How long the store is away in a sample, and in a campaign unless it is said.
 const AWAY_IN_SAMPLE: Duration = Duration::from_secs(10);
 const AWAY_IN_CAMPAIGN: Duration = Duration::from_secs(60);
@@ -43,7 +50,11 @@ impl Settings {
         let is_campaign = runs.is_some();
         let away = number("LLM_SRE_FAULTS_AWAY_S").map(Duration::from_secs);
         let classes = match text("LLM_SRE_FAULTS_CLASS") {
-            None => Class::ALL.to_vec(),
+            None if is_campaign => Class::ALL.to_vec(),
+            None => {
+                let mut random = ChaCha8Rng::seed_from_u64(Uuid::now_v7().as_u128() as u64);
+                Class::ALL.sample(&mut random, CLASSES_IN_SAMPLE).copied().collect()
+            }
             Some(names) => names.split(',').map(class).collect(),
         };
         Self {

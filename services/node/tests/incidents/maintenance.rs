@@ -207,7 +207,7 @@ async fn an_order_is_one_window_that_is_listed_until_it_is_over() {
         let request = v1::ListMaintenanceWindowsRequest { show_ended, ..Default::default() };
         running.service.list_maintenance_windows(Request::new(request)).await.unwrap().into_inner().windows
     };
-    assert_eq!(list(false).await, [window.clone()]);
+    assert_eq!(list(false).await, std::slice::from_ref(&window));
     end(&running, &window).await;
     assert_eq!((list(false).await.len(), list(true).await.len()), (0, 1));
     let nowhere = v1::EndMaintenanceWindowRequest {

@@ -111,7 +111,8 @@ async fn what_did_not_help_is_undone_explained_again_and_not_repeated() {
     shop.deploy("1.4.1", "1.4.2").await;
     let is_left = |incident: &v1::Incident| incident.state() == v1::State::Escalated;
     let left = trade_until_so(&mut shop, &running, FAILURES, usize::MAX, is_left).await;
-    assert_eq!(left.escalation_reason(), v1::EscalationReason::AttemptsExhausted, "{left:#?}");
+    // What put the deployment back is the newest change, and taking that back would go round in a circle.
+    assert_eq!(left.escalation_reason(), v1::EscalationReason::NoAction, "{left:#?}");
     assert_eq!((shop.target.done(), shop.target.undone(), left.attempts), (1, 1, 1));
     running.stop().await;
 

@@ -285,7 +285,8 @@ impl Shop {
                 "startTimeUnixNano": (START_S * 1_000_000_000).to_string(),
                 "timeUnixNano": self.time(),
                 "count": count.to_string(), "sum": count as f64 * 0.02 + dragged as f64 * 0.5,
-                "explicitBounds": [0.01, 0.1], "bucketCounts": ["0", (count - dragged).to_string(), dragged.to_string()],
+                "explicitBounds": [0.01, 0.1, 1.0],
+                "bucketCounts": ["0", (count - dragged).to_string(), dragged.to_string(), "0"],
             })
         };
         let points = json!([point(200, self.requests - self.failed, self.dragged), point(500, self.failed, 0)]);

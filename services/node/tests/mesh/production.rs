@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 use llm_sre_proto::remediation::v1::{Action, ActionState, ListActionsRequest};
@@ -230,11 +230,33 @@ impl Clients {
         fault["name"].as_str().unwrap().to_owned()
     }
 
+    /// What was proposed for an incident.
+    fn actions(&self, incident: &str) -> Vec<Action> {
+        let request = ListActionsRequest { parent: incident.to_owned(), ..ListActionsRequest::default() };
+        self.remediation.ask(self.remediation.remediation().list_actions(request)).unwrap().actions
+    }
+
+    /// What became of the newest incident so far, for a failure's message.
+    fn story(&self, incidents: &[Incident]) -> String {
+        let Some(newest) = incidents.first() else { return "there is no incident".to_owned() };
+        let steps = newest.timeline.iter().map(|entry| format!("{:?} {}", entry.state(), entry.message));
+        let actions = self.actions(&newest.name);
+        let actions = actions.iter().map(|action| {
+            let kind = action.spec.as_ref().map(|spec| &*spec.r#type).unwrap_or_default();
+            format!(
+                "{kind} for {:?} ({:.2}) is {:?}: {}",
+                action.cause(),
+                action.confidence,
+                action.state(),
+                action.outcome
+            )
+        });
+        steps.chain(actions).collect::<Vec<_>>().join("; ")
+    }
+
     /// What was done about an incident.
     fn executed(&self, incident: &str) -> Vec<Action> {
-        let request = ListActionsRequest { parent: incident.to_owned(), ..ListActionsRequest::default() };
-        let actions = self.remediation.ask(self.remediation.remediation().list_actions(request)).unwrap().actions;
-        actions.into_iter().filter(|action| action.state() == ActionState::Succeeded).collect()
+        self.actions(incident).into_iter().filter(|action| action.state() == ActionState::Succeeded).collect()
     }
 }
 
@@ -286,8 +308,12 @@ fn the_compose_deployment_repairs_every_fault_and_leaves_the_control_alone() {
         deployment.wait_until(&format!("an incident about {kind}"), ENDED_WITHIN, || {
             clients.incidents.all_incidents().len() > number
         });
-        deployment.wait_until(&format!("the end of {kind}"), ENDED_WITHIN, || {
-            clients.incidents.all_incidents().first().is_some_and(is_over)
+        let since = Instant::now();
+        deployment.wait_until(&format!("the end of {kind}"), ENDED_WITHIN * 2, || {
+            let incidents = clients.incidents.all_incidents();
+            let is_in_time = since.elapsed() < ENDED_WITHIN;
+            assert!(is_in_time, "{kind} did not end: {}", clients.story(&incidents));
+            incidents.first().is_some_and(is_over)
         });
         let incidents = clients.incidents.all_incidents();
         assert_eq!(incidents.len(), number + 1, "one cause is one incident: {incidents:#?}");

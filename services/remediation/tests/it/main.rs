@@ -372,7 +372,7 @@ async fn actions_are_found_by_the_fingerprint_of_their_incident() {
         listed.into_iter().map(|action| action.name).collect::<Vec<_>>()
     };
     assert!(!action.fingerprint.is_empty());
-    assert_eq!(found(&action.fingerprint).await, [action.name.clone()]);
+    assert_eq!(found(&action.fingerprint).await, std::slice::from_ref(&action.name));
     assert!(found("another").await.is_empty());
     assert_eq!(found("").await.len(), 1, "an empty one matches all");
 }

@@ -79,6 +79,9 @@ impl incident::incident_service_server::IncidentService for Owner {
             service.set_kill_switch(Request::new(request)).await?;
         }
         let mut incident = self.incident.lock().unwrap();
+        if request.name != format!("incidents/{}", incident.id) {
+            return Err(status::failed_precondition("ILLEGAL_TRANSITION", "that incident is over"));
+        }
         let applied = incident.apply(event, &Rules::default(), self.clock.now());
         applied.map_err(|error| status::failed_precondition("ILLEGAL_TRANSITION", error.to_string()))?;
         Ok(Response::new((&*incident).into()))

@@ -147,7 +147,7 @@ proptest! {
         // An hour at the edge is left out.
         let exact = |from: i64| (from..5 * DAY).map(|minute| 600.0 * share(minute)).sum::<f64>();
         prop_assert!(untold <= exact(2 * DAY) + 1e-6 && untold >= exact(2 * DAY + 60) - 1e-6);
-        prop_assert!(all <= 4_320.0 * 600.0 && all >= 4_260.0 * 600.0);
+        prop_assert!((4_260.0 * 600.0..=4_320.0 * 600.0).contains(&all));
         let kept = format!("{:?}", budget.ledger).matches("Entry").count();
         prop_assert!(kept <= 360 + 74, "{kept}");
     }

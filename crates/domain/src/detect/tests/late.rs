@@ -76,7 +76,7 @@ proptest! {
         prop_assert_eq!(late, 0);
         let again = |step: i64| {
             let drawn = hash(seed, step, 0);
-            (step > 0 && drawn % share == 0).then(|| (step - 1 - i64::try_from((drawn >> 40) % 40).unwrap()).max(0))
+            (step > 0 && drawn.is_multiple_of(share)).then(|| (step - 1 - i64::try_from((drawn >> 40) % 40).unwrap()).max(0))
         };
         let repeats = u64::try_from((0..STEPS).filter(|step| again(*step).is_some()).count()).unwrap();
         let with_late = found(in_order, again);

@@ -7,8 +7,8 @@ use super::*;
 use crate::diagnose::causes::supported;
 use crate::diagnose::{CauseKind, facts, rank};
 use crate::evidence::Evidence;
-use crate::incident::{Fingerprint, IncidentId, Subject, Trigger};
-use crate::remedy::Policy;
+use crate::incident::{ActionId, Fingerprint, IncidentId, Subject, Trigger};
+use crate::remedy::{ActionKind, Policy};
 use crate::{ServiceId, Signal, Timestamp};
 
 /// The last one never shows an anomaly.
