@@ -21,7 +21,7 @@ use crate::detect::{Abnormal, Detector};
 use crate::diagnose::{Argument, rank};
 use crate::evidence::Evidence;
 use crate::topology::Topology;
-use crate::{Anomaly, AnomalyId, ServiceId, Timestamp};
+use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
 
 pub use case::Case;
 use case::Kinship;
@@ -119,12 +119,20 @@ impl Correlator {
 
     /// Whether something waits to be told that may be why some of these anomalies go on, and is not what they are about.
     pub fn is_waiting_behind(&self, anomalies: &[Anomaly], about: &BTreeSet<ServiceId>, topology: &Topology) -> bool {
-        let mut others = self.waiting.keys().filter(|service| !about.contains(*service)).peekable();
-        if others.peek().is_none() {
+        let others: BTreeSet<&ServiceId> = self.waiting.keys().filter(|service| !about.contains(*service)).collect();
+        if others.is_empty() {
             return false;
         }
-        let shown: BTreeSet<&ServiceId> = anomalies.iter().map(|anomaly| &anomaly.service).collect();
-        others.any(|other| shown.iter().any(|shown| *shown == other || topology.reaches(shown, other)))
+        // One walk from all that show it: in a storm many wait, and every living incident is asked.
+        let mut seen: BTreeSet<&ServiceId> = anomalies.iter().map(|anomaly| &anomaly.service).collect();
+        let mut next: Vec<&ServiceId> = seen.iter().copied().collect();
+        while let Some(service) = next.pop() {
+            if others.contains(service) {
+                return true;
+            }
+            next.extend(topology.callees(service).filter(|callee| seen.insert(*callee)));
+        }
+        false
     }
 
     fn follow<L: Look>(&mut self, look: &L, now: Timestamp, found: Vec<Abnormal>) -> Vec<News> {
@@ -171,6 +179,8 @@ impl Correlator {
             is_followed |= case.is_living();
         }
         if is_known {
+            // A budget burns on for what is over, and says nothing of what goes on.
+            is_followed |= found.anomaly.signal == Signal::BudgetBurn;
             // The verdict that ended its incident may have left it out: whose cause explains it has it from here on.
             let explains = |case: &&mut Case| case.is_living() && case.is_root_sick() && case.can_explain(service);
             for case in self.cases.iter_mut().filter(|_| !is_followed).filter(explains) {

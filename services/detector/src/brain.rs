@@ -276,6 +276,7 @@ impl Brain {
             match measured.verdict {
                 Verdict::NotRecovered => living.since = living.since.max(now),
                 Verdict::Inconclusive => {}
+                Verdict::Recovered if self.detector.burns_on(&anomalies, living.since) => {}
                 Verdict::Recovered => {
                     let held = measured.measured_at.since(living.since) >= RECOVERY_HELD;
                     if held && now.since(living.told_at) >= RECOVERY_TOLD_EVERY {

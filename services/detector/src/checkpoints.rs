@@ -36,13 +36,17 @@ impl Service {
             brain.checkpoint_due = now + WRITTEN_EVERY;
             brain.detector.checkpoints(SERVICES_A_DOCUMENT)
         };
+        let mut is_kept = true;
+        // One that cannot be replaced keeps no other from it.
         for (number, part) in parts.iter().enumerate() {
             if let Err(error) = save(&self.checkpoints, number, part).await {
-                tracing::warn!(%error, "failed to keep the hours of error budgets; trying again");
-                let mut brain = self.brain();
-                brain.checkpoint_due = brain.detector.watermark() + RETRIED_AFTER;
-                return;
+                tracing::warn!(%error, number, "failed to keep hours of error budgets; trying again");
+                is_kept = false;
             }
+        }
+        if !is_kept {
+            let mut brain = self.brain();
+            brain.checkpoint_due = brain.detector.watermark() + RETRIED_AFTER;
         }
     }
 

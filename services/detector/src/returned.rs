@@ -13,6 +13,7 @@ use llm_sre_domain::{Anomaly, ServiceId};
 use llm_sre_mesh::records::Stored;
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::diagnosis::v1::GetDiagnosisRequest;
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::Service;
@@ -54,10 +55,12 @@ impl Service {
         {
             return Ok(Some(incident));
         }
+        // One wait for all of them: what is told late is late for every other incident, too.
+        let until = Instant::now() + ASK_WITHIN;
         for stored in ended {
             let Some(incident) = stored.message.readable() else { continue };
             if self.may_reopen(&incident)
-                && self.is_return(&stored.message, &incident, opened).await
+                && self.is_return(&stored.message, &incident, opened, until).await
                 && let Some(incident) = self.reopen(stored, opened, anomalies).await?
             {
                 return Ok(Some(incident));
@@ -68,10 +71,10 @@ impl Service {
 
     /// Whether what a case shows comes from where an ended incident came from: from one of the causes that were named
     /// then, or, where nobody can tell, by signals that it had.
-    async fn is_return(&self, kept: &Kept, incident: &Incident, opened: &Opened) -> bool {
+    async fn is_return(&self, kept: &Kept, incident: &Incident, opened: &Opened, until: Instant) -> bool {
         let mut own = kept.roots.clone();
         own.insert(incident.subject.service.clone());
-        let before = self.explained_by(kept, &own).await;
+        let before = self.explained_by(kept, &own, until).await;
         match named(&opened.evidence, incident, &own) {
             Some(cause) if !before.is_empty() => before.contains(&cause),
             _ => opened.case.anomalies.values().any(|shown| {
@@ -84,13 +87,13 @@ impl Service {
     }
 
     /// The kinds of cause that the newest diagnosis of an incident named in these services. None where nobody says.
-    async fn explained_by(&self, kept: &Kept, services: &BTreeSet<ServiceId>) -> BTreeSet<CauseKind> {
+    async fn explained_by(&self, kept: &Kept, services: &BTreeSet<ServiceId>, until: Instant) -> BTreeSet<CauseKind> {
         let name = kept.incident.diagnosis.clone();
         if name.is_empty() {
             return BTreeSet::new();
         }
         let asked = self.diagnoses.get_diagnosis(GetDiagnosisRequest { name });
-        let hypotheses = match tokio::time::timeout(ASK_WITHIN, asked).await {
+        let hypotheses = match tokio::time::timeout_at(until, asked).await {
             Ok(Ok(diagnosis)) => diagnosis.hypotheses,
             Ok(Err(error)) => {
                 tracing::info!(%error, incident = kept.incident.name, "what an incident came from is not known");

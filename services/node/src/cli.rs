@@ -187,7 +187,8 @@ pub(crate) struct Drill {
     /// What shops, services and faults are drawn from; itself drawn, and printed, where it is not said.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// One run again, by the seed in its line; its fault, and its service where it was said, have to be said too.
+    /// One run again, by the seed in its line. Its fault has to be said too, the first that the seed stands beside; and
+    /// its service, and how faults follow each other and shops are renamed, where that was said.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seed", "runs", "controls"], requires = "fault")]
     pub(crate) again: Option<u64>,
     /// Only this fault; all of them in turn where it is not said.

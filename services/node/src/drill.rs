@@ -45,7 +45,7 @@ const CONTROLS: [FaultKind; 5] = [
     FaultKind::PausedSender,
     FaultKind::ClockJump,
 ];
-/// Those of them that no action of the catalogue cures.
+/// Those of the faults that no action of the catalogue cures.
 const INCURABLE: [FaultKind; 1] = [FaultKind::SlowNetwork];
 /// The most runs of one call.
 const RUNS_MAX: u32 = 100_000;

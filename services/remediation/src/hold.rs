@@ -15,7 +15,7 @@ use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::remediation::v1;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::Service;
@@ -201,7 +201,12 @@ impl Service {
         if has_time || !matches!(action.state, ActionState::AwaitingApproval | ActionState::Approved) {
             return Ok(None);
         }
-        let Some(window) = self.maintenance(&stored.message.incident_name()).await? else { return Ok(None) };
+        let window = match self.maintenance(&stored.message.incident_name()).await {
+            // Its owner will not come to say more than that of it, and its time is over all the same.
+            Err(error) if matches!(error.code(), Code::NotFound | Code::Internal) => return Ok(None),
+            asked => asked?,
+        };
+        let Some(window) = window else { return Ok(None) };
         let (actor, note) = (Actor::product(), format!("its time ended in maintenance, {window}"));
         let told = EventKind::ApprovalExpired { action: action.plan.id };
         let event = ActionEvent::Cancelled { actor: actor.clone(), note };

@@ -18,6 +18,8 @@ use ledger::{Ledger, MINUTE};
 const BAD_MIN: f64 = 10.0;
 /// The share of a window of days that has to be known: a burn in the first hours of a service is not one of days.
 const KNOWN_MIN: f64 = 0.5;
+/// So many times the scatter of bad requests is no chance.
+const SURE: f64 = 3.0;
 /// So many times a burn of days is no longer that burn: minutes scatter about it.
 const SLOW_FACTOR: f64 = 2.0;
 
@@ -96,11 +98,19 @@ impl Budget {
         (all > 0.0).then(|| bad / all / objective.allowed())
     }
 
-    /// The burn rate of what came after a time, and up to when that is known; `None` where so few requests came that a
-    /// burn which just lasts would have shown fewer than [`BAD_MIN`] bad ones.
-    pub(crate) fn rate_after(&self, since: Timestamp, objective: &Objective) -> Option<(Timestamp, f64)> {
+    /// Whether the budget lasts at the pace of what came after a time, and up to when that is known; `None` where so few
+    /// requests came that chance may say either.
+    ///
+    /// Bad requests scatter about their mean by its square root. It is asked again and again, so that a burn that barely
+    /// does not last would pass one day if nothing more than fewer bad ones than allowed were asked for.
+    pub(crate) fn lasts_after(&self, since: Timestamp, objective: &Objective) -> Option<(Timestamp, bool)> {
         let (until, all, bad) = self.ledger.after(since)?;
-        (all * objective.allowed() >= BAD_MIN).then(|| (until, bad / all / objective.allowed()))
+        let allowed = all * objective.allowed();
+        if allowed < BAD_MIN {
+            return None;
+        }
+        let is_sure = bad >= allowed || bad + SURE * allowed.sqrt() <= allowed;
+        is_sure.then_some((until, bad < allowed))
     }
 
     /// Gives up what no window asks for. Whether anything is left that one holds.

@@ -63,9 +63,7 @@ impl Detector {
     pub fn recovery(&self, anomalies: &[Anomaly], since: Timestamp) -> Recovery {
         let measured = anomalies.iter().filter(|anomaly| is_measured(anomaly.signal));
         // A budget that burns for days, and a little, says nothing of trouble that came to it meanwhile.
-        let is_of_days =
-            |anomaly: &&Anomaly| &*anomaly.dimension == BURN_OF_DAYS && anomaly.signal == Signal::BudgetBurn;
-        let is_all_of_days = measured.clone().all(|anomaly| is_of_days(&anomaly));
+        let is_all_of_days = measured.clone().all(is_of_days);
         let counted = measured.filter(|anomaly| is_all_of_days || !is_of_days(anomaly));
         let mut until: Option<Timestamp> = None;
         let (mut unwell_at, mut well_since) = (None, since);
@@ -105,6 +103,13 @@ impl Detector {
             samples: inside + u32::try_from(outside.len()).unwrap_or(0),
             signals,
         }
+    }
+
+    /// Whether these anomalies tell of a burn of days that is not known to be over: trouble that came to it and is gone is
+    /// no reason to end an incident about both.
+    pub fn burns_on(&self, anomalies: &[Anomaly], since: Timestamp) -> bool {
+        let days: Vec<Anomaly> = anomalies.iter().filter(|anomaly| is_of_days(anomaly)).cloned().collect();
+        !days.is_empty() && self.recovery(&days, since).verdict != Verdict::Recovered
     }
 
     fn measured<'a>(
@@ -224,9 +229,9 @@ impl Detector {
     /// What burns for days is within the usual range of errors: what counts is whether the budget lasts at the pace since.
     fn look_at_budget(&self, service: &ServiceId, since: Timestamp) -> Look {
         let objective = self.objective(service);
-        match self.budgets.get(service).and_then(|budget| budget.rate_after(since, &objective)) {
-            Some((until, rate)) if rate < 1.0 => Look::Inside(until.min(self.watermark), since),
-            Some((until, _)) => {
+        match self.budgets.get(service).and_then(|budget| budget.lasts_after(since, &objective)) {
+            Some((until, true)) => Look::Inside(until.min(self.watermark), since),
+            Some((until, false)) => {
                 Look::Outside(until.min(self.watermark), format!("the budget of {service} does not last"))
             }
             None => Look::TooFew(format!("{service} answered too few requests to tell whether its budget lasts")),
@@ -238,6 +243,10 @@ impl Detector {
 fn is_measured(signal: Signal) -> bool {
     use Signal::{Drift, FlatLine, NewLogTemplate, Other, Traffic};
     !matches!(signal, Traffic | Other | NewLogTemplate | FlatLine | Drift)
+}
+
+fn is_of_days(anomaly: &Anomaly) -> bool {
+    &*anomaly.dimension == BURN_OF_DAYS && anomaly.signal == Signal::BudgetBurn
 }
 
 fn series_key(anomaly: &Anomaly) -> SeriesKey {

@@ -136,8 +136,9 @@ impl Detector {
             self.counts.refused.add(Refusal::Requests);
             return;
         }
-        // A process counts by itself, so that many of them are no more than one service can have.
-        let home = process.as_ref().unwrap_or(whole);
+        // A process counts by itself, so that many of them are no more than one service can have; but for its calls, which
+        // must not take the room of what it answers.
+        let home = process.as_ref().filter(|_| !is_call).unwrap_or(whole);
         let increment = entry(&mut self.requests, home)
             .ok_or(Left::Full)
             .and_then(|requests| requests.increment(labels, time, start, distribution, *is_failed));

@@ -180,7 +180,12 @@ impl Step<'_> {
     }
 
     fn notify(&mut self, notice: Notice) {
-        if let Some(maintenance) = self.incident.maintenance.as_mut().filter(|maintenance| maintenance.is_on()) {
+        // Who was called before a window hears of the end within it.
+        let began = self.incident.reopened_at.unwrap_or(self.incident.created_at);
+        let was_told = self.incident.notified.is_some_and(|last| last.time >= began);
+        let is_end = was_told && matches!(notice, Notice::Resolved { .. });
+        let covering = self.incident.maintenance.as_mut().filter(|maintenance| maintenance.is_on() && !is_end);
+        if let Some(maintenance) = covering {
             maintenance.withheld = maintenance.withheld.saturating_add(1);
             return;
         }

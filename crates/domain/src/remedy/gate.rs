@@ -96,7 +96,8 @@ pub enum BlockReason {
 }
 
 impl BlockReason {
-    /// Whether it is lifted without anything about the plan or the target changing, so that trying again later is worth more than calling people now.
+    /// Whether it is lifted without anything about the plan or the target changing, so that trying again later is worth
+    /// more than calling people now.
     pub fn is_passing(self) -> bool {
         matches!(
             self,

@@ -243,15 +243,12 @@ impl Clients {
         let actions = self.actions(&newest.name);
         let actions = actions.iter().map(|action| {
             let kind = action.spec.as_ref().map(|spec| &*spec.r#type).unwrap_or_default();
-            format!(
-                "{kind} for {:?} ({:.2}) is {:?}: {}",
-                action.cause(),
-                action.confidence,
-                action.state(),
-                action.outcome
-            )
+            let (cause, sure, state) = (action.cause(), action.confidence, action.state());
+            let measured = action.recovery.as_ref().map(|recovery| &*recovery.reason).unwrap_or_default();
+            format!("{kind} for {cause:?} ({sure:.2}) is {state:?}: {}, {measured}", action.outcome)
         });
-        steps.chain(actions).collect::<Vec<_>>().join("; ")
+        let count = std::iter::once(format!("of {} incidents the newest is {}", incidents.len(), newest.title));
+        count.chain(steps).chain(actions).collect::<Vec<_>>().join("; ")
     }
 
     /// What was done about an incident.
@@ -311,7 +308,7 @@ fn the_compose_deployment_repairs_every_fault_and_leaves_the_control_alone() {
         let since = Instant::now();
         deployment.wait_until(&format!("the end of {kind}"), ENDED_WITHIN * 2, || {
             let incidents = clients.incidents.all_incidents();
-            let is_in_time = since.elapsed() < ENDED_WITHIN;
+            let is_in_time = since.elapsed() < ENDED_WITHIN && incidents.len() == number + 1;
             assert!(is_in_time, "{kind} did not end: {}", clients.story(&incidents));
             incidents.first().is_some_and(is_over)
         });

@@ -102,17 +102,17 @@ fn an_outage_that_was_told_is_not_told_again_as_one_of_days() {
 #[test]
 fn what_comes_after_is_a_measure_only_where_it_is_enough() {
     let objective = Objective::default();
-    let (.., mut budget) = began(60, 600.0, |minute| if minute < 30 { 0.01 } else { 0.000_5 });
-    let (until, rate) = budget.rate_after(at(30), &objective).unwrap();
-    assert_eq!(until, at(60));
-    assert!((rate - 0.5).abs() < 1e-9, "{rate}");
-    assert_eq!(budget.rate_after(at(50), &objective), None, "6,000 requests of which 6 may be bad");
-    assert_eq!(budget.rate_after(at(60), &objective), None, "nothing came");
-    assert!(budget.forget(at(60)));
-    assert_eq!(budget.ledger.untold(at(60), 60).0, 36_000.0);
-    assert!(budget.forget(at(60 + DAY)), "by the hour");
-    assert_eq!(budget.ledger.untold(at(60 + DAY), 4_320).0, 36_000.0);
-    assert!(!budget.forget(at(60 + 4 * DAY)));
+    let (.., mut budget) = began(100, 600.0, |minute| if minute < 30 { 0.01 } else { 0.000_5 });
+    assert_eq!(budget.lasts_after(at(30), &objective), Some((at(100), true)));
+    assert_eq!(budget.lasts_after(at(0), &objective), Some((at(100), false)));
+    assert_eq!(budget.lasts_after(at(60), &objective), None, "chance has 12 where 24 may be, too");
+    assert_eq!(budget.lasts_after(at(90), &objective), None, "6,000 requests of which 6 may be bad");
+    assert_eq!(budget.lasts_after(at(100), &objective), None, "nothing came");
+    assert!(budget.forget(at(100)));
+    assert_eq!(budget.ledger.untold(at(100), 100).0, 60_000.0);
+    assert!(budget.forget(at(100 + DAY)), "by the hour");
+    assert_eq!(budget.ledger.untold(at(100 + DAY), 4_320).0, 60_000.0);
+    assert!(!budget.forget(at(100 + 4 * DAY)));
 }
 
 proptest! {

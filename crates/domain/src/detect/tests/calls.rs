@@ -93,10 +93,22 @@ fn who_calls_all_the_world_is_followed_to_some_of_it() {
             detector.metric(&calls(&format!("customer-{peer}.example"), false, step, count, 0.02));
         }
     }
-    // The first counts make nothing to be followed yet: there is no increment.
-    assert_eq!(detector.counts().refused.total(), 5 * 2, "{:?}", detector.counts());
+    assert_eq!(detector.counts().refused.total(), 5 * 3, "{:?}", detector.counts());
     let mut nowhere = calls("", false, 3, 1_000, 0.02);
     nowhere.attributes.clear();
     detector.metric(&nowhere);
-    assert_eq!(detector.counts().refused.total(), 5 * 2, "calls that do not say where they go are none to follow");
+    assert_eq!(detector.counts().refused.total(), 5 * 3, "calls that do not say where they go are none to follow");
+}
+
+#[test]
+fn calls_take_no_room_of_what_is_answered() {
+    let mut detector = Detector::new(Objectives::default());
+    for peer in 0..600 {
+        detector.metric(&calls(&format!("customer-{peer}.example"), false, 0, 100, 0.02));
+    }
+    let refused = detector.counts().refused.total();
+    let mut answered = calls("", true, 0, 100, 0.02);
+    answered.metric = "http.server.request.duration".into();
+    detector.metric(&answered);
+    assert_eq!(detector.counts().refused.total(), refused, "what fails has a place, however many it calls");
 }

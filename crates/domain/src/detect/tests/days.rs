@@ -55,7 +55,11 @@ fn a_burn_of_days_is_over_when_as_many_requests_as_can_tell_say_so() {
     minute_of(&mut detector, 41 * 60, 3);
     assert_eq!(verdict(&detector, 41 * 60), Verdict::Inconclusive);
     minute_of(&mut detector, 41 * 60 + 1, 3);
+    assert_eq!(verdict(&detector, 41 * 60), Verdict::Inconclusive, "chance has 6 where 12 may be, too");
+    assert!(detector.burns_on(&burning, at(41 * HOUR)));
+    (2..8).for_each(|minute| minute_of(&mut detector, 41 * 60 + minute, 3));
     assert_eq!(verdict(&detector, 41 * 60), Verdict::Recovered);
+    assert!(!detector.burns_on(&burning, at(41 * HOUR)));
     assert_eq!(burns(&detector).len(), 1, "it burnt for long enough to be seen for hours");
 }
 
@@ -74,4 +78,5 @@ fn trouble_that_comes_to_a_burn_of_days_is_measured_by_itself() {
     let since = at(41 * HOUR + 120);
     assert_eq!(detector.recovery(&acute, since).verdict, Verdict::Recovered, "it is as it was before");
     assert_eq!(detector.recovery(&slow, since).verdict, Verdict::NotRecovered, "and that did not last");
+    assert!(detector.burns_on(&[slow, acute].concat(), since), "an incident about both is not over");
 }

@@ -78,8 +78,11 @@ proptest! {
             prop_assert!(!incident.is_to_cover(&windows, now), "it is told of once");
             prop_assert!(incident.state.is_terminal() || incident.maintenance == at_work, "what is shown is kept");
             let kind = under(&windows, kind, now);
+            let began = incident.reopened_at.unwrap_or(incident.created_at);
+            let was_called = incident.notified.is_some_and(|last| last.time >= began);
             let effects = incident.apply(event(index, kind), &rules, now).unwrap_or_default();
-            prop_assert!(!is_inside(now) || notices(&effects).is_empty(), "inside: {effects:?}");
+            let is_end = |notice: &Notice| was_called && matches!(notice, Notice::Resolved { .. });
+            prop_assert!(!is_inside(now) || notices(&effects).iter().all(is_end), "inside: {effects:?}");
             prop_assert_eq!(incident.check(), Ok(()));
             prop_assert!(incident.state.is_terminal() || incident.is_covered() == is_inside(now));
         }
@@ -115,6 +118,18 @@ proptest! {
             prop_assert_eq!(covered.cover(&windows, &rules, end), vec![]);
         }
     }
+}
+
+#[test]
+fn who_was_called_before_a_window_hears_of_the_end_within_it() {
+    let (rules, windows) = (Rules::default(), [window(0, 100, 600)]);
+    let (mut incident, effects) = opened(&[]);
+    assert_eq!(notices(&effects).len(), 1);
+    incident.cover(&windows, &rules, later(100));
+    let recovered = EventKind::RecoveryMeasured { verdict: Verdict::Recovered };
+    let effects = incident.apply(event(0, recovered), &rules, later(300)).unwrap();
+    assert_eq!(notices(&effects).len(), 1, "{effects:?}");
+    assert_eq!(incident.maintenance.as_ref().map(|kept| (kept.window.as_str(), kept.withheld)), Some(("w0", 0)));
 }
 
 #[test]

@@ -95,7 +95,8 @@ proptest! {
         prop_assert!(first.is_some_and(|first| first <= 5), "{first:?}");
         prop_assert!(found.iter().skip(5).all(|odd| *odd == Some(Oddity::Still)));
         let after = feed(&mut series, end..end + 300, value);
-        prop_assert!(after.iter().all(Option::is_none));
+        // The first may be the same value once more, by chance.
+        prop_assert!(after.iter().skip(1).all(Option::is_none), "{after:?}");
         prop_assert!((95.0..105.0).contains(&series.baseline.median()));
     }
 
