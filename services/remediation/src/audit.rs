@@ -43,13 +43,14 @@ impl Audit {
         let entry = entry(about, step)?;
         let mut taken = None;
         for _ in 0..ATTEMPTS_MAX {
-            if !self.records.list(key.clone(), None, 1).await?.0.is_empty() {
-                return Ok(());
-            }
             let last = match taken.take() {
                 Some(taken) => Some(taken),
                 None => self.records.list(Filter::default(), None, 1).await?.0.into_iter().next(),
             };
+            // After the place was found: who appends the same meanwhile takes that place, and who did so before is seen.
+            if !self.records.list(key.clone(), None, 1).await?.0.is_empty() {
+                return Ok(());
+            }
             let last = last.map(|stored| from_wire(&stored.message)).transpose()?;
             let next = AuditRecord::next(last.as_ref(), entry.clone());
             let attributes = [("key", step.key.clone()), ("action", about.to_owned())];
@@ -219,23 +220,87 @@ pub fn from_wire(record: &v1::AuditRecord) -> Result<AuditRecord, Status> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use llm_sre_domain::remedy::verify;
+    use llm_sre_ports::documents::{Document, Error, NewDocument, Page, Precondition};
     use llm_sre_ports::memory::MemoryDocuments;
 
     use super::*;
+
+    const ACTION: &str = "incidents/00000000-0000-5000-8000-000000000001/actions/00000000-0000-5000-8000-000000000002";
 
     fn step(key: &str) -> Step {
         let (actor, step, detail) = ("product".to_owned(), key.to_owned(), String::new());
         Step { key: key.to_owned(), time_unix_nano: 1, actor, step, detail }
     }
 
+    /// A store in which somebody else appends a step, whole, right after one of the calls.
+    struct Between {
+        store: Arc<MemoryDocuments>,
+        calls_before: AtomicUsize,
+        step: Step,
+    }
+
+    impl Between {
+        async fn pass<T>(&self, answer: T) -> T {
+            if self.calls_before.fetch_sub(1, Ordering::Relaxed) == 1 {
+                Audit::new(self.store.clone()).append(ACTION, &self.step).await.unwrap();
+            }
+            answer
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Documents for Between {
+        async fn get(&self, collection: &str, id: &str) -> Result<Option<Document>, Error> {
+            self.pass(self.store.get(collection, id).await).await
+        }
+        async fn put(&self, document: NewDocument, precondition: Precondition) -> Result<u64, Error> {
+            self.pass(self.store.put(document, precondition).await).await
+        }
+        async fn list(
+            &self,
+            collection: &str,
+            filter: Filter,
+            cursor: Option<String>,
+            limit: usize,
+        ) -> Result<Page, Error> {
+            self.pass(self.store.list(collection, filter, cursor, limit).await).await
+        }
+        async fn changes(&self, collection: &str, cursor: Option<String>, limit: usize) -> Result<Page, Error> {
+            self.pass(self.store.changes(collection, cursor, limit).await).await
+        }
+        async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
+            self.pass(self.store.prune(collection, before).await).await
+        }
+    }
+
+    /// Who is told by two what is owed, as an order is by who gave it and by who looks after it.
+    #[tokio::test]
+    async fn a_step_is_one_entry_whenever_another_appends_it_too() {
+        for (calls_before, entries_before) in (1..8).flat_map(|calls| [(calls, 0), (calls, 1), (calls, 5)]) {
+            let store = Arc::new(MemoryDocuments::default());
+            let audit = Audit::new(store.clone());
+            let keys = (0..entries_before).map(|number| format!("before-{number}"));
+            for key in keys {
+                audit.append(ACTION, &step(&key)).await.unwrap();
+            }
+            let calls_before = AtomicUsize::new(calls_before);
+            let between = Between { store, calls_before, step: step("same") };
+            Audit::new(Arc::new(between)).append(ACTION, &step("same")).await.unwrap();
+            let (entries, _) = audit.list("", 1, 10).await.unwrap();
+            let count = entries.iter().filter(|entry| entry.step == "same").count();
+            assert_eq!((count, entries.len()), (1, entries_before + 1), "{entries:?}");
+        }
+    }
+
     /// Two instances whose clocks differ: what came second is older to the store.
     #[tokio::test]
     async fn entries_follow_each_other_whatever_the_clocks_say() {
-        let action = "incidents/00000000-0000-5000-8000-000000000001/actions/00000000-0000-5000-8000-000000000002";
         let audit = Audit::new(Arc::new(MemoryDocuments::default()));
         for key in ["a", "b", "c"] {
-            audit.append(action, &step(key)).await.unwrap();
+            audit.append(ACTION, &step(key)).await.unwrap();
         }
         let (entries, _) = audit.list("", 1, 10).await.unwrap();
         // The same entries, of which the store lists the first as the newest.
@@ -244,7 +309,7 @@ mod tests {
             let attributes = [("key".to_owned(), entry.step.clone())].into();
             skewed.records.create(&id(entry.sequence), entry, attributes).await.unwrap();
         }
-        skewed.append(action, &step("d")).await.unwrap();
+        skewed.append(ACTION, &step("d")).await.unwrap();
         let (entries, _) = skewed.list("", 1, 10).await.unwrap();
         let records: Vec<AuditRecord> = entries.iter().map(|entry| from_wire(entry).unwrap()).collect();
         assert_eq!(records.len(), 4);
