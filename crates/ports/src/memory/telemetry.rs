@@ -156,7 +156,12 @@ impl State {
         let logs = self.logs.values().map(|log| (log.time, log.kept_bytes()));
         let changes = self.changes.values().map(|change| (change.time, change.kept_bytes()));
         let calls = self.calls.values().map(|calls| (calls.time, calls.kept_bytes()));
-        let mut kept: Vec<(Timestamp, u64)> = points.chain(logs).chain(changes).chain(calls).collect();
+        let all = points.chain(logs).chain(changes).chain(calls);
+        // Most of the time there is room, and nothing to put in order.
+        if all.clone().map(|(_, bytes)| bytes).sum::<u64>() <= bytes_max {
+            return Timestamp::from_nanos(i64::MIN);
+        }
+        let mut kept: Vec<(Timestamp, u64)> = all.collect();
         kept.sort_unstable_by_key(|(time, _)| std::cmp::Reverse(*time));
         let mut bytes = 0;
         let beyond = kept.iter().find(|(_, more)| {

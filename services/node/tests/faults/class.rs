@@ -16,6 +16,8 @@ pub(crate) enum Class {
     KillDetector,
     KillDiagnosis,
     KillRemediation,
+    /// One service after the other, drawn anew each time, ends by SIGKILL and is started again.
+    KillAgain,
     /// All services are asked to end and started again, one after the other.
     RollingRestart,
     /// Another of each service stands beside it; one is killed and stays away for long, then the others leave again.
@@ -38,13 +40,14 @@ pub(crate) enum Class {
 
 impl Class {
     /// All of them, those that share their engines together.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Control,
         Self::KillGateway,
         Self::KillIndexer,
         Self::KillDetector,
         Self::KillDiagnosis,
         Self::KillRemediation,
+        Self::KillAgain,
         Self::RollingRestart,
         Self::FailOver,
         Self::Partition,
@@ -68,8 +71,8 @@ impl Class {
 
     /// Whether telemetry may stay away for minutes of the shop, which the product then says in an incident of its own.
     pub(crate) fn may_silence(self) -> bool {
-        use Class::{FailOver, KafkaBrokerLost, KafkaRestart, KillGateway, Partition, RollingRestart};
-        matches!(self, FailOver | KafkaBrokerLost | KafkaRestart | KillGateway | Partition | RollingRestart)
+        use Class::{FailOver, KafkaBrokerLost, KafkaRestart, KillAgain, KillGateway, Partition, RollingRestart};
+        matches!(self, FailOver | KafkaBrokerLost | KafkaRestart | KillAgain | KillGateway | Partition | RollingRestart)
     }
 
     /// How many brokers it needs.

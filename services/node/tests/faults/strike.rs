@@ -30,6 +30,11 @@ const DISK_SEEN_WITHIN: Duration = Duration::from_secs(90);
 /// Room that is left on a full disk: far below the mark, and enough for the node to go on.
 const LEFT_BYTES: u64 = 32 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
+/// Kills of a repetition that kills again and again: ten of these are fifty.
+const KILLS: usize = 5;
+/// How long is waited for the next of them, and until what was killed is started again.
+const BETWEEN_KILLS_MAX_MS: u64 = 4_000;
+const GONE_MAX_MS: u64 = 1_000;
 
 /// Strikes, and says what was done and what went wrong with it.
 pub(crate) fn strike(class: Class, random: &mut ChaCha8Rng, site: &mut Site, away: Duration) -> (String, Vec<String>) {
@@ -41,6 +46,7 @@ pub(crate) fn strike(class: Class, random: &mut ChaCha8Rng, site: &mut Site, awa
         Class::KillDetector => kill(site, "detector", random),
         Class::KillDiagnosis => kill(site, "diagnosis", random),
         Class::KillRemediation => kill(site, "remediation", random),
+        Class::KillAgain => kill_again(site, random),
         Class::RollingRestart => restart_all(site, random, &mut wrong),
         Class::FailOver => fail_over(site, random, &mut wrong),
         Class::KafkaRestart => restart_kafka(site, random),
@@ -75,6 +81,21 @@ fn kill(site: &mut Site, name: &str, random: &mut ChaCha8Rng) -> String {
     last(gone);
     system.start_again(name);
     format!("gone for {} ms", gone.as_millis())
+}
+
+/// So close to each other that kills fall into each stage of an incident, which takes a dozen seconds of real time.
+fn kill_again(site: &mut Site, random: &mut ChaCha8Rng) -> String {
+    let (_, _, system) = site.parts();
+    let mut killed = Vec::new();
+    for _ in 0..KILLS {
+        let name = PRODUCT[random.random_range(0..PRODUCT.len())];
+        last(drawn(random, 0, BETWEEN_KILLS_MAX_MS));
+        system.kill(name);
+        last(drawn(random, 0, GONE_MAX_MS));
+        system.start_again(name);
+        killed.push(name);
+    }
+    format!("{KILLS} killed: {}", killed.join(", "))
 }
 
 fn restart_all(site: &mut Site, random: &mut ChaCha8Rng, wrong: &mut Vec<String>) -> String {
