@@ -11,8 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 /// What a death may wait for: a collection that is written to, or a method that is called.
-pub(super) const MOMENTS: [&str; 10] = [
+pub(super) const MOMENTS: [&str; 11] = [
     "incidents",
+    "maintenance_windows",
     "diagnoses",
     "actions",
     "audit",

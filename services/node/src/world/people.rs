@@ -1,5 +1,5 @@
-//! The people of a world: they approve, refuse and forget, stop everything, freeze services, take them out of the
-//! product's hands, and get in the way at the worst moment.
+//! The people of a world: they approve, refuse and forget, stop everything, freeze services and work on them, take them
+//! out of the product's hands, and get in the way at the worst moment.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
-use llm_sre_proto::incident::v1::{ResolutionReason, ResolveIncidentRequest, State};
+use llm_sre_proto::incident::v1::{
+    CreateMaintenanceWindowRequest, EndMaintenanceWindowRequest, ResolutionReason, ResolveIncidentRequest, State,
+};
 use llm_sre_proto::remediation::v1::{
     Action, ActionState, ApproveActionRequest, CancelActionRequest, CreateFreezeRequest, EndFreezeRequest,
     RejectActionRequest, RollBackActionRequest, SetKillSwitchRequest,
@@ -29,6 +31,9 @@ const REACTION_MAX: Duration = Duration::from_secs(2);
 /// For how long they freeze services, in seconds.
 const FREEZE_MIN_S: u64 = 60;
 const FREEZE_MORE_S: u64 = 900;
+/// For how long they work on services, in seconds: some minutes to a quarter of an hour.
+const WINDOW_MIN_S: u64 = 120;
+const WINDOW_MORE_S: u64 = 780;
 
 /// See the module.
 pub(super) struct People {
@@ -158,9 +163,13 @@ impl People {
         }
     }
 
-    /// Stops everything, or leaves some of it alone for some time.
+    /// Stops everything, or has some of it left alone for some time.
     async fn hold(&self) {
-        if self.draws.happens(500_000) { self.switch(true).await } else { self.freeze().await }
+        match self.draws.below(3) {
+            0 => self.switch(true).await,
+            1 => self.freeze().await,
+            _ => self.maintain().await,
+        }
     }
 
     async fn switch(&self, engaged: bool) {
@@ -170,9 +179,14 @@ impl People {
         self.say("moves", "killSwitch", answer.err());
     }
 
-    async fn freeze(&self) {
+    /// The pattern of one service, or of all.
+    fn some_services(&self) -> String {
         let some = self.draws.one_of(&self.standings).map_or_else(String::new, |(name, _)| pattern_of(name));
-        let pattern = if self.draws.happens(300_000) { "shop/*@demo".to_owned() } else { some };
+        if self.draws.happens(300_000) { "shop/*@demo".to_owned() } else { some }
+    }
+
+    async fn freeze(&self) {
+        let pattern = self.some_services();
         let lasts = Duration::from_secs(FREEZE_MIN_S + self.draws.below(FREEZE_MORE_S));
         let request = CreateFreezeRequest {
             services: vec![pattern.clone()],
@@ -194,6 +208,30 @@ impl People {
         }
     }
 
+    /// Works on services: nobody is told of their incidents meanwhile, and nothing is repaired.
+    async fn maintain(&self) {
+        let pattern = self.some_services();
+        let lasts = Duration::from_secs(WINDOW_MIN_S + self.draws.below(WINDOW_MORE_S));
+        let request = CreateMaintenanceWindowRequest {
+            services: vec![pattern.clone()],
+            duration: Some(lasts.into()),
+            note: "at work on it".to_owned(),
+            request_id: self.request_id(),
+            ..Default::default()
+        };
+        let answer = self.incidents.incidents().create_maintenance_window(request).await;
+        self.say("works on", &pattern, answer.err());
+    }
+
+    async fn end_windows(&self, now: Timestamp) {
+        let maintained = self.ground.witness.seen().maintained(now);
+        for name in maintained {
+            let request = EndMaintenanceWindowRequest { name: name.clone(), ..Default::default() };
+            let answer = self.incidents.incidents().end_maintenance_window(request).await;
+            self.say("ends", &name, answer.err());
+        }
+    }
+
     /// What somebody does who is in the way.
     async fn meddle(&self) {
         let is_stopped = self.ground.witness.seen().switch.is_some();
@@ -206,6 +244,8 @@ impl People {
             13 => self.end_something().await,
             14..=20 => self.end_freezes(self.ground.now()).await,
             21..=35 if is_stopped => self.switch(false).await,
+            36..=38 => self.maintain().await,
+            39..=45 => self.end_windows(self.ground.now()).await,
             _ => {}
         }
     }
@@ -255,6 +295,8 @@ impl People {
         }
     }
 
+    /// Nothing waits in between: what is ended sends nothing more, so that whatever departs from now on is by the other
+    /// policy.
     fn stand(&self, standings: &[(String, Standing)]) {
         let is_so =
             |(name, standing): &(String, Standing)| self.ground.witness.seen().standings.get(name) == Some(standing);
@@ -270,14 +312,14 @@ impl People {
         self.ground.log.say(&"people", &format!("decide that {standings:?}"));
     }
 
-    /// Lets everything go on. People of a world order no maintenance; if they did, they would have to end it here, since
-    /// no incident under it is repaired or late.
+    /// Lets everything go on, maintenance too: no incident under it is repaired or late, and people are told of none.
     async fn let_go(&self) {
         self.stand(&self.standings);
         if self.ground.witness.seen().switch.is_some() {
             self.switch(false).await;
         }
         self.end_freezes(self.ground.now()).await;
+        self.end_windows(self.ground.now()).await;
     }
 
     fn decided(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {

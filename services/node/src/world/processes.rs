@@ -107,11 +107,16 @@ impl Processes {
     pub(super) async fn start(self: &Arc<Self>, name: &str) -> anyhow::Result<()> {
         let life = self.next_life(name);
         let seed = Draws::new(self.seed, &life.to_string()).any();
+        let standings = self.ground.witness.seen().standings.clone();
         let parts = self.parts(name, &life, seed)?;
         let node = Box::pin(wiring::build(parts)).await?;
         let (control, telemetry, shutdown) = (node.peer()?, node.telemetry_peer(), CancellationToken::new());
         let node = tokio::spawn(node.run(shutdown.clone()));
         self.ground.log.say(&life, &"starts");
+        // Its policy is of the past: it ends as those did that ran when people decided otherwise.
+        if self.ground.witness.seen().standings != standings {
+            life.kill();
+        }
         let running = Running { life, node, shutdown, control, telemetry, handlers: Arc::default(), is_asked: false };
         lock(&self.running).insert(name.to_owned(), running);
         Ok(())
@@ -272,4 +277,31 @@ fn policy(standings: &BTreeMap<String, Standing>) -> anyhow::Result<Policy> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_being_started_when_policy_changed_ends_as_those_that_ran() {
+        for is_changed in [false, true] {
+            let clock = ScaledClock::starting_at(Timestamp::from_secs(1_000), 1.0).unwrap();
+            let ground = Arc::new(Ground::new(Arc::new(clock)));
+            let mut config = Config::default();
+            config.store.path = wiring::IN_MEMORY.into();
+            let backend = wiring::open_store(&config).unwrap();
+            let processes = Arc::new(Processes::new(7, Layout::Together, &ground, backend));
+            let decide = async {
+                if is_changed {
+                    ground.witness.seen().standings.insert("cart".to_owned(), Standing::Protected);
+                }
+            };
+            // It makes its topics first, and lets others go first for that.
+            let (started, ()) = tokio::join!(Box::pin(processes.start("product-0")), decide);
+            started.unwrap();
+            assert_eq!(processes.life("product-0").unwrap().is_dead(), is_changed);
+        }
+    }
 }

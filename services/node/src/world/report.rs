@@ -70,7 +70,7 @@ fn said(rule: Rule) -> &'static str {
         Rule::Policy => "no action without policy",
         Rule::Enrolment => "none on an unenrolled or protected target",
         Rule::Once => "no action twice",
-        Rule::Holds => "none after the kill switch or in a freeze",
+        Rule::Holds => "none after the kill switch, in a freeze or in maintenance",
         Rule::Measured => "no automatic RESOLVED without measured recovery",
         Rule::InTime => "every incident ends in time, and nothing is owed",
         Rule::OneIncident => "at most one open incident a cause",

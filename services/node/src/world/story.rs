@@ -38,7 +38,8 @@ const RECOVERY_MAX: Duration = Duration::from_secs(15 * 60);
 const TRIES: u32 = 10;
 /// How long it stays calm at least: until people let everything go on, and what died is back.
 const CALM_MIN: Duration = Duration::from_secs(3 * 60);
-/// How long all may take to come to its end once the weather is calm: the longest deadlines of three attempts.
+/// How long all may take to come to its end once the weather is calm: the longest deadlines of three attempts. Those of
+/// what is in maintenance count anew from when people end that, which is within a minute.
 const CALM_MAX: Duration = Duration::from_secs(8 * 3_600);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -89,7 +89,7 @@ impl Strikes {
     fn strike_at_a_moment(&self) {
         let Some(moment) = self.draws.one_of(&MOMENTS).copied() else { return };
         let service = match moment {
-            "incidents" | "DiagnoseIncident" | "ProposeAction" => ServiceName::Detector,
+            "incidents" | "maintenance_windows" | "DiagnoseIncident" | "ProposeAction" => ServiceName::Detector,
             "diagnoses" => ServiceName::Diagnosis,
             _ => ServiceName::Remediation,
         };

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
+use llm_sre_mesh::peer::CALL_TIMEOUT;
 use llm_sre_proto::incident::v1::Incident;
 use llm_sre_proto::remediation::v1::Action;
 use serde::Serialize;
@@ -28,6 +29,13 @@ pub(super) use ends::{Resolved, is_over};
 const SWITCH_GAP: Duration = DELAY_MAX.saturating_add(Duration::from_millis(500));
 /// Freezes are read before the kill switch: three delays.
 const FREEZE_GAP: Duration = DELAY_MAX.saturating_mul(3).saturating_add(Duration::from_millis(500));
+/// The incident's owner is asked what covers it, and freezes and the kill switch are read after its answer. From where
+/// it reads the windows that is six delays: of what it reads, of its answer, and two for each of these. Where it is
+/// asked once more in between, about the target, that may take as long as a call may, at each of two instances.
+const WINDOW_GAP: Duration = DELAY_MAX
+    .saturating_mul(6)
+    .saturating_add(CALL_TIMEOUT.saturating_mul(2))
+    .saturating_add(Duration::from_millis(500));
 /// So long after a person ordered it to be taken back an action may still be called: by who read it before, and has the
 /// right to its target. It asks the owner of the incident, renews that right and reads the holds on the way.
 const ORDER_GAP: Duration = Duration::from_secs(30);
@@ -45,7 +53,7 @@ pub(super) enum Rule {
     Enrolment,
     /// No action twice, nor two at once on one target; nothing is taken back that was not done.
     Once,
-    /// No action once the kill switch is engaged, or in a freeze.
+    /// No action once the kill switch is engaged, in a freeze, or for what is in maintenance.
     Holds,
     /// No automatic RESOLVED without measured recovery, or while the fault is at work.
     Measured,
@@ -124,7 +132,9 @@ pub(super) struct Seen {
     pub(super) by_hand: BTreeSet<String>,
     /// Since when the kill switch is engaged.
     pub(super) switch: Option<Timestamp>,
-    pub(super) freezes: BTreeMap<String, Frozen>,
+    pub(super) freezes: BTreeMap<String, Order>,
+    /// Maintenance windows.
+    windows: BTreeMap<String, Order>,
     /// The newest entry of the audit record, by place and hash, and every step of an action in it.
     audited: Option<(u64, String)>,
     steps: BTreeSet<(String, String)>,
@@ -139,9 +149,9 @@ pub(super) struct Seen {
     problems: Vec<(Rule, String)>,
 }
 
-/// A freeze.
+/// What somebody ordered about some services for some time: a freeze, or a maintenance window.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Frozen {
+pub(super) struct Order {
     services: Vec<String>,
     /// From when on everybody can know of it and it holds.
     since: Timestamp,

@@ -1,12 +1,15 @@
 //! Calls that change a target, held against the rules: where they depart, and where they take effect.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use llm_sre_domain::Timestamp;
 use llm_sre_proto::action::v1::{ExecuteRequest, UndoRequest};
 use llm_sre_proto::remediation::v1::{Action, ActionState, Reversibility};
 use prost::Message;
 
 use super::documents::{is_under_way, target};
-use super::{ATTEMPTS_MAX, FREEZE_GAP, ORDER_GAP, Rule, SWITCH_GAP, Seen, Standing};
+use super::{ATTEMPTS_MAX, FREEZE_GAP, ORDER_GAP, Order, Rule, SWITCH_GAP, Seen, Standing, WINDOW_GAP};
 
 /// What gRPC puts before a message.
 const FRAME_BYTES: usize = 5;
@@ -62,15 +65,22 @@ impl Seen {
         self.check(Rule::Once, busy.is_none(), || {
             format!("{name} is called while {} is under way on its target", busy.unwrap_or_default())
         });
-        self.is_not_held(name, target(&action), now);
+        self.is_not_held(name, &action, now);
+    }
+
+    /// Whether the product may act on this service at all, and how far it may go there. No process of another policy
+    /// sends anything: it is dead by the moment at which the standing changes.
+    fn check_enrolled(&mut self, id: &str, service: &str) -> Option<Standing> {
+        let standing = self.standings.get(service).copied();
+        let is_enrolled = !matches!(standing, None | Some(Standing::Protected | Standing::Unenrolled));
+        self.check(Rule::Enrolment, is_enrolled, || format!("{id} is called on {service}, which is {standing:?}"));
+        standing
     }
 
     /// Whether policy lets the product do this.
     fn is_allowed(&mut self, action: &Action) {
         let (name, service) = (&action.name, target(action));
-        let standing = self.standings.get(service).copied();
-        let is_enrolled = !matches!(standing, None | Some(Standing::Protected | Standing::Unenrolled));
-        self.check(Rule::Enrolment, is_enrolled, || format!("{name} is called on {service}, which is {standing:?}"));
+        let standing = self.check_enrolled(name, service);
         let is_approved = action.decision.as_ref().is_some_and(|decision| {
             decision.approved && self.approvals.contains(&(name.clone(), decision.digest.clone()))
         });
@@ -95,25 +105,42 @@ impl Seen {
         self.check(Rule::Policy, is_intended, || format!("{id} is called while it is {:?}", action.state()));
         let is_on_record = self.steps.contains(&(name.clone(), "undo".to_owned()));
         self.check(Rule::Audit, is_on_record, || format!("{id} is called, and is not on the record"));
-        self.is_not_held(id, target(&action), now);
+        // The rung was agreed to with the action: what is not to be done there may well be taken back.
+        self.check_enrolled(id, target(&action));
+        self.is_not_held(id, &action, now);
     }
 
     /// Whether nobody could know that nothing is to be done. What was ordered since the last look may be missed.
-    fn is_not_held(&mut self, id: &str, service: &str, now: Timestamp) {
+    fn is_not_held(&mut self, id: &str, action: &Action, now: Timestamp) {
         let switch = self.switch.filter(|since| now.since(*since) > SWITCH_GAP);
         self.check(Rule::Holds, switch.is_none(), || format!("{id} is called with the kill switch engaged"));
-        let is_of = |pattern: &String| pattern == EVERYWHERE || *pattern == pattern_of(service);
-        let freeze = self.freezes.iter().find(|(_, freeze)| {
-            let is_known = now.since(freeze.since) > FREEZE_GAP && now < freeze.until;
-            is_known && freeze.services.iter().any(is_of)
-        });
+        let freeze = self.freezes.iter().find(|(_, freeze)| freeze.is_known(target(action), FREEZE_GAP, now));
         let freeze = freeze.map(|(name, _)| name.clone());
         self.check(Rule::Holds, freeze.is_none(), || format!("{id} is called in {}", freeze.unwrap_or_default()));
+        let window = self.window_over(action, now);
+        self.check(Rule::Holds, window.is_none(), || format!("{id} is called in {}", window.unwrap_or_default()));
+    }
+
+    /// The maintenance window by which an action is not to be called for, once that could be known.
+    fn window_over(&self, action: &Action, now: Timestamp) -> Option<String> {
+        let incident = self.incidents.get(parent(&action.name)).and_then(|incident| incident.service.as_ref());
+        let covers = |window: &Order| {
+            // The incident that it is done for.
+            incident.is_some_and(|service| window.is_known(&service.name, WINDOW_GAP, now))
+                // The service that it is done to.
+                || window.is_known(target(action), WINDOW_GAP, now)
+        };
+        self.windows.iter().find(|(_, window)| covers(window)).map(|(name, _)| name.clone())
     }
 
     /// The freezes that are not over.
     pub(in crate::world) fn frozen(&self, now: Timestamp) -> Vec<String> {
-        self.freezes.iter().filter(|(_, freeze)| now < freeze.until).map(|(name, _)| name.clone()).collect()
+        standing(&self.freezes, now)
+    }
+
+    /// The maintenance windows that are not over.
+    pub(in crate::world) fn maintained(&self, now: Timestamp) -> Vec<String> {
+        standing(&self.windows, now)
     }
 
     /// A call took effect at the shop, or was answered with the effect that it had before.
@@ -138,7 +165,7 @@ impl Seen {
                 self.check(Rule::Once, was_done, || format!("{id} took {done} back, which was never done"));
             }
             None => {
-                let parent = id.split("/actions/").next().unwrap_or_default().to_owned();
+                let parent = parent(&id).to_owned();
                 let of_it = |effect: &&String| effect.starts_with(&format!("{parent}/")) && !effect.ends_with(UNDO);
                 let attempts = self.effects.iter().filter(of_it).count();
                 self.check(Rule::Policy, attempts <= ATTEMPTS_MAX, || format!("{parent} had {attempts} attempts"));
@@ -151,6 +178,24 @@ impl Seen {
         let undone = self.effects.iter().filter(|effect| effect.ends_with(UNDO)).count();
         (self.effects.len(), undone)
     }
+}
+
+impl Order {
+    /// Whether it is about a service and holds, for longer than what is known of it may be old.
+    fn is_known(&self, service: &str, gap: Duration, now: Timestamp) -> bool {
+        let is_of = |pattern: &String| pattern == EVERYWHERE || *pattern == pattern_of(service);
+        now.since(self.since) > gap && now < self.until && self.services.iter().any(is_of)
+    }
+}
+
+/// The names of orders that are not over.
+fn standing(orders: &BTreeMap<String, Order>, now: Timestamp) -> Vec<String> {
+    orders.iter().filter(|(_, order)| now < order.until).map(|(name, _)| name.clone()).collect()
+}
+
+/// The incident that an action is done for, by the action's name.
+fn parent(action: &str) -> &str {
+    action.split("/actions/").next().unwrap_or_default()
 }
 
 /// The pattern that speaks of one service of the shop.

@@ -3,12 +3,12 @@
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::documents::NewDocument;
 use llm_sre_proto::convert::common::from_proto_time;
-use llm_sre_proto::incident::v1::{Incident, RecoveryVerdict, ResolutionReason, State};
+use llm_sre_proto::incident::v1::{Incident, MaintenanceWindow, RecoveryVerdict, ResolutionReason, State};
 use llm_sre_proto::remediation::v1::{Action, ActionState, AuditRecord, Freeze, KillSwitch};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Frozen, Resolved, Rule, Seen, UNDER_WAY_MAX, is_over};
+use super::{Order, Resolved, Rule, Seen, UNDER_WAY_MAX, is_over};
 
 /// What a document is stored with beside the contract's message while it owes somebody something. An incident's trace
 /// may wait for ever where nothing is exported.
@@ -38,7 +38,16 @@ impl Seen {
             }
             "freezes" => {
                 if let Some(freeze) = self.read::<Freeze>(document) {
-                    self.freeze(freeze, now);
+                    let before = self.freezes.get(&freeze.name);
+                    let order = ordered(before, freeze.services, [freeze.start_time, freeze.end_time], now);
+                    self.freezes.insert(freeze.name, order);
+                }
+            }
+            "maintenance_windows" => {
+                if let Some(window) = self.read::<MaintenanceWindow>(document) {
+                    let before = self.windows.get(&window.name);
+                    let order = ordered(before, window.services, [window.start_time, window.end_time], now);
+                    self.windows.insert(window.name, order);
                 }
             }
             "audit" => {
@@ -80,6 +89,8 @@ impl Seen {
         self.check(Rule::OneIncident, has_ended(is) || twin.is_none(), || {
             format!("{name} and {} are of one fingerprint, and both are open", twin.unwrap_or_default())
         });
+        let is_told = self.incidents.get(&name).is_none_or(|before| is_told_once(before, &incident));
+        self.check(Rule::Lives, is_told, || format!("people are told never or twice that {name} outlived maintenance"));
         if is == State::Resolved && was != Some(State::Resolved) {
             self.resolution(&incident, was);
         }
@@ -135,13 +146,6 @@ impl Seen {
         self.actions.insert(name, action);
     }
 
-    fn freeze(&mut self, freeze: Freeze, now: Timestamp) {
-        let from = freeze.start_time.as_ref().map_or(now, from_proto_time);
-        let until = freeze.end_time.as_ref().map_or(now, from_proto_time);
-        let since = self.freezes.get(&freeze.name).map_or(from.max(now), |before| before.since);
-        self.freezes.insert(freeze.name, Frozen { services: freeze.services, since, until });
-    }
-
     fn audit(&mut self, entry: AuditRecord, version: u64) {
         let place = entry.sequence;
         self.check(Rule::Audit, version == 1, || format!("entry {place} of the audit record was written again"));
@@ -160,6 +164,31 @@ impl Seen {
     pub(in crate::world) fn audit_ends(&mut self, head: &str) {
         let is_all = self.audited.as_ref().is_none_or(|(_, hash)| hash == head);
         self.check(Rule::Audit, is_all, || format!("the audit record ends with {head}, which was not written last"));
+    }
+}
+
+/// A freeze or a maintenance window as it is written now, from its start until its end. Who could know of it before
+/// still can.
+fn ordered(
+    before: Option<&Order>,
+    services: Vec<String>,
+    [start, end]: [Option<pbjson_types::Timestamp>; 2],
+    now: Timestamp,
+) -> Order {
+    let time = |time: Option<pbjson_types::Timestamp>| time.as_ref().map_or(now, from_proto_time);
+    let since = before.map_or(time(start).max(now), |before| before.since);
+    Order { services, since, until: time(end) }
+}
+
+/// Whether the write that notes that maintenance is over for an incident tells people, and none after it begins that
+/// window anew. A recurrence is another life.
+fn is_told_once(before: &Incident, incident: &Incident) -> bool {
+    let (Some(was), Some(is)) = (&before.maintenance, &incident.maintenance) else { return true };
+    match (&was.over_time, &is.over_time) {
+        _ if has_ended(before.state()) => true,
+        (None, Some(over)) => incident.last_notification.as_ref().and_then(|last| last.time.as_ref()) == Some(over),
+        (Some(over), again) => was.window != is.window || again.as_ref() == Some(over),
+        (None, None) => true,
     }
 }
 

@@ -92,6 +92,10 @@ impl Seen {
         if let Some(incident) = incident {
             return Some(format!("{} is {:?}", incident.name, incident.state()));
         }
+        let silent = self.incidents.values().find(|incident| is_silent(incident));
+        if let Some(silent) = silent {
+            return Some(format!("{} lives, and people were not told since its maintenance", silent.name));
+        }
         let is_pending = |state: ActionState| {
             super::documents::is_under_way(state)
                 || matches!(state, ActionState::Approved | ActionState::AwaitingApproval)
@@ -108,6 +112,13 @@ impl Seen {
         let open = self.open();
         self.check(Rule::InTime, open.is_none(), || format!("in the end, {}", open.unwrap_or_default()));
     }
+}
+
+/// Whether an incident lives that people are not told of. Windows end with the rough weather, and then somebody has to
+/// be told.
+fn is_silent(incident: &Incident) -> bool {
+    let is_covered = incident.maintenance.as_ref().is_some_and(|maintenance| maintenance.over_time.is_none());
+    is_covered && !has_ended(incident.state())
 }
 
 fn detected(incident: &Incident) -> Timestamp {

@@ -1,5 +1,7 @@
 //! Each rule, kept and then broken by hand.
 
+mod maintenance;
+
 use llm_sre_domain::Timestamp;
 use llm_sre_ports::documents::NewDocument;
 use llm_sre_proto::action::v1::{ActionSpec, ExecuteRequest, UndoRequest};
@@ -51,6 +53,11 @@ fn execute(service: &str) -> Vec<u8> {
     framed(&ExecuteRequest { request_id: ACTION.to_owned(), fencing_token: 1, spec: Some(spec(service)) })
 }
 
+fn undo() -> Vec<u8> {
+    let request_id = format!("{ACTION}/undo");
+    framed(&UndoRequest { request_id, execute_request_id: ACTION.to_owned(), fencing_token: 1 })
+}
+
 /// The rules that are broken by now.
 fn broken(seen: &Seen) -> Vec<Rule> {
     seen.problems.iter().map(|(rule, _)| *rule).collect()
@@ -77,9 +84,21 @@ fn called(standing: Standing, before: impl FnOnce(&mut Seen)) -> Vec<Rule> {
     broken(&seen)
 }
 
+/// What is broken once the action is taken back, and something was done before.
+fn taken_back(standing: Standing, before: impl FnOnce(&mut Seen)) -> Vec<Rule> {
+    let mut seen = ready(standing);
+    put(&mut seen, "actions", &action(ACTION, "cart", ActionState::RollingBack), 110);
+    let entry = AuditRecord { sequence: 2, action: ACTION.to_owned(), step: "undo".to_owned(), ..Default::default() };
+    put(&mut seen, "audit", &entry, 110);
+    before(&mut seen);
+    seen.departs("Undo", &undo(), at(200));
+    broken(&seen)
+}
+
 #[test]
 fn a_call_that_all_rules_allow_breaks_none() {
     assert_eq!(called(Standing::Auto, |_| ()), []);
+    assert_eq!(taken_back(Standing::Auto, |_| ()), []);
 }
 
 #[test]
@@ -103,6 +122,20 @@ fn a_call_needs_policy() {
     assert_eq!(called(Standing::Auto, not_stored), [Rule::Policy]);
     let not_on_record = |seen: &mut Seen| seen.steps.clear();
     assert_eq!(called(Standing::Auto, not_on_record), [Rule::Audit]);
+}
+
+#[test]
+fn nothing_is_taken_back_where_nothing_is_to_be_done_whatever_the_rung() {
+    assert_eq!(taken_back(Standing::Approve, |_| ()), []);
+    assert_eq!(taken_back(Standing::Suggest, |_| ()), []);
+    assert_eq!(taken_back(Standing::Protected, |_| ()), [Rule::Enrolment]);
+    assert_eq!(taken_back(Standing::Unenrolled, |_| ()), [Rule::Enrolment]);
+    let never_named = |seen: &mut Seen| seen.standings.clear();
+    assert_eq!(taken_back(Standing::Auto, never_named), [Rule::Enrolment]);
+    let protected = |seen: &mut Seen| {
+        seen.standings.insert("cart".to_owned(), Standing::Protected);
+    };
+    assert_eq!(taken_back(Standing::Auto, protected), [Rule::Enrolment], "as things are at that moment");
 }
 
 #[test]
@@ -153,8 +186,7 @@ fn nothing_is_done_twice_or_taken_back_undone() {
     };
     assert_eq!(called(Standing::Auto, busy), [Rule::Once]);
     let mut seen = ready(Standing::Auto);
-    let id = format!("{ACTION}/undo");
-    let undo = framed(&UndoRequest { request_id: id, execute_request_id: ACTION.to_owned(), fencing_token: 1 });
+    let undo = undo();
     seen.departs("Undo", &undo, at(200));
     assert_eq!(broken(&seen), [Rule::Policy, Rule::Audit], "it is not being taken back, and not on the record");
     seen.takes_effect("Undo", &undo);
