@@ -27,7 +27,7 @@ pub use catalogue::{
 pub use digest::Digest;
 pub use gate::{Block, BlockReason, Clearance, Spec, Surroundings, TargetState, check_start, check_undo};
 pub use history::{History, PastAction};
-pub use hold::{Freeze, Holds};
+pub use hold::{Freeze, Holds, MaintenanceHold};
 pub use pattern::{PatternError, ServicePattern};
 pub use plan::{NothingToDo, PersonReason, Plan, PlanInput, Proposed, plan};
 pub use policy::{Autonomy, Limits, Policy, Rule};

@@ -57,6 +57,8 @@ client! {
         record_event(incident::RecordEventRequest) -> incident::Incident;
         /// Measures recovery.
         check_recovery(incident::CheckRecoveryRequest) -> incident::CheckRecoveryResponse;
+        /// Maintenance windows, newest first.
+        list_maintenance_windows(incident::ListMaintenanceWindowsRequest) -> incident::ListMaintenanceWindowsResponse;
     }
 }
 

@@ -177,7 +177,7 @@ instruments! {
     incidents: Gauge("llm_sre.incidents", "{incident}", ["llm_sre.state"], "Incidents that live, by state");
     actions: Gauge("llm_sre.actions", "{action}", ["llm_sre.state"], "Actions that have not ended, by state");
     holds: Gauge("llm_sre.holds", "{hold}", ["llm_sre.hold"],
-        "What stands of `kill_switch`, 1 while it is engaged, and of `freeze`, those that have begun and are not over");
+        "What stands of `kill_switch`, 1 while it is engaged, and of `freeze` and `maintenance`, those that have begun and are not over");
     stage_duration: Histogram("llm_sre.incident.stage.duration", "s", ["llm_sre.service", "llm_sre.stage", "llm_sre.outcome"],
         "Time that a step of an incident took: diagnose, propose, approve, execute, verify and so on");
 

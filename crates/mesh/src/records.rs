@@ -107,7 +107,8 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
     /// Writes a record that must not exist yet. The record as it is then.
     pub async fn create(&self, id: &str, message: &M, attributes: Attributes) -> Result<Write<Stored<M>>, Status> {
         let body = self.to_json(id, message)?;
-        let put = self.put(id, body.clone(), attributes, Precondition::Absent).await?;
+        let document = self.document(id, body.clone(), attributes);
+        let put = self.put(document, Precondition::Absent).await?;
         let Write::Done(version) = put else { return Ok(Write::Conflict) };
         self.read_back(id, body, version).map(Write::Done)
     }
@@ -123,9 +124,22 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         let known = self.to_json(&stored.id, &stored.message)?;
         let mut body = self.to_json(&stored.id, message)?;
         keep_unknown(&stored.raw, &known, &mut body);
-        let put = self.put(&stored.id, body.clone(), attributes, Precondition::Version(stored.version)).await?;
+        let document = self.document(&stored.id, body.clone(), attributes);
+        let put = self.put(document, Precondition::Version(stored.version)).await?;
         let Write::Done(version) = put else { return Ok(Write::Conflict) };
         self.read_back(&stored.id, body, version).map(Write::Done)
+    }
+
+    /// Adds attributes to a record that cannot be read, and leaves it as it is otherwise, for who can read it. The
+    /// version then; `None` where it can be read, or is not there.
+    pub async fn mark_unreadable(&self, id: &str, attributes: Attributes) -> Result<Option<Write<u64>>, Status> {
+        let found = self.store.get(self.collection, id).await.map_err(|error| self.failed("read", id, error))?;
+        let Some(found) = found.filter(|document| self.parse(document.clone()).is_err()) else { return Ok(None) };
+        let Document { id, body, attributes: mut marked, schema_version, version } = found;
+        marked.extend(attributes);
+        let document =
+            NewDocument { collection: self.collection.to_owned(), id, body, attributes: marked, schema_version };
+        self.put(document, Precondition::Version(version)).await.map(Some)
     }
 
     /// A page of records that match, each of which can be read.
@@ -175,24 +189,17 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         Ok((self.readable(page.documents).0, page.next))
     }
 
-    async fn put(
-        &self,
-        id: &str,
-        body: Value,
-        attributes: Attributes,
-        precondition: Precondition,
-    ) -> Result<Write<u64>, Status> {
-        let document = NewDocument {
-            collection: self.collection.to_owned(),
-            id: id.to_owned(),
-            body,
-            attributes,
-            schema_version: SCHEMA_VERSION,
-        };
+    fn document(&self, id: &str, body: Value, attributes: Attributes) -> NewDocument {
+        let (collection, id) = (self.collection.to_owned(), id.to_owned());
+        NewDocument { collection, id, body, attributes, schema_version: SCHEMA_VERSION }
+    }
+
+    async fn put(&self, document: NewDocument, precondition: Precondition) -> Result<Write<u64>, Status> {
+        let id = document.id.clone();
         match self.store.put(document, precondition).await {
             Ok(version) => Ok(Write::Done(version)),
             Err(StoreError::Conflict { .. }) => Ok(Write::Conflict),
-            Err(error) => Err(self.failed("write", id, error)),
+            Err(error) => Err(self.failed("write", &id, error)),
         }
     }
 
@@ -336,6 +343,25 @@ mod tests {
         assert!(refused.message().contains("things/later has version 2"), "{}", refused.message());
         let (readable, _) = records.list_readable(Filter::default(), None, 10).await.unwrap();
         assert_eq!(readable.into_iter().map(|stored| stored.id).collect::<Vec<_>>(), ["now"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_marked_and_stays_as_it_is() {
+        let store = Arc::new(llm_sre_ports::memory::MemoryDocuments::default());
+        let records: Records<BTreeMap<String, String>> = Records::new(store.clone(), "things");
+        let bodies = [json!({"name": "a"}), json!(7), json!({"name": "c"})];
+        for (id, body, schema_version) in [("a", &bodies[0], 1), ("b", &bodies[1], 1), ("c", &bodies[2], 2)] {
+            let attributes = [("open", "yes"), ("of", id)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let document = NewDocument { schema_version, ..records.document(id, body.clone(), attributes.into()) };
+            store.put(document, Precondition::Absent).await.unwrap();
+            let closed = || Attributes::from([("open".to_owned(), "no".to_owned())]);
+            let marked = records.mark_unreadable(id, closed()).await.unwrap();
+            let kept = store.get("things", id).await.unwrap().unwrap();
+            let (is_open, of) = (kept.attributes["open"] == "yes", kept.attributes["of"].as_str());
+            assert_eq!((marked.is_none(), is_open, of), (id == "a", id == "a", id));
+            assert_eq!((&kept.body, kept.schema_version), (body, schema_version), "{id}");
+        }
+        assert!(records.mark_unreadable("d", Attributes::new()).await.unwrap().is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use llm_sre_proto::convert::common::{from_proto_duration, from_proto_time, to_pr
 use llm_sre_proto::convert::incident::WINDOWS;
 use llm_sre_proto::incident::v1;
 use serde::{Deserialize, Serialize};
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::Service;
@@ -108,6 +108,8 @@ impl Service {
         for stored in &open.records {
             match Window::try_from(&stored.message.order) {
                 Ok(window) => open.windows.push(window),
+                // Whatever it was about.
+                Err(_) if is_over(&stored.message.order, self.clock.now()) => {}
                 Err(error) => {
                     let error = status::internal(format!("{} cannot be read: {error}", stored.message.order.name));
                     self.window_records.leave_out(stored, &error);
@@ -222,7 +224,7 @@ impl Service {
         Ok(v1::ListMaintenanceWindowsResponse { windows, next_page_token: next.unwrap_or_default() })
     }
 
-    /// Ends a window now. One that is over stays as it is.
+    /// Ends a window now, one that cannot be read too. One that is over stays as it is.
     pub(crate) async fn end_window(
         &self,
         request: v1::EndMaintenanceWindowRequest,
@@ -235,7 +237,15 @@ impl Service {
         })?;
         let records = &self.window_records;
         for _ in 0..ATTEMPTS_MAX {
-            let stored = records.get(id).await?.ok_or_else(|| status::not_found(&name))?;
+            let stored = match records.get(id).await {
+                Err(error) if error.code() == Code::Internal => {
+                    match self.end_unreadable(id, &note, validate_only).await? {
+                        Some(ended) => return Ok(ended),
+                        None => continue,
+                    }
+                }
+                read => read?.ok_or_else(|| status::not_found(&name))?,
+            };
             let now = self.clock.now();
             if stored.message.is_closed || is_over(&stored.message.order, now) {
                 return Ok(shown_window(&stored));
@@ -255,6 +265,32 @@ impl Service {
             }
         }
         Err(status::etag_mismatch(&name))
+    }
+
+    /// Ends a window that cannot be read: else nothing is repaired until somebody mends the store. What is stored of it
+    /// stays, for who can read it, and counts no more. `None` where somebody else wrote it meanwhile.
+    async fn end_unreadable(
+        &self,
+        id: &str,
+        note: &str,
+        validate_only: bool,
+    ) -> Result<Option<v1::MaintenanceWindow>, Status> {
+        let ended = v1::MaintenanceWindow {
+            name: format!("{WINDOWS}{id}"),
+            end_time: Some(to_proto_time(self.clock.now())),
+            end_actor: person()?.to_string(),
+            end_note: note.to_owned(),
+            ..v1::MaintenanceWindow::default()
+        };
+        if validate_only {
+            return Ok(Some(ended));
+        }
+        let closed = [("open".to_owned(), "no".to_owned())].into();
+        let Some(Write::Done(version)) = self.window_records.mark_unreadable(id, closed).await? else {
+            return Ok(None);
+        };
+        tracing::warn!(window = ended.name, note, "a maintenance window that cannot be read was ended");
+        Ok(Some(v1::MaintenanceWindow { etag: version.to_string(), ..ended }))
     }
 }
 

@@ -1,17 +1,18 @@
-//! The kill switch and freezes: kept where every process finds them before each call. Maintenance: what the owner of an
-//! incident says of it.
+//! The kill switch and freezes: kept where every process finds them before each call. Maintenance: what its owner, who
+//! owns the incidents too, says of an incident and of the windows that there are.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Actor, EventKind};
-use llm_sre_domain::remedy::{Action, ActionEvent, ActionState, Block, Freeze, Holds, ServicePattern};
+use llm_sre_domain::remedy::{Action, ActionEvent, ActionState, Block, Freeze, Holds, MaintenanceHold, ServicePattern};
 use llm_sre_mesh::metrics::{Attribute, instruments};
 use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
 use llm_sre_mesh::{names, status};
 use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_proto::convert::common::from_proto_time;
+use llm_sre_proto::incident::v1 as incident;
 use llm_sre_proto::remediation::v1;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,13 @@ pub(crate) const KILL_SWITCH: &str = "killSwitch";
 pub(crate) const FREEZES: &str = "freezes/";
 /// Freezes a page.
 const PAGE: usize = 200;
-/// Pages of freezes that are not closed. More than can be ordered is an error, since none may be overlooked.
+/// Maintenance windows a page. With as many patterns and as long a note as may be they fit into one message.
+const WINDOWS_PAGE: i32 = 200;
+/// Pages of freezes, or of maintenance windows, that are not closed. More than can be ordered is an error, since none
+/// may be overlooked.
 const PAGES_MAX: usize = 5;
+/// So long is waited, in real time, for the windows that are only to be told of: actions wait meanwhile.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
 /// What is remembered of when holds were looked at.
 const TENDED: &str = "holds";
 /// How often it is looked for what holds still owe, by the product's clock.
@@ -132,6 +138,18 @@ fn freeze(order: &v1::Freeze) -> Result<Freeze, Status> {
     })
 }
 
+/// A maintenance window as the domain reads it.
+fn maintained(order: &incident::MaintenanceWindow) -> MaintenanceHold {
+    let services = order.services.iter().map(|text| ServicePattern::parse(text)).collect::<Result<Vec<_>, _>>();
+    MaintenanceHold {
+        window: order.name.clone(),
+        // Nobody can order one about no service.
+        services: services.ok().filter(|services| !services.is_empty()),
+        start: order.start_time.as_ref().map(from_proto_time),
+        end: order.end_time.as_ref().map(from_proto_time),
+    }
+}
+
 /// Tells the audit record what a hold owes.
 pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
     records: &Records<Hold<M>>,
@@ -156,8 +174,32 @@ pub(crate) async fn settle<M: Clone + Serialize + DeserializeOwned>(
 impl Service {
     /// Everything that is on hold for an incident, by its name.
     pub(crate) async fn holds(&self, incident: &str) -> Result<Holds, Status> {
-        let maintenance = self.maintenance(incident).await?;
-        Ok(Holds { maintenance, ..self.holds.holds().await? })
+        let maintained = self.maintained(incident).await?;
+        // After what another process answers, which can take long.
+        let Holds { kill_switch, freezes, .. } = self.holds.holds().await?;
+        Ok(Holds { kill_switch, freezes, ..maintained })
+    }
+
+    /// What maintenance holds for an incident, by its name, and nothing else that does.
+    async fn maintained(&self, incident: &str) -> Result<Holds, Status> {
+        let (maintenance, windows) = tokio::try_join!(self.maintenance(incident), self.windows())?;
+        Ok(Holds { maintenance, windows, ..Holds::default() })
+    }
+
+    /// The maintenance windows that are not over, of whatever services. Where their owner does not list them all, that
+    /// is an error: nothing is done then. One whose record cannot be read is not listed, and covers every incident.
+    async fn windows(&self) -> Result<Vec<MaintenanceHold>, Status> {
+        let mut request = incident::ListMaintenanceWindowsRequest { page_size: WINDOWS_PAGE, ..Default::default() };
+        let mut found = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let page = self.incidents.list_maintenance_windows(request.clone()).await?;
+            found.extend(page.windows.iter().map(maintained));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(status::internal(format!("more than {PAGES_MAX} pages of maintenance windows are open")))
     }
 
     /// The maintenance window that covers an incident now, by its name. Where its owner does not answer that is an
@@ -192,22 +234,24 @@ impl Service {
         }
     }
 
-    /// Withdraws an offer, or what was let go ahead and not begun, whose time ended while its incident was in
-    /// maintenance: neither a person nor this process was to do anything about it. The incident's owner has it planned
-    /// again then, and unlike what expired, the same may be planned. `None` where it is none of these.
+    /// Withdraws an offer, or what was let go ahead and not begun, whose time ended while its incident or its target
+    /// was in maintenance: neither a person nor this process was to do anything about it. Unlike what expired, the same
+    /// may be planned. The incident's owner has that done where the incident is covered, and else calls people, as for
+    /// every offer that came to nothing. `None` where it is none of these.
     pub(crate) async fn lapse(&self, stored: &Stored<Kept>) -> Result<Option<Stored<Kept>>, Status> {
         let action = stored.message.domain()?;
         let has_time = action.deadline.is_none_or(|deadline| self.clock.now() < deadline);
         if has_time || !matches!(action.state, ActionState::AwaitingApproval | ActionState::Approved) {
             return Ok(None);
         }
-        let window = match self.maintenance(&stored.message.incident_name()).await {
+        let holds = match self.maintained(&stored.message.incident_name()).await {
             // Its owner will not come to say more than that of it, and its time is over all the same.
             Err(error) if matches!(error.code(), Code::NotFound | Code::Internal) => return Ok(None),
             asked => asked?,
         };
-        let Some(window) = window else { return Ok(None) };
-        let (actor, note) = (Actor::product(), format!("its time ended in maintenance, {window}"));
+        let blocks = holds.blocks(&action.plan.spec.target, self.clock.now());
+        let Some(block) = blocks.first() else { return Ok(None) };
+        let (actor, note) = (Actor::product(), format!("its time ended: {}", block.detail));
         let told = EventKind::ApprovalExpired { action: action.plan.id };
         let event = ActionEvent::Cancelled { actor: actor.clone(), note };
         let lapsed = self.apply(stored, event, &actor, |kept| kept.owe_report(&told, &actor, ""));
@@ -220,15 +264,28 @@ impl Service {
         self.changed.notify_one();
     }
 
-    /// Tells what stands. What cannot be read is not told, since an old number would look like a new one.
+    /// Tells what stands. What cannot be read is not told, since an old number would look like a new one; the rest is.
     async fn tell_holds(&self, now: Timestamp) -> Result<(), Status> {
         let holds = self.holds.holds().await;
-        let rows: Result<Vec<(Vec<Attribute>, f64)>, _> = holds.as_ref().map(|holds| {
+        let listed = tokio::time::timeout(TELL_WITHIN, self.windows()).await;
+        let late = |_| Err(status::unavailable("the list of maintenance windows", "it takes too long", TEND_EVERY));
+        let windows = listed.unwrap_or_else(late);
+        let mut standing = Vec::new();
+        if let Ok(holds) = &holds {
             let freezes = holds.freezes.iter().filter(|freeze| freeze.stands(now)).count();
-            let standing = [("kill_switch", usize::from(holds.kill_switch.is_some())), ("freeze", freezes)];
-            standing.map(|(hold, count)| (vec![("llm_sre.hold", hold.into())], count as f64)).to_vec()
-        });
-        instruments().holds.replace(&[], rows.unwrap_or_default());
+            standing.extend([("kill_switch", usize::from(holds.kill_switch.is_some())), ("freeze", freezes)]);
+        }
+        match windows {
+            Ok(windows) => {
+                standing.push(("maintenance", windows.iter().filter(|window| window.stands(now)).count()));
+            }
+            // An action that has to wait for them says so.
+            Err(error) => tracing::debug!(%error, "maintenance windows are not told"),
+        }
+        let row = |(hold, count): (&'static str, usize)| -> (Vec<Attribute>, f64) {
+            (vec![("llm_sre.hold", hold.into())], count as f64)
+        };
+        instruments().holds.replace(&[], standing.into_iter().map(row));
         holds.map(|_| ())
     }
 

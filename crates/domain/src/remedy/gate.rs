@@ -89,7 +89,7 @@ pub enum BlockReason {
     KillSwitch,
     /// A person ordered that nothing is done to the target for some time.
     Freeze,
-    /// The incident is in maintenance.
+    /// The incident or the target is in maintenance.
     Maintenance,
     /// The catalogue has no such type of action, or not with these parameters.
     Catalogue,

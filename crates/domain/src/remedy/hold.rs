@@ -1,5 +1,5 @@
 //! What people order while it lasts: that nothing is done at all, or nothing to some services for some time, or nothing
-//! on account of incidents about services that are in maintenance.
+//! to services that are in maintenance and on account of incidents about those.
 //!
 //! Holds are no part of the policy, and so of no digest: an approval outlives them.
 
@@ -33,6 +33,31 @@ impl Freeze {
     }
 }
 
+/// A maintenance window, as far as it holds the targets that it covers. What cannot be read of it holds more, not less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaintenanceHold {
+    /// The window's name.
+    pub window: String,
+    /// Which services; `None` where that cannot be read, so that it may be any.
+    pub services: Option<Vec<ServicePattern>>,
+    /// From this time on; `None` from when it was ordered, whatever a clock says that is behind.
+    pub start: Option<Timestamp>,
+    /// Until just before this time; `None` where it does not say, so that it is not over.
+    pub end: Option<Timestamp>,
+}
+
+impl MaintenanceHold {
+    /// Whether it has begun and is not over.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
+    }
+
+    fn covers(&self, service: &ServiceId, now: Timestamp) -> bool {
+        let services = self.services.as_ref();
+        self.stands(now) && services.is_none_or(|services| services.iter().any(|pattern| pattern.matches(service)))
+    }
+}
+
 /// Everything that is on hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
@@ -43,11 +68,13 @@ pub struct Holds {
     /// The maintenance window that covers the incident on whose account something is to be done, by its name; `None`
     /// where none does. The incident's owner says so, by its clock.
     pub maintenance: Option<String>,
+    /// Maintenance windows that are not over, of whatever services, in any order.
+    pub windows: Vec<MaintenanceHold>,
 }
 
 impl Holds {
     /// The holds that forbid to call the target of a service now, on account of the incident that `maintenance` speaks
-    /// of; of freezes the last to end. Empty where none does.
+    /// of; of freezes and windows the last to end. Empty where none does.
     pub fn blocks(&self, service: &ServiceId, now: Timestamp) -> Vec<Block> {
         let block = |reason, fact: String, note: &str| {
             let note: String = note.chars().take(NOTE_SHOWN).collect();
@@ -60,11 +87,19 @@ impl Holds {
         let frozen = freezes.max_by_key(|freeze| freeze.end).into_iter().map(|freeze| {
             block(BlockReason::Freeze, format!("{service} is frozen until {}", freeze.end), &freeze.note)
         });
-        let maintained = self
-            .maintenance
-            .iter()
-            .map(|window| block(BlockReason::Maintenance, format!("the incident is in maintenance, {window}"), ""));
+        let maintained = self.maintained(service, now).map(|fact| block(BlockReason::Maintenance, fact, ""));
         killed.chain(frozen).chain(maintained).collect()
+    }
+
+    /// Which window holds, in words: mostly an incident is about its target, and one word of that is enough.
+    fn maintained(&self, service: &ServiceId, now: Timestamp) -> Option<String> {
+        if let Some(window) = &self.maintenance {
+            return Some(format!("the incident is in maintenance, {window}"));
+        }
+        let covering = self.windows.iter().filter(|window| window.covers(service, now));
+        // One that does not say when it ends is the last.
+        let last = covering.max_by_key(|window| (window.end.is_none(), window.end))?;
+        Some(format!("{service} is in maintenance, {}", last.window))
     }
 }
 
@@ -108,9 +143,45 @@ mod tests {
         }
 
         #[test]
+        fn a_maintenance_window_holds_the_targets_that_it_covers_while_it_stands(
+            start in 0_i64..100,
+            length in 0_i64..100,
+            now in 0_i64..250,
+            is_meant in any::<bool>(),
+            is_at_once in any::<bool>(),
+            is_readable in any::<bool>(),
+            has_end in any::<bool>(),
+        ) {
+            let services = is_readable.then(|| vec![ServicePattern::parse("shop/c*@production").unwrap()]);
+            let begun = (!is_at_once).then(|| at(start));
+            let end = has_end.then(|| at(start + length));
+            let window = MaintenanceHold { window: "maintenanceWindows/1".to_owned(), services, start: begun, end };
+            let longer = MaintenanceHold {
+                window: "maintenanceWindows/2".to_owned(),
+                end: end.map(|end| end + std::time::Duration::from_secs(1)),
+                ..window.clone()
+            };
+            let holds = Holds { windows: vec![longer, window], ..Holds::default() };
+            let service = ServiceId::new("shop", if is_meant { "cart" } else { "web" }, "production");
+            let blocks = holds.blocks(&service, at(now));
+            let is_covered = is_meant || !is_readable;
+            let is_held = is_covered && (is_at_once || start <= now) && (!has_end || now <= start + length);
+            prop_assert_eq!(blocks.len(), usize::from(is_held));
+            for block in blocks {
+                prop_assert_eq!(block.reason, BlockReason::Maintenance);
+                prop_assert!(block.reason.is_passing());
+                let last = if has_end { "maintenanceWindows/2" } else { "maintenanceWindows/" };
+                prop_assert!(block.detail.contains(last) && block.detail.contains(&service.to_string()));
+            }
+        }
+
+        #[test]
         fn maintenance_holds_whatever_the_target_and_names_its_window(name in "[a-z]{1,8}", now in 0_i64..250) {
             let window = "maintenanceWindows/1".to_owned();
-            let holds = Holds { maintenance: Some(window.clone()), ..Holds::default() };
+            let of_target =
+                MaintenanceHold { window: "maintenanceWindows/2".to_owned(), services: None, start: None, end: None };
+            let windows = vec![of_target];
+            let holds = Holds { maintenance: Some(window.clone()), windows, ..Holds::default() };
             let blocks = holds.blocks(&ServiceId::named(&name), at(now));
             prop_assert_eq!(blocks.len(), 1);
             prop_assert_eq!(blocks[0].reason, BlockReason::Maintenance);

@@ -29,7 +29,8 @@ pub(crate) enum MaintenanceCommand {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// People are not told of incidents about these services for some time, and nothing is repaired for those.
+    /// People are not told of incidents about these services for some time, and nothing is repaired for those, nor done
+    /// to these services for others.
     Add {
         /// Which services, as `[namespace/]name@environment`; `*` stands for any text in a part.
         #[arg(required = true, value_name = "PATTERN")]

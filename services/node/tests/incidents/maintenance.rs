@@ -280,3 +280,35 @@ async fn a_window_that_cannot_be_read_silences_nobody_and_may_be_about_everythin
     assert_eq!(covering(&running, &incident).await.window, window.name, "one that can be read says more");
     running.stop().await;
 }
+
+/// What is stored of it stays as it is, for a version that can read it.
+#[tokio::test]
+async fn a_window_that_cannot_be_read_is_ended_by_its_name() {
+    let (shop, running, incident) = with_incident(47).await;
+    let is_held = async || {
+        let request = v1::GetIncidentRequest { name: incident.name.clone() };
+        running.service.get_incident(Request::new(request)).await.unwrap().into_inner().maintenance.is_some()
+    };
+    let senseless = json!({"services": ["cart"], "endTime": "2100-01-01T00:00:00Z"});
+    for (number, body, schema_version) in [(1, json!(7), 1), (2, json!({"services": ["*@*"]}), 2), (3, senseless, 1)] {
+        let (collection, id) = ("maintenance_windows".to_owned(), uuid::Uuid::from_u128(number).to_string());
+        let attributes = [("open".to_owned(), "yes".to_owned())].into();
+        let document = NewDocument { collection, id: id.clone(), body: body.clone(), attributes, schema_version };
+        shop.documents.put(document, Precondition::Absent).await.unwrap();
+        assert!(is_held().await, "{body}");
+        let name = format!("maintenanceWindows/{id}");
+        let tried = v1::EndMaintenanceWindowRequest { name: name.clone(), validate_only: true, ..Default::default() };
+        running.service.end_maintenance_window(Request::new(tried)).await.unwrap();
+        assert!(is_held().await, "{body}");
+        let window = v1::MaintenanceWindow { name, ..v1::MaintenanceWindow::default() };
+        for _ in 0..2 {
+            let ended = end(&running, &window).await;
+            assert_eq!((ended.end_actor.as_str(), ended.end_note.as_str()), ("unauthenticated:local", "done"));
+            assert!(!is_held().await, "{body}");
+        }
+        let kept = shop.documents.get("maintenance_windows", &id).await.unwrap().unwrap();
+        let is_as_it_was = (kept.body, kept.schema_version) == (body, schema_version);
+        assert_eq!(is_as_it_was, number != 3, "the last has its end");
+    }
+    running.stop().await;
+}

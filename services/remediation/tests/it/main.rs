@@ -47,8 +47,12 @@ fn checkout() -> ServiceId {
 }
 
 fn explained_incident(now: Timestamp) -> Incident {
+    explained_incident_about(checkout(), now)
+}
+
+fn explained_incident_about(service: ServiceId, now: Timestamp) -> Incident {
     let opening = Opening {
-        subject: Subject { service: checkout(), trigger: Trigger::Signal(Signal::Errors), dimension: "".into() },
+        subject: Subject { service, trigger: Trigger::Signal(Signal::Errors), dimension: "".into() },
         ordinal: 0,
         title: "checkout fails".to_owned(),
         anomalies: Vec::new(),
@@ -116,6 +120,7 @@ impl World {
                 recovered,
                 sight: Arc::default(),
                 refuses_offers: Arc::default(),
+                windows: Arc::new(Mutex::new(Some(Vec::new()))),
                 kills_at_start: Arc::default(),
             },
             clock,

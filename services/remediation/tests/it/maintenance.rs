@@ -1,9 +1,17 @@
-//! Maintenance: on account of an incident that a window covers nothing is done, and when it is over, it is.
+//! Maintenance: on account of an incident that a window covers, and to a target that one covers, nothing is done, and
+//! when it is over, it is.
 
 use llm_sre_domain::incident::{Window, WindowId};
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::incident::v1::MaintenanceWindow;
 
 use super::gates::resolve_by_hand;
 use super::*;
+
+/// Where an incident is caused elsewhere: what is to be acted on, and not what it is about.
+const TARGET: &str = "shop/check*@production";
+/// Neither of them.
+const NEITHER: &str = "*@staging";
 
 /// From now on, over the incident's service.
 fn window(world: &World, lasts_s: u64) -> Window {
@@ -140,4 +148,175 @@ async fn what_was_resolved_by_hand_in_maintenance_is_not_taken_back_after_it() {
     let ended = world.run_until(&service, &action.name, v1::ActionState::RollbackFailed).await;
     assert!(ended.outcome.contains("resolved"), "{}", ended.outcome);
     assert_eq!((world.calls("undo"), world.incident_state()), (0, State::Resolved));
+}
+
+/// The incident is about another service than the one that its diagnosis blames and that is to be acted on.
+fn caused_elsewhere(autonomy: Autonomy) -> World {
+    let world = World::new(autonomy);
+    let web = ServiceId::new("shop", "web", "production");
+    *world.owner.incident.lock().unwrap() = explained_incident_about(web, world.clock.now());
+    world
+}
+
+/// A window as its owner lists it, from now on.
+fn over(pattern: &str, world: &World, lasts_s: u64) -> MaintenanceWindow {
+    MaintenanceWindow {
+        name: "maintenanceWindows/w2".to_owned(),
+        services: vec![pattern.to_owned()],
+        end_time: Some(to_proto_time(world.clock.now() + Duration::from_secs(lasts_s))),
+        ..MaintenanceWindow::default()
+    }
+}
+
+fn list(world: &World, windows: Vec<MaintenanceWindow>) {
+    *world.owner.windows.lock().unwrap() = Some(windows);
+}
+
+/// What would be planned for the incident now, by whoever asks anew.
+async fn plan_again(world: &World, service: &Service) -> Result<v1::Action, Status> {
+    let parent = format!("incidents/{}", world.owner.incident.lock().unwrap().id);
+    let request = v1::ProposeActionRequest { parent, validate_only: true, ..Default::default() };
+    service.propose_action(Request::new(request)).await.map(tonic::Response::into_inner)
+}
+
+fn end(window: &MaintenanceWindow) -> Timestamp {
+    from_proto_time(window.end_time.as_ref().unwrap())
+}
+
+/// By one rule, which names the window.
+fn assert_blocked_by_window(action: &v1::Action) {
+    assert_eq!(action.state(), v1::ActionState::Blocked);
+    assert_eq!(action.blocks.iter().map(v1::Block::reason).collect::<Vec<_>>(), [v1::BlockReason::Maintenance]);
+    let detail = &action.blocks[0].detail;
+    assert!(detail.contains("maintenanceWindows/w2") && detail.contains("shop/checkout@production"), "{detail}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_planned_for_a_target_in_maintenance_before_it_is_over() {
+    let world = caused_elsewhere(Autonomy::Auto);
+    let service = world.service();
+    let window = over(TARGET, &world, 600);
+    list(&world, vec![window.clone()]);
+    assert_blocked_by_window(&world.propose(&service, false).await.unwrap());
+    world.run_for(&service, Duration::from_secs(300)).await;
+    assert_eq!((world.calls("validate"), world.calls("execute")), (0, 0));
+    assert_eq!(world.incident_state(), State::Diagnosing, "it passes by itself");
+    world.clock.advance_to(end(&window));
+    world.run_for(&service, Duration::from_secs(60)).await;
+    assert_eq!((world.calls("execute"), world.done()), (1, 1), "its incident is planned for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_done_to_a_target_in_maintenance_waits_for_its_end() {
+    for autonomy in [Autonomy::Auto, Autonomy::Approve] {
+        let world = caused_elsewhere(autonomy);
+        let service = world.service();
+        let action = world.propose(&service, false).await.unwrap();
+        let window = over(TARGET, &world, 600);
+        list(&world, vec![window.clone()]);
+        if autonomy == Autonomy::Approve {
+            approve(&service, &action, &action.digest).await.unwrap();
+        }
+        world.run_for(&service, Duration::from_secs(300)).await;
+        assert_eq!((world.calls("execute"), world.incident_state()), (0, State::Remediating), "{autonomy:?}");
+        world.clock.advance_to(end(&window));
+        world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+        assert_eq!((world.calls("execute"), world.done()), (1, 1), "{autonomy:?}");
+    }
+}
+
+/// What of a window cannot be read holds more, not less.
+#[tokio::test(start_paused = true)]
+async fn a_window_of_which_not_all_can_be_read_may_be_about_the_target_still() {
+    let world = caused_elsewhere(Autonomy::Auto);
+    let service = world.service();
+    let neither = over(NEITHER, &world, 600);
+    let no_pattern = MaintenanceWindow { services: vec!["cart".to_owned(), NEITHER.to_owned()], ..neither.clone() };
+    let no_service = MaintenanceWindow { services: Vec::new(), ..neither.clone() };
+    let no_end = MaintenanceWindow { end_time: None, ..over(TARGET, &world, 600) };
+    for window in [no_pattern, no_service, no_end] {
+        list(&world, vec![neither.clone(), window]);
+        assert_blocked_by_window(&world.propose(&service, true).await.unwrap());
+    }
+    list(&world, vec![neither]);
+    assert_eq!(world.propose(&service, true).await.unwrap().state(), v1::ActionState::Approved);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_windows_none_is_overlooked_and_too_many_let_nothing_be_done() {
+    let world = caused_elsewhere(Autonomy::Auto);
+    let service = world.service();
+    let mut windows = vec![over(NEITHER, &world, 600); 1_000];
+    windows[999] = over(TARGET, &world, 600);
+    list(&world, windows.clone());
+    assert_blocked_by_window(&world.propose(&service, true).await.unwrap());
+    windows[999] = over(NEITHER, &world, 600);
+    list(&world, windows.clone());
+    assert_eq!(world.propose(&service, true).await.unwrap().state(), v1::ActionState::Approved);
+    windows.push(over(NEITHER, &world, 600));
+    list(&world, windows);
+    assert_eq!(world.propose(&service, true).await.unwrap_err().code(), Code::Internal);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_windows_cannot_be_listed_nothing_is_called() {
+    let world = caused_elsewhere(Autonomy::Auto);
+    *world.owner.recovered.lock().unwrap() = false;
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    *world.owner.windows.lock().unwrap() = None;
+    assert_eq!(plan_again(&world, &service).await.unwrap_err().code(), Code::Unavailable);
+    world.run_for(&service, Duration::from_secs(60)).await;
+    assert_eq!(world.calls("execute"), 0);
+    list(&world, Vec::new());
+    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    assert_eq!(world.calls("execute"), 1);
+    *world.owner.windows.lock().unwrap() = None;
+    let order = v1::RollBackActionRequest { name: action.name.clone(), ..Default::default() };
+    assert_eq!(service.roll_back_action(Request::new(order)).await.unwrap_err().code(), Code::Unavailable);
+    world.run_until(&service, &action.name, v1::ActionState::RollingBack).await;
+    world.run_for(&service, Duration::from_secs(120)).await;
+    assert_eq!(world.calls("undo"), 0);
+    list(&world, Vec::new());
+    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+    assert_eq!(world.calls("undo"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_back_from_a_target_in_maintenance() {
+    let world = caused_elsewhere(Autonomy::Auto);
+    *world.owner.recovered.lock().unwrap() = false;
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+    list(&world, vec![over(TARGET, &world, 36_000)]);
+    let order = v1::RollBackActionRequest { name: action.name.clone(), ..Default::default() };
+    let held = service.roll_back_action(Request::new(order)).await.unwrap_err();
+    assert_eq!(status::reason(&held).as_deref(), Some("ON_HOLD"));
+    assert!(held.message().contains("maintenanceWindows/w2"), "{}", held.message());
+    world.run_until(&service, &action.name, v1::ActionState::RollingBack).await;
+    world.run_for(&service, Duration::from_secs(120)).await;
+    assert_eq!(world.calls("undo"), 0);
+    // Somebody ends it early, and it is listed no more.
+    list(&world, Vec::new());
+    world.run_until(&service, &action.name, v1::ActionState::RolledBack).await;
+    assert_eq!(world.calls("undo"), 1);
+}
+
+/// The incident is not in maintenance: people are called, and may have the same planned once the target's is over.
+#[tokio::test(start_paused = true)]
+async fn what_had_its_time_while_its_target_was_in_maintenance_is_withdrawn() {
+    for autonomy in [Autonomy::Auto, Autonomy::Approve] {
+        let world = caused_elsewhere(autonomy);
+        let service = world.service();
+        let action = world.propose(&service, false).await.unwrap();
+        let window = over(TARGET, &world, 7_200);
+        list(&world, vec![window.clone()]);
+        let lapsed = world.run_until(&service, &action.name, v1::ActionState::Cancelled).await;
+        assert!(lapsed.outcome.contains("maintenanceWindows/w2"), "{}", lapsed.outcome);
+        assert_eq!((world.incident_state(), world.calls("execute")), (State::Escalated, 0), "{autonomy:?}");
+        world.clock.advance_to(end(&window));
+        let again = plan_again(&world, &service).await.unwrap();
+        assert_eq!(again.spec, action.spec, "{autonomy:?}");
+    }
 }

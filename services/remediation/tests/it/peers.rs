@@ -33,6 +33,8 @@ pub(crate) struct Owner {
     pub(crate) recovered: Arc<Mutex<bool>>,
     pub(crate) sight: Arc<Mutex<Sight>>,
     pub(crate) refuses_offers: Arc<Mutex<bool>>,
+    /// The maintenance windows that it lists; `None` where it cannot.
+    pub(crate) windows: Arc<Mutex<Option<Vec<incident::MaintenanceWindow>>>>,
     /// Through which service the kill switch is engaged when an action starts.
     pub(crate) kills_at_start: Arc<Mutex<Option<Service>>>,
 }
@@ -163,9 +165,18 @@ impl incident::incident_service_server::IncidentService for Owner {
     }
     async fn list_maintenance_windows(
         &self,
-        _: Request<incident::ListMaintenanceWindowsRequest>,
+        request: Request<incident::ListMaintenanceWindowsRequest>,
     ) -> Answer<incident::ListMaintenanceWindowsResponse> {
-        unasked()
+        let request = request.into_inner();
+        let Some(all) = self.windows.lock().unwrap().clone() else {
+            return Err(Status::unavailable("the store of the windows is away"));
+        };
+        let from: usize = if request.page_token.is_empty() { 0 } else { request.page_token.parse().unwrap() };
+        let size = usize::try_from(request.page_size).unwrap().clamp(1, 200);
+        let windows: Vec<_> = all.iter().skip(from).take(size).cloned().collect();
+        let next = from + windows.len();
+        let next_page_token = if next < all.len() { next.to_string() } else { String::new() };
+        Ok(Response::new(incident::ListMaintenanceWindowsResponse { windows, next_page_token }))
     }
     async fn end_maintenance_window(
         &self,
