@@ -234,7 +234,11 @@ impl Service {
         let record = self.stages.record(stage(parent, key, started.unwrap_or(ended), ended, &stored.message));
         tokio::try_join!(report, record)?;
         let answer = stored.message.clone();
-        self.write(&stored, answer, ENDED).await
+        match self.records.replace(&stored, &answer, attributes(parent, ENDED)).await? {
+            Write::Done(written) => Ok(written),
+            // Nothing is written to an answer but that it was told: somebody told it at the same moment.
+            Write::Conflict => Ok(stored),
+        }
     }
 
     async fn write(

@@ -141,6 +141,22 @@ async fn an_answer_whose_report_was_lost_is_reported_later() {
 }
 
 #[tokio::test]
+async fn two_who_tell_of_an_answer_at_the_same_moment_are_both_done() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Open));
+    world.owner.lose(Kind::DiagnosisFinished);
+    world.diagnose(&name, "r1").await.unwrap_err();
+    world.owner.heal();
+    world.owner.meet(Kind::DiagnosisFinished);
+    let both = async { tokio::join!(world.diagnose(&name, "r1"), world.diagnose(&name, "r1")) };
+    let (first, second) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+    assert_eq!(first.unwrap().hypotheses, second.unwrap().hypotheses);
+    world.reconcile().await;
+    let told = world.owner.kinds(&name).into_iter().filter(|kind| *kind == Kind::DiagnosisFinished);
+    assert_eq!(told.count(), 1);
+}
+
+#[tokio::test]
 async fn one_diagnosis_that_cannot_be_finished_does_not_stop_the_others() {
     let world = world();
     let kept = world.owner.add(incident(1, State::Open));

@@ -9,6 +9,7 @@ use llm_sre_mesh::status;
 use llm_sre_proto::convert::common::to_proto_time;
 use llm_sre_proto::incident::v1::incident_service_server::{IncidentService, IncidentServiceServer};
 use llm_sre_proto::incident::v1::*;
+use tokio::sync::Barrier;
 use tokio_stream::Stream;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -57,6 +58,7 @@ struct Kept {
     hides_past: bool,
     calls: usize,
     joining: Option<llm_sre_proto::incident::v1::Anomaly>,
+    meeting: Option<(IncidentEventKind, Arc<Barrier>)>,
 }
 
 #[derive(Clone, Default)]
@@ -99,6 +101,11 @@ impl Owner {
         self.0.lock().unwrap().joining = Some(anomaly);
     }
 
+    /// From now on whoever tells of this waits until another one does.
+    pub(crate) fn meet(&self, kind: IncidentEventKind) {
+        self.0.lock().unwrap().meeting = Some((kind, Arc::new(Barrier::new(2))));
+    }
+
     pub(crate) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls
     }
@@ -126,9 +133,13 @@ impl IncidentService for Owner {
     async fn record_event(&self, request: Request<RecordEventRequest>) -> Result<Response<Incident>, Status> {
         let request = request.into_inner();
         llm_sre_mesh::names::check_request_id(&request.request_id)?;
+        let kind = request.event.unwrap().kind();
+        let meeting = self.0.lock().unwrap().meeting.clone().filter(|(of, _)| *of == kind);
+        if let Some((_, both)) = meeting {
+            both.wait().await;
+        }
         let mut kept = self.0.lock().unwrap();
         kept.calls += 1;
-        let kind = request.event.unwrap().kind();
         if kept.lost == Some(kind) {
             return Err(Status::unavailable("the owner is away"));
         }
