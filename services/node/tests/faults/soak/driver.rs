@@ -117,7 +117,7 @@ impl Driver {
         let config = config.to_str().unwrap();
         let mut product = Process::start(&["run", "--config", config, "--services", EVERYTHING]);
         let address = product.control();
-        let mut left = schedule(settings.length, settings.seed);
+        let mut left = schedule(settings.length, settings.speed, settings.seed);
         left.reverse();
         Self {
             client: Client::new(&address),

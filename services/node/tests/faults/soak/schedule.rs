@@ -21,7 +21,8 @@ const CALM_SHARE: u32 = 5;
 const CALM_MAX: Duration = Duration::from_secs(15 * 60);
 /// The share that is left to the last one.
 const LEFT_SHARE: u32 = 4;
-/// Between two faults, where there is time for more than one of each kind: some repairs go on beside each other.
+/// Between two faults, in time of the shop and where there is enough for more than one of each kind: some repairs go on
+/// beside each other.
 const APART: Duration = Duration::from_secs(3 * 60);
 
 /// Something that breaks.
@@ -41,8 +42,8 @@ pub(crate) fn kinds() -> Vec<FaultKind> {
     known.filter(|kind| !CONTROLS.contains(kind)).collect()
 }
 
-/// What breaks in so long a time, in its order.
-pub(crate) fn schedule(length: Duration, seed: u64) -> Vec<Breaking> {
+/// What breaks in so long a time, in its order, in a shop that lives so many seconds in each.
+pub(crate) fn schedule(length: Duration, speed: u64, seed: u64) -> Vec<Breaking> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut left = BREAKABLE.to_vec();
     let services: Vec<&'static str> =
@@ -51,7 +52,7 @@ pub(crate) fn schedule(length: Duration, seed: u64) -> Vec<Breaking> {
     let kinds = kinds();
     let first = (length / CALM_SHARE).min(CALM_MAX);
     let window = length - length / LEFT_SHARE - first;
-    let fitting = 1 + (window.as_secs() / APART.as_secs()) as usize;
+    let fitting = 1 + (window.as_secs() * speed / APART.as_secs()) as usize;
     let count = fitting.max(kinds.len());
     let breaking = |index: usize| {
         let (round, turn) = (index / kinds.len(), index % kinds.len());
@@ -74,8 +75,8 @@ mod tests {
     fn every_kind_has_its_turn_whatever_the_length() {
         for seed in 0..200 {
             let length = Duration::from_secs(12 + seed * 97);
-            let planned = schedule(length, seed);
-            assert_eq!(planned, schedule(length, seed), "seed {seed}");
+            let planned = schedule(length, 1, seed);
+            assert_eq!(planned, schedule(length, 1, seed), "seed {seed}");
             let found: BTreeSet<FaultKind> = planned.iter().map(|breaking| breaking.kind).collect();
             assert!(found.into_iter().eq(kinds()), "seed {seed}: {planned:#?}");
             let onsets: BTreeSet<FaultOnset> = planned.iter().map(|breaking| breaking.onset).collect();
@@ -94,9 +95,10 @@ mod tests {
     fn a_longer_one_has_each_kind_both_ways_and_another_seed_other_services() {
         let length = Duration::from_secs(2 * 3_600);
         let both: BTreeSet<(FaultKind, FaultOnset)> =
-            schedule(length, 1).iter().map(|breaking| (breaking.kind, breaking.onset)).collect();
+            schedule(length, 1, 1).iter().map(|breaking| (breaking.kind, breaking.onset)).collect();
         assert_eq!(both.len(), 2 * kinds().len());
-        let services = |seed| schedule(length, seed).iter().map(|breaking| breaking.service).collect::<Vec<_>>();
+        assert_eq!(schedule(length / 10, 10, 1).len(), schedule(length, 1, 1).len(), "its shop has as much time");
+        let services = |seed| schedule(length, 1, seed).iter().map(|breaking| breaking.service).collect::<Vec<_>>();
         assert!((2..20).any(|seed| services(seed) != services(1)));
     }
 }
