@@ -101,9 +101,9 @@ impl Owner {
         self.0.lock().unwrap().joining = Some(anomaly);
     }
 
-    /// From now on whoever tells of this waits until another one does.
-    pub(crate) fn meet(&self, kind: IncidentEventKind) {
-        self.0.lock().unwrap().meeting = Some((kind, Arc::new(Barrier::new(2))));
+    /// From now on whoever tells of this waits until another one does; with nothing nobody waits any more.
+    pub(crate) fn meet(&self, kind: Option<IncidentEventKind>) {
+        self.0.lock().unwrap().meeting = kind.map(|kind| (kind, Arc::new(Barrier::new(2))));
     }
 
     pub(crate) fn calls(&self) -> usize {

@@ -16,7 +16,8 @@ const CONTROLS: [FaultKind; 5] = [
     FaultKind::PausedSender,
     FaultKind::ClockJump,
 ];
-/// The share of the whole that passes before the first fault, so that the usual is known, and what is enough for that.
+/// The share of the whole that passes before the first fault, so that the usual is known, and what is enough for that in
+/// time of the shop.
 const CALM_SHARE: u32 = 5;
 const CALM_MAX: Duration = Duration::from_secs(15 * 60);
 /// The share that is left to the last one.
@@ -50,7 +51,7 @@ pub(crate) fn schedule(length: Duration, speed: u64, seed: u64) -> Vec<Breaking>
         std::iter::from_fn(|| (!left.is_empty()).then(|| left.swap_remove(random.random_range(0..left.len()))))
             .collect();
     let kinds = kinds();
-    let first = (length / CALM_SHARE).min(CALM_MAX);
+    let first = (length / CALM_SHARE).min(CALM_MAX.div_f64(speed as f64));
     let window = length - length / LEFT_SHARE - first;
     let fitting = 1 + (window.as_secs() * speed / APART.as_secs()) as usize;
     let count = fitting.max(kinds.len());
