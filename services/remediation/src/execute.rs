@@ -125,6 +125,11 @@ impl Service {
         let parent = stored.message.incident_name();
         let incident = self.incident(&parent).await?;
         if incident.state() == incident::State::Diagnosing {
+            // What it came to would be the same, and planning is done by one at a time.
+            let holds = self.holds(&parent).await?;
+            if !holds.blocks(&stored.message.target(), self.clock.now()).is_empty() {
+                return Ok(());
+            }
             let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
             match Box::pin(self.propose(request)).await {
                 // The same plan is blocked by the same passing rules.

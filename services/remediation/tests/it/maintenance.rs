@@ -320,3 +320,29 @@ async fn what_had_its_time_while_its_target_was_in_maintenance_is_withdrawn() {
         assert_eq!(again.spec, action.spec, "{autonomy:?}");
     }
 }
+
+/// Planning is done by one at a time: who waits for days must not be in everybody's way.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_not_planned_again_before_its_end() {
+    for is_of_incident in [true, false] {
+        let world = if is_of_incident { World::new(Autonomy::Auto) } else { caused_elsewhere(Autonomy::Auto) };
+        let service = world.service();
+        let (covering, listed) = ([window(&world, 600)], over(TARGET, &world, 600));
+        if is_of_incident {
+            cover(&world, &covering);
+        } else {
+            list(&world, vec![listed]);
+        }
+        let action = world.propose(&service, false).await.unwrap();
+        assert_eq!(action.state(), v1::ActionState::Blocked);
+        let (rights, writes) = (world.leases.given(), world.documents.written("actions").len());
+        world.run_for(&service, Duration::from_secs(300)).await;
+        assert_eq!(world.leases.given(), rights, "it asked for the right to plan");
+        assert_eq!(world.documents.written("actions").len(), writes);
+        world.clock.advance_to(covering[0].end);
+        cover(&world, &covering);
+        world.run_for(&service, Duration::from_secs(60)).await;
+        assert!(world.leases.given() > rights);
+        assert_eq!((world.calls("execute"), world.done()), (1, 1), "its incident is planned for again");
+    }
+}

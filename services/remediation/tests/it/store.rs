@@ -152,6 +152,11 @@ impl Rights {
     pub(crate) fn lose(&self, name: Option<&'static str>) {
         *self.1.lock().unwrap() = name;
     }
+
+    /// How often any of them was given.
+    pub(crate) fn given(&self) -> u64 {
+        self.0.lock().unwrap().0
+    }
 }
 
 /// Holder and token by the lease's name.
