@@ -263,10 +263,7 @@ fn limit_blocks(
         let detail = format!("{} met {count} actions in {} s", spec.target, limits.window_s);
         blocks.push(Block::new(BlockReason::RateLimit, detail));
     }
-    let count = others.iter().filter(|past| past.state.is_under_way()).count();
-    if count >= limits.actions_under_way_max as usize {
-        blocks.push(Block::new(BlockReason::FleetLimit, format!("{count} actions are under way in the fleet")));
-    }
+    blocks.extend(fleet_block(others, around));
     let count = others.iter().filter(|past| past.incident == incident && past.executed_at.is_some()).count();
     if count >= limits.attempts_per_incident_max as usize {
         blocks.push(Block::new(BlockReason::AttemptsExhausted, format!("{count} attempts were made")));
@@ -299,6 +296,16 @@ fn limit_blocks(
         blocks.push(Block::new(BlockReason::Cooldown, detail));
     }
     blocks
+}
+
+/// What may start and waits for the end of a freeze or window takes no place in the fleet, or a few that wait for days
+/// would keep all others from being repaired. It does not start without this being asked again.
+fn fleet_block(others: &[&PastAction], around: Surroundings<'_>) -> Option<Block> {
+    let waits =
+        |past: &PastAction| past.state == ActionState::Approved && around.holds.holds_target(&past.target, around.now);
+    let count = others.iter().filter(|past| past.state.is_under_way() && !waits(past)).count();
+    let is_full = count >= around.policy.limits.actions_under_way_max as usize;
+    is_full.then(|| Block::new(BlockReason::FleetLimit, format!("{count} actions are under way in the fleet")))
 }
 
 /// The rules that need the target's word.

@@ -91,6 +91,12 @@ impl Holds {
         killed.chain(frozen).chain(maintained).collect()
     }
 
+    /// Whether a freeze or a window holds a service now, on whichever incident's account something is to be done to it.
+    pub(super) fn holds_target(&self, service: &ServiceId, now: Timestamp) -> bool {
+        self.freezes.iter().any(|freeze| freeze.covers(service, now))
+            || self.windows.iter().any(|window| window.covers(service, now))
+    }
+
     /// Which window holds, in words: mostly an incident is about its target, and one word of that is enough.
     fn maintained(&self, service: &ServiceId, now: Timestamp) -> Option<String> {
         if let Some(window) = &self.maintenance {

@@ -3,6 +3,8 @@
 
 use llm_sre_domain::incident::{ActionId, HandReason, IncidentId};
 use llm_sre_ports::documents::{Documents, NewDocument, Precondition};
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::incident::v1::MaintenanceWindow;
 use uuid::Uuid;
 
 use super::*;
@@ -176,11 +178,12 @@ async fn a_service_must_have_been_seen_within_a_day_on_whichever_page() {
     }
 }
 
-/// What another world's only action left in the store, as the one of this id of another incident.
-fn told_of(world: &World, action: &v1::Action, incident: IncidentId, id: ActionId) -> Vec<NewDocument> {
+/// What another world's only action left in the store, as the one of this id of another incident and on this service.
+fn told_of(world: &World, action: &v1::Action, id: ActionId, incident: IncidentId, target: &str) -> Vec<NewDocument> {
     let (before, action) = action.name.trim_start_matches("incidents/").split_once("/actions/").unwrap();
     let (incident, id) = (incident.to_string(), id.to_string());
-    world.documents.retold("actions", &[(before, incident.as_str()), (action, id.as_str())])
+    let words = [(before, incident.as_str()), (action, id.as_str()), ("checkout", target)];
+    world.documents.retold("actions", &words)
 }
 
 /// An incident of the same trouble at another time.
@@ -190,7 +193,7 @@ fn another(number: u32) -> IncidentId {
 
 /// The same, each of an incident of its own.
 fn elsewhere(world: &World, action: &v1::Action, number: u32) -> Vec<NewDocument> {
-    told_of(world, action, another(number), ActionId::of(another(number), 0))
+    told_of(world, action, ActionId::of(another(number), 0), another(number), "checkout")
 }
 
 async fn keep(world: &World, documents: Vec<NewDocument>) {
@@ -248,12 +251,53 @@ async fn of_two_that_may_start_on_a_target_the_first_goes_first() {
         let ours: ActionId = action.name.rsplit('/').next().unwrap().parse().unwrap();
         let mut ids = (0..).map(|sequence| ActionId::of(another(1), sequence));
         let id = ids.find(|id| *id != ours && (*id > ours) == is_later).unwrap();
-        keep(&world, told_of(&before, &approved, another(1), id)).await;
+        keep(&world, told_of(&before, &approved, id, another(1), "checkout")).await;
         let other = format!("incidents/{}/actions/{id}", another(1));
         world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
         let other = service.get_action(Request::new(v1::GetActionRequest { name: other })).await.unwrap().into_inner();
         // Its digest is that of the incident that it was copied from, so its turn ends without a call.
         let expected = if is_later { v1::ActionState::Approved } else { v1::ActionState::Blocked };
         assert_eq!((other.state(), world.calls("execute")), (expected, 1), "{other:?}");
+    }
+}
+
+/// They may wait for days, for what is over then.
+#[tokio::test(start_paused = true)]
+async fn what_was_approved_for_after_maintenance_is_in_no_others_way() {
+    let before = World::new(Autonomy::Auto);
+    let approved = before.propose(&before.service(), false).await.unwrap();
+    for (pattern, is_held) in [("shop/cart*@production", true), ("shop/cart*@staging", false)] {
+        let mut world = World::new(Autonomy::Auto);
+        let now = world.clock.now();
+        let mut waiting = Vec::new();
+        for (number, target) in [(1, "cart1"), (2, "cart2")] {
+            world.seen.push((ServiceId::new("shop", target, "production"), now));
+            let (incident, id) = (another(number), ActionId::of(another(number), 0));
+            keep(&world, told_of(&before, &approved, id, incident, target)).await;
+            waiting.push(format!("incidents/{incident}/actions/{id}"));
+        }
+        world.seen.sort_unstable();
+        let window = MaintenanceWindow {
+            name: "maintenanceWindows/w1".to_owned(),
+            services: vec![pattern.to_owned()],
+            end_time: Some(to_proto_time(now + Duration::from_secs(36_000))),
+            ..MaintenanceWindow::default()
+        };
+        *world.owner.windows.lock().unwrap() = Some(vec![window]);
+        let service = world.service();
+        let action = world.propose(&service, false).await.unwrap();
+        if !is_held {
+            let reasons: Vec<_> = action.blocks.iter().map(v1::Block::reason).collect();
+            assert_eq!(reasons, [v1::BlockReason::FleetLimit]);
+            continue;
+        }
+        world.run_until(&service, &action.name, v1::ActionState::Verifying).await;
+        for name in waiting {
+            let request = Request::new(v1::GetActionRequest { name });
+            let held = service.get_action(request).await.unwrap().into_inner();
+            assert_eq!(held.state(), v1::ActionState::Approved, "{held:?}");
+        }
+        world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+        assert_eq!((world.calls("execute"), world.done()), (1, 1));
     }
 }

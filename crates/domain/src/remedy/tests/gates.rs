@@ -42,12 +42,31 @@ fn histories() -> impl Strategy<Value = Vec<PastAction>> {
     prop::collection::vec(one, 0..7)
 }
 
+/// Holds of every kind, over some service. Whether one stands that holds that service's target.
+fn held(service: &str, kind: usize) -> (Holds, bool) {
+    let services = vec![ServicePattern::parse(service).unwrap()];
+    let (before, after) = (now() - Duration::from_secs(60), now() + Duration::from_secs(60));
+    let freeze = |start, end| Freeze { services: services.clone(), start, end, note: String::new() };
+    let window = |start, end| {
+        let window = "maintenanceWindows/w".to_owned();
+        MaintenanceHold { window, services: Some(services.clone()), start, end: Some(end) }
+    };
+    match kind {
+        0 => (Holds::default(), false),
+        1 => (Holds { freezes: vec![freeze(None, after)], ..Holds::default() }, true),
+        2 => (Holds { windows: vec![window(Some(before), after)], ..Holds::default() }, true),
+        3 => (Holds { freezes: vec![freeze(Some(before), now())], ..Holds::default() }, false),
+        _ => (Holds { windows: vec![window(Some(after), after)], ..Holds::default() }, false),
+    }
+}
+
 /// What the default limits forbid, read from their description and with their numbers written out.
-fn plain_reading(world: &World) -> BTreeSet<BlockReason> {
+fn plain_reading(world: &World, is_elsewhere_held: bool) -> BTreeSet<BlockReason> {
     use ActionState::*;
     let history = &world.history.actions;
     let young = |time: Option<Timestamp>, seconds: u64| time.is_some_and(|time| now().since(time).as_secs() < seconds);
     let is_under_way = |past: &PastAction| [Approved, Executing, Verifying, RollingBack].contains(&past.state);
+    let waits = |past: &PastAction| is_elsewhere_held && past.state == Approved && past.target != service();
     let is_mine = |past: &PastAction| past.incident == world.incident.id;
     let here: Vec<&PastAction> = history.iter().filter(|past| past.target == service()).collect();
     let is_same_kind = |past: &PastAction| past.kind == ActionKind::RollbackDeployment;
@@ -69,7 +88,7 @@ fn plain_reading(world: &World) -> BTreeSet<BlockReason> {
     let forbids = [
         (relapses.count() > 2, BlockReason::Relapse),
         (here.iter().any(|past| is_under_way(past)), BlockReason::TargetBusy),
-        (history.iter().filter(|past| is_under_way(past)).count() >= 2, BlockReason::FleetLimit),
+        (history.iter().filter(|past| is_under_way(past) && !waits(past)).count() >= 2, BlockReason::FleetLimit),
         (here.iter().copied().any(|past| is_unknown(&past)), BlockReason::OutcomeUnknown),
         (here.iter().filter(|past| young(past.executed_at, 3_600)).count() >= 3, BlockReason::RateLimit),
         (
@@ -86,10 +105,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn limits_are_kept_to_the_number_and_to_the_second(history in histories()) {
+    fn limits_are_kept_to_the_number_and_to_the_second(history in histories(), kind in 0..5_usize) {
         let mut world = World::permissive();
         world.history.actions = history;
-        prop_assert_eq!(forbidden(&world), plain_reading(&world));
+        let (holds, is_elsewhere_held) = held("cart@*", kind);
+        world.holds = holds;
+        prop_assert_eq!(forbidden(&world), plain_reading(&world, is_elsewhere_held));
     }
 
     #[test]
@@ -132,6 +153,26 @@ fn one_more_than_a_limit_is_forbidden_and_the_last_within_it_is_not() {
     let Plan::Blocked { blocks, .. } = world.plan().0 else { panic!("{:?}", world.plan().0) };
     let until = format!("until {}", now() - Duration::from_secs(10) + Duration::from_secs(300));
     assert!(blocks[0].detail.ends_with(&until), "{}", blocks[0].detail);
+}
+
+/// Two that wait for days would else be all that the fleet has.
+#[test]
+fn what_may_start_and_is_held_takes_no_place_in_the_fleet_and_what_began_does() {
+    use ActionState::*;
+    for state in [Approved, Executing, Verifying, RollingBack] {
+        for kind in 0..5 {
+            let mut world = World::permissive();
+            let (holds, is_held) = held("cart@*", kind);
+            world.holds = holds;
+            for age_s in [10, 11] {
+                let past = past(&world, ActionKind::Restart, state, age_s, false);
+                world.history.actions.push(PastAction { target: ServiceId::named("cart"), ..past });
+            }
+            let is_free = is_held && state == Approved;
+            let expected = if is_free { BTreeSet::new() } else { BTreeSet::from([BlockReason::FleetLimit]) };
+            assert_eq!(forbidden(&world), expected, "{state:?} {kind}");
+        }
+    }
 }
 
 #[test]
