@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::Actor;
-use llm_sre_domain::remedy::{Action, ActionEvent, check_undo};
+use llm_sre_domain::remedy::{Action, ActionEvent, Block, check_undo};
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::status;
 use llm_sre_ports::leases::Lease;
@@ -26,6 +26,8 @@ enum May {
     Wait,
     /// Never, and why.
     Not(String),
+    /// Never, since holds kept it back until its time was over.
+    Held(Vec<Block>),
 }
 
 impl Service {
@@ -70,6 +72,9 @@ impl Service {
                 }
                 May::Wait => (stored, Outcome::NeverSeen),
                 May::Not(reason) => (stored, Outcome::Failed(reason)),
+                May::Held(blocks) => {
+                    return self.apply(&stored, ActionEvent::Blocked { blocks }, &Actor::product(), |_| ()).await;
+                }
             },
             other => (stored, other),
         };
@@ -214,7 +219,9 @@ impl Service {
             if is_sure { May::Not(format!("the target never saw the call, and {why}")) } else { May::Wait }
         };
         if is_late(action, now) {
-            return Ok(not("its time is over"));
+            // What was held back says nothing against the treatment.
+            let blocks = if is_sure { self.held_back(action).await? } else { Vec::new() };
+            return Ok(if blocks.is_empty() { not("its time is over") } else { May::Held(blocks) });
         }
         // Its owner has to know that it started.
         if !kept.unreported.is_empty() {

@@ -43,7 +43,7 @@ pub enum ActionState {
     Expired,
     /// Its incident ended before it was carried out, or a person withdrew it.
     Cancelled,
-    /// A rule forbids it. No call was made.
+    /// A rule forbids it, and its target saw no call.
     Blocked,
     /// Undoing it failed.
     RollbackFailed,
@@ -111,13 +111,13 @@ pub struct Action {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When its target was called.
+    /// When its target was called, or was about to be; `None` once it is known that no call reached it and never will.
     pub executed_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// When the present state is given up; `None` in states that do not wait.
     pub deadline: Option<Timestamp>,
-    /// The token under which its target was called; zero before.
+    /// The token under which its target was called; zero where `executed_at` is `None`.
     pub fencing_token: u64,
 }
 
@@ -147,7 +147,8 @@ pub enum ActionEvent {
         /// Why.
         note: String,
     },
-    /// The gate forbids the start.
+    /// The gate forbids the start; or the intent was stored, a hold kept the call back for as long as there was time
+    /// for it, and no target saw it or ever will.
     Blocked {
         /// Every rule that forbids it.
         blocks: Vec<Block>,

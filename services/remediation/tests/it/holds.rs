@@ -6,6 +6,7 @@ use llm_sre_proto::convert::common::to_proto_duration;
 use tonic::Code;
 use uuid::Uuid;
 
+use super::maintenance::plan_again;
 use super::*;
 
 async fn switch(service: &Service, engaged: bool) -> v1::KillSwitch {
@@ -75,6 +76,23 @@ async fn the_kill_switch_comes_between_an_intent_and_its_call() {
     switch(&service, false).await;
     world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
     assert_eq!((world.calls("execute"), world.done()), (1, 1));
+}
+
+/// It was not tried: else the second guess would be treated in its place.
+#[tokio::test(start_paused = true)]
+async fn what_a_hold_kept_from_its_target_for_its_whole_time_may_be_planned_again() {
+    let world = World::new(Autonomy::Auto);
+    let service = world.service();
+    let action = world.propose(&service, false).await.unwrap();
+    *world.owner.kills_at_start.lock().unwrap() = Some(world.service());
+    let ended = world.run_until(&service, &action.name, v1::ActionState::Blocked).await;
+    assert_eq!((reasons(&ended), ended.execute_time), (vec![v1::BlockReason::KillSwitch], None));
+    assert_eq!((world.calls("execute"), world.incident_state()), (0, State::Escalated));
+    let steps: Vec<_> = audit(&service).await.into_iter().map(|record| record.step).collect();
+    assert_eq!(steps, ["planned: approved", "execute", "engaged", "blocked"]);
+    switch(&service, false).await;
+    let again = plan_again(&world, &service).await.unwrap();
+    assert_eq!((again.state(), &again.spec, again.attempt), (v1::ActionState::Approved, &action.spec, 1));
 }
 
 #[tokio::test(start_paused = true)]

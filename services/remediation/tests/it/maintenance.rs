@@ -173,7 +173,7 @@ fn list(world: &World, windows: Vec<MaintenanceWindow>) {
 }
 
 /// What would be planned for the incident now, by whoever asks anew.
-async fn plan_again(world: &World, service: &Service) -> Result<v1::Action, Status> {
+pub(super) async fn plan_again(world: &World, service: &Service) -> Result<v1::Action, Status> {
     let parent = format!("incidents/{}", world.owner.incident.lock().unwrap().id);
     let request = v1::ProposeActionRequest { parent, validate_only: true, ..Default::default() };
     service.propose_action(Request::new(request)).await.map(tonic::Response::into_inner)

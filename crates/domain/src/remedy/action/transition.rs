@@ -124,10 +124,13 @@ impl Action {
     fn block(&mut self, blocks: Vec<Block>, now: Timestamp) -> Effects {
         match self.state {
             ActionState::Blocked => Ok(Vec::new()),
-            ActionState::Approved => {
+            ActionState::Approved | ActionState::Executing => {
                 let told = blocked_report(&blocks);
                 self.blocks = blocks;
-                self.end(ActionState::Blocked, "blocked before it began".to_owned(), now);
+                let before = if self.state == ActionState::Approved { "it began" } else { "its target saw the call" };
+                self.end(ActionState::Blocked, format!("blocked before {before}"), now);
+                // What no target saw is no attempt.
+                (self.executed_at, self.fencing_token) = (None, 0);
                 Ok(vec![report(told)])
             }
             _ => Err(self.illegal()),

@@ -1,7 +1,7 @@
 //! The life of an action, alone and together with its incident.
 
 use super::*;
-use crate::incident::{State, Verdict};
+use crate::incident::{EscalationReason, State, Verdict};
 
 fn verdicts() -> impl Strategy<Value = Verdict> {
     prop::sample::select(vec![Verdict::Recovered, Verdict::NotRecovered, Verdict::Inconclusive])
@@ -121,7 +121,9 @@ proptest! {
             approved |= action.decision.as_ref().is_some_and(|decision| decision.approved && !decision.actor.is_product());
             prop_assert!(executed <= 1 && undone <= executed, "called twice, or undone without a call");
             prop_assert!(executed == 0 || rung == Autonomy::Auto || (rung == Autonomy::Approve && approved));
-            prop_assert_eq!(executed == 1, action.executed_at.is_some());
+            // Blocked after the intent was stored, its target never saw the call.
+            prop_assert_eq!(executed == 1 && action.state != ActionState::Blocked, action.executed_at.is_some());
+            prop_assert_eq!(action.executed_at.is_some(), action.fencing_token != 0);
             prop_assert!(!before.state.is_terminal() || *action == before, "it moved after its end");
             let became_succeeded = action.state == ActionState::Succeeded && before.state != ActionState::Succeeded;
             let measured = event == ActionEvent::Verified { verdict: Verdict::Recovered };
@@ -173,6 +175,36 @@ fn an_approval_is_for_what_was_seen_in_time_by_a_person_and_used_once() {
     let start = ActionEvent::Started { clearance, fencing_token: 1 };
     action.apply(start.clone(), now()).unwrap();
     assert!(matches!(action.apply(start, now()), Err(Illegal::State { .. })));
+}
+
+#[test]
+fn what_a_hold_kept_back_until_its_time_was_over_is_no_attempt() {
+    let mut pair = Pair::new(Autonomy::Auto, CauseKind::BadDeployment);
+    let clearance = check_start(&pair.action, pair.world.around(), &pair.world.answer).unwrap();
+    let hear = |pair: &mut Pair, effects: Vec<ActionEffect>| {
+        for effect in effects {
+            if let ActionEffect::Report(kind) = effect {
+                pair.hear(kind);
+            }
+        }
+    };
+    let started = pair.action.apply(ActionEvent::Started { clearance, fencing_token: 7 }, now()).unwrap();
+    hear(&mut pair, started);
+    let holds = Holds { kill_switch: Some("migration".to_owned()), ..Holds::default() };
+    let deadline = pair.action.deadline.unwrap();
+    let blocked = ActionEvent::Blocked { blocks: holds.blocks(&service(), deadline) };
+    let mut carried_out = pair.action.clone();
+    carried_out.apply(ActionEvent::Succeeded, now()).unwrap();
+    assert!(matches!(carried_out.apply(blocked.clone(), deadline), Err(Illegal::State { .. })));
+    let told = pair.action.apply(blocked, deadline).unwrap();
+    hear(&mut pair, told);
+    assert_eq!((pair.action.state, pair.action.executed_at), (ActionState::Blocked, None));
+    assert_eq!((pair.incident.state, pair.incident.escalation), (State::Escalated, Some(EscalationReason::Blocked)));
+    // People have it, and the likeliest cause has its treatment still.
+    pair.world.history.actions = vec![PastAction::from(&pair.action)];
+    let again = pair.world.action().unwrap();
+    assert_eq!((again.state, &again.plan.spec), (ActionState::Approved, &pair.action.plan.spec));
+    assert_eq!((again.plan.attempt, again.plan.id == pair.action.plan.id), (1, false));
 }
 
 #[test]
