@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use llm_sre_domain::incident::{Coverage, EventKind, Incident, Window, WindowId};
+use llm_sre_domain::incident::{Coverage, EventKind, Incident, Maintenance, Window};
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::{Attributes, Stored, Write};
 use llm_sre_mesh::{names, page, status};
 use llm_sre_ports::documents::Filter;
-use llm_sre_proto::convert::common::{from_proto_duration, from_proto_time, to_proto_time};
+use llm_sre_proto::convert::common::{from_proto_duration, from_proto_time, required_service, to_proto_time};
 use llm_sre_proto::convert::incident::WINDOWS;
 use llm_sre_proto::incident::v1;
 use serde::{Deserialize, Serialize};
@@ -131,14 +131,19 @@ impl Service {
     pub(crate) async fn shown_now(&self, stored: Stored<Kept>) -> Result<v1::Incident, Status> {
         let (open, now) = (self.open_windows().await?, self.clock.now());
         let mut answer = shown(stored);
-        let Ok(incident) = Incident::try_from(&answer) else { return Ok(answer) };
-        let maintenance = match (incident.maintenance_now(&open.windows, now), open.unreadable) {
-            (known, Some(id)) if known.as_ref().is_none_or(|known| !known.is_on() || known.until <= now) => {
-                incident.maintenance_now(&[widest(&id, now)?], now)
-            }
-            (known, _) => known,
+        let noted = answer.maintenance.clone();
+        let known: Option<v1::Maintenance> = match Incident::try_from(&answer) {
+            Ok(incident) => incident.maintenance_now(&open.windows, now).as_ref().map(Into::into),
+            Err(_) => covering(&answer, &open.windows, now).or_else(|| noted.clone()),
         };
-        answer.maintenance = maintenance.as_ref().map(Into::into);
+        let holds = |known: &v1::Maintenance| {
+            let end = known.end_time.as_ref().map(from_proto_time);
+            known.over_time.is_none() && end.is_some_and(|end| now < end)
+        };
+        answer.maintenance = match open.unreadable {
+            Some(id) if !known.as_ref().is_some_and(holds) => Some(widest(&id, noted, now)),
+            _ => known,
+        };
         Ok(answer)
     }
 
@@ -208,7 +213,8 @@ impl Service {
         Err(status::etag_mismatch(&name))
     }
 
-    /// A page of windows.
+    /// A page of windows. Whoever asks which are not over may let something be done where none is, and hears of one
+    /// that cannot be read, too.
     pub(crate) async fn some_windows(
         &self,
         request: v1::ListMaintenanceWindowsRequest,
@@ -216,12 +222,13 @@ impl Service {
         let size = page::size(request.page_size, 50, 200)?;
         let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
         let filter = if request.show_ended { Filter::default() } else { Filter::default().with("open", "yes") };
-        let (found, next) = self.window_records.list_readable(filter, cursor, size).await?;
+        let page = self.window_records.list_all(filter, cursor, size).await?;
         let now = self.clock.now();
         // Until it is closed, one that is over stands among those that are not.
         let is_wanted = |window: &v1::MaintenanceWindow| request.show_ended || !is_over(window, now);
-        let windows = found.iter().map(shown_window).filter(is_wanted).collect();
-        Ok(v1::ListMaintenanceWindowsResponse { windows, next_page_token: next.unwrap_or_default() })
+        let unreadable = page.unreadable.iter().filter(|_| !request.show_ended).map(|id| unread_window(id));
+        let windows = page.records.iter().map(shown_window).filter(is_wanted).chain(unreadable).collect();
+        Ok(v1::ListMaintenanceWindowsResponse { windows, next_page_token: page.next.unwrap_or_default() })
     }
 
     /// Ends a window now, one that cannot be read too. One that is over stays as it is.
@@ -276,11 +283,10 @@ impl Service {
         validate_only: bool,
     ) -> Result<Option<v1::MaintenanceWindow>, Status> {
         let ended = v1::MaintenanceWindow {
-            name: format!("{WINDOWS}{id}"),
             end_time: Some(to_proto_time(self.clock.now())),
             end_actor: person()?.to_string(),
             end_note: note.to_owned(),
-            ..v1::MaintenanceWindow::default()
+            ..unread_window(id)
         };
         if validate_only {
             return Ok(Some(ended));
@@ -294,11 +300,23 @@ impl Service {
     }
 }
 
-/// All that a window which cannot be read may be: about every service, and as long as a window lasts.
-fn widest(id: &str, now: Timestamp) -> Result<Window, Status> {
-    let everywhere = ServicePattern::parse("*@*").map_err(|error| status::internal(error.to_string()))?;
-    let id = WindowId::new(id).map_err(|error| status::internal(error.to_string()))?;
-    Ok(Window { id, services: vec![everywhere], start: None, end: now + WINDOW_MAX })
+/// What covers an incident of which not all can be read, by the service that it is about.
+fn covering(incident: &v1::Incident, windows: &[Window], now: Timestamp) -> Option<v1::Maintenance> {
+    let service = required_service("service", incident.service.as_ref()).ok()?;
+    let coverage = Coverage::of(windows, &service, now)?;
+    Some((&Maintenance::from(coverage)).into())
+}
+
+/// All that a window which cannot be read may be: about every service, and as long as a window lasts. That it is over
+/// for an incident may have been noted because it cannot be read any more, and says nothing.
+fn widest(id: &str, noted: Option<v1::Maintenance>, now: Timestamp) -> v1::Maintenance {
+    let on = noted.filter(|noted| noted.over_time.is_none());
+    v1::Maintenance {
+        window: format!("{WINDOWS}{id}"),
+        end_time: Some(to_proto_time(now + WINDOW_MAX)),
+        withheld: on.map_or(0, |on| on.withheld),
+        over_time: None,
+    }
 }
 
 /// The window that a request orders, but for its name.
@@ -346,6 +364,11 @@ fn ordered(request: &v1::CreateMaintenanceWindowRequest, now: Timestamp) -> Resu
 
 fn is_over(order: &v1::MaintenanceWindow, now: Timestamp) -> bool {
     order.end_time.as_ref().is_some_and(|end| from_proto_time(end) <= now)
+}
+
+/// All that is known of a window that cannot be read.
+fn unread_window(id: &str) -> v1::MaintenanceWindow {
+    v1::MaintenanceWindow { name: format!("{WINDOWS}{id}"), ..v1::MaintenanceWindow::default() }
 }
 
 fn shown_window(stored: &Stored<KeptWindow>) -> v1::MaintenanceWindow {

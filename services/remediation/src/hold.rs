@@ -187,7 +187,8 @@ impl Service {
     }
 
     /// The maintenance windows that are not over, of whatever services. Where their owner does not list them all, that
-    /// is an error: nothing is done then. One whose record cannot be read is not listed, and covers every incident.
+    /// is an error: nothing is done then. Of one whose record cannot be read it lists the name alone, and says that it
+    /// covers every incident; either holds everything, whichever instance answers.
     async fn windows(&self) -> Result<Vec<MaintenanceHold>, Status> {
         let mut request = incident::ListMaintenanceWindowsRequest { page_size: WINDOWS_PAGE, ..Default::default() };
         let mut found = Vec::new();

@@ -12,7 +12,7 @@ const OVER_WITHIN: Duration = Duration::from_secs(30);
 /// How long a window lasts that is over while trouble goes on.
 const SILENT_S: u64 = 550;
 
-fn order(pattern: &str, lasts_s: u64) -> v1::CreateMaintenanceWindowRequest {
+pub(super) fn order(pattern: &str, lasts_s: u64) -> v1::CreateMaintenanceWindowRequest {
     v1::CreateMaintenanceWindowRequest {
         services: vec![pattern.to_owned()],
         duration: Some(to_proto_duration(Duration::from_secs(lasts_s))),
@@ -22,14 +22,14 @@ fn order(pattern: &str, lasts_s: u64) -> v1::CreateMaintenanceWindowRequest {
     }
 }
 
-async fn maintain(
+pub(super) async fn maintain(
     running: &Running,
     request: v1::CreateMaintenanceWindowRequest,
 ) -> Result<v1::MaintenanceWindow, Status> {
     running.service.create_maintenance_window(Request::new(request)).await.map(tonic::Response::into_inner)
 }
 
-async fn end(running: &Running, window: &v1::MaintenanceWindow) -> v1::MaintenanceWindow {
+pub(super) async fn end(running: &Running, window: &v1::MaintenanceWindow) -> v1::MaintenanceWindow {
     let request = v1::EndMaintenanceWindowRequest {
         name: window.name.clone(),
         note: "done".to_owned(),
@@ -281,6 +281,30 @@ async fn a_window_that_cannot_be_read_silences_nobody_and_may_be_about_everythin
     running.stop().await;
 }
 
+/// Its record is damaged by the time that it is read again.
+#[tokio::test]
+async fn a_window_that_can_be_read_no_more_holds_what_it_covered() {
+    let (mut shop, running, incident) = with_incident(48).await;
+    let window = maintain(&running, order("cart@*", 3_600)).await.unwrap();
+    let (collection, id) = ("maintenance_windows", window.name.trim_start_matches("maintenanceWindows/"));
+    let kept = shop.documents.get(collection, id).await.unwrap().unwrap();
+    let damaged = NewDocument {
+        collection: collection.to_owned(),
+        id: id.to_owned(),
+        body: json!(7),
+        attributes: kept.attributes,
+        schema_version: kept.schema_version,
+    };
+    shop.documents.put(damaged, Precondition::Version(kept.version)).await.unwrap();
+    shop.trade(1, FAILING).await;
+    assert_eq!(until_over(&running).await.name, incident.name, "people are told");
+    let held = covering(&running, &incident).await;
+    assert_eq!((held.window, held.over_time), (window.name.clone(), None));
+    end(&running, &window).await;
+    assert!(covering(&running, &incident).await.over_time.is_some(), "it is over for good");
+    running.stop().await;
+}
+
 /// What is stored of it stays as it is, for a version that can read it.
 #[tokio::test]
 async fn a_window_that_cannot_be_read_is_ended_by_its_name() {
@@ -289,7 +313,12 @@ async fn a_window_that_cannot_be_read_is_ended_by_its_name() {
         let request = v1::GetIncidentRequest { name: incident.name.clone() };
         running.service.get_incident(Request::new(request)).await.unwrap().into_inner().maintenance.is_some()
     };
-    let senseless = json!({"services": ["cart"], "endTime": "2100-01-01T00:00:00Z"});
+    let list = async |show_ended: bool| {
+        let request = v1::ListMaintenanceWindowsRequest { show_ended, ..Default::default() };
+        running.service.list_maintenance_windows(Request::new(request)).await.unwrap().into_inner().windows
+    };
+    let third = format!("maintenanceWindows/{}", uuid::Uuid::from_u128(3));
+    let senseless = json!({"name": third, "services": ["cart"], "endTime": "2100-01-01T00:00:00Z"});
     for (number, body, schema_version) in [(1, json!(7), 1), (2, json!({"services": ["*@*"]}), 2), (3, senseless, 1)] {
         let (collection, id) = ("maintenance_windows".to_owned(), uuid::Uuid::from_u128(number).to_string());
         let attributes = [("open".to_owned(), "yes".to_owned())].into();
@@ -301,10 +330,16 @@ async fn a_window_that_cannot_be_read_is_ended_by_its_name() {
         running.service.end_maintenance_window(Request::new(tried)).await.unwrap();
         assert!(is_held().await, "{body}");
         let window = v1::MaintenanceWindow { name, ..v1::MaintenanceWindow::default() };
+        let listed = list(false).await;
+        let names: Vec<_> = listed.iter().map(|listed| listed.name.as_str()).collect();
+        assert_eq!(names, [window.name.as_str()], "whoever acts on a target has to know of it");
+        assert_eq!(listed == std::slice::from_ref(&window), number != 3, "all that is known: {listed:?}");
+        let is_in_all = list(true).await.iter().any(|listed| listed.name == window.name);
+        assert_eq!(is_in_all, number == 3, "who cannot read it cannot say whether it is over");
         for _ in 0..2 {
             let ended = end(&running, &window).await;
             assert_eq!((ended.end_actor.as_str(), ended.end_note.as_str()), ("unauthenticated:local", "done"));
-            assert!(!is_held().await, "{body}");
+            assert!(!is_held().await && list(false).await.is_empty(), "{body}");
         }
         let kept = shop.documents.get("maintenance_windows", &id).await.unwrap().unwrap();
         let is_as_it_was = (kept.body, kept.schema_version) == (body, schema_version);

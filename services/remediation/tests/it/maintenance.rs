@@ -234,7 +234,8 @@ async fn a_window_of_which_not_all_can_be_read_may_be_about_the_target_still() {
     let no_pattern = MaintenanceWindow { services: vec!["cart".to_owned(), NEITHER.to_owned()], ..neither.clone() };
     let no_service = MaintenanceWindow { services: Vec::new(), ..neither.clone() };
     let no_end = MaintenanceWindow { end_time: None, ..over(TARGET, &world, 600) };
-    for window in [no_pattern, no_service, no_end] {
+    let no_more_than_a_name = MaintenanceWindow { name: neither.name.clone(), ..MaintenanceWindow::default() };
+    for window in [no_pattern, no_service, no_end, no_more_than_a_name] {
         list(&world, vec![neither.clone(), window]);
         assert_blocked_by_window(&world.propose(&service, true).await.unwrap());
     }
