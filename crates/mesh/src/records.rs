@@ -130,16 +130,20 @@ impl<M: Serialize + DeserializeOwned> Records<M> {
         self.read_back(&stored.id, body, version).map(Write::Done)
     }
 
-    /// Adds attributes to a record that cannot be read, and leaves it as it is otherwise, for who can read it. The
-    /// version then; `None` where it can be read, or is not there.
-    pub async fn mark_unreadable(&self, id: &str, attributes: Attributes) -> Result<Option<Write<u64>>, Status> {
+    /// A record that cannot be read, as it is stored; `None` where it can be read, or is not there.
+    pub async fn unreadable(&self, id: &str) -> Result<Option<Document>, Status> {
         let found = self.store.get(self.collection, id).await.map_err(|error| self.failed("read", id, error))?;
-        let Some(found) = found.filter(|document| self.parse(document.clone()).is_err()) else { return Ok(None) };
-        let Document { id, body, attributes: mut marked, schema_version, version } = found;
+        Ok(found.filter(|document| self.parse(document.clone()).is_err()))
+    }
+
+    /// Adds attributes to a record that cannot be read, and leaves it as it is otherwise, for who can read it. The
+    /// version then.
+    pub async fn mark(&self, unreadable: Document, attributes: Attributes) -> Result<Write<u64>, Status> {
+        let Document { id, body, attributes: mut marked, schema_version, version } = unreadable;
         marked.extend(attributes);
         let document =
             NewDocument { collection: self.collection.to_owned(), id, body, attributes: marked, schema_version };
-        self.put(document, Precondition::Version(version)).await.map(Some)
+        self.put(document, Precondition::Version(version)).await
     }
 
     /// A page of records that match, each of which can be read.
@@ -355,13 +359,18 @@ mod tests {
             let document = NewDocument { schema_version, ..records.document(id, body.clone(), attributes.into()) };
             store.put(document, Precondition::Absent).await.unwrap();
             let closed = || Attributes::from([("open".to_owned(), "no".to_owned())]);
-            let marked = records.mark_unreadable(id, closed()).await.unwrap();
+            let unreadable = records.unreadable(id).await.unwrap();
+            assert_eq!(unreadable.is_none(), id == "a");
+            if let Some(unreadable) = unreadable {
+                assert!(matches!(records.mark(unreadable.clone(), closed()).await.unwrap(), Write::Done(_)));
+                assert!(matches!(records.mark(unreadable, closed()).await.unwrap(), Write::Conflict), "{id}");
+            }
             let kept = store.get("things", id).await.unwrap().unwrap();
             let (is_open, of) = (kept.attributes["open"] == "yes", kept.attributes["of"].as_str());
-            assert_eq!((marked.is_none(), is_open, of), (id == "a", id == "a", id));
+            assert_eq!((is_open, of), (id == "a", id));
             assert_eq!((&kept.body, kept.schema_version), (body, schema_version), "{id}");
         }
-        assert!(records.mark_unreadable("d", Attributes::new()).await.unwrap().is_none());
+        assert!(records.unreadable("d").await.unwrap().is_none());
     }
 
     #[test]

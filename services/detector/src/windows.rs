@@ -8,7 +8,7 @@ use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::{Attributes, Stored, Write};
 use llm_sre_mesh::{names, page, status};
-use llm_sre_ports::documents::Filter;
+use llm_sre_ports::documents::{Document, Filter};
 use llm_sre_proto::convert::common::{from_proto_duration, from_proto_time, required_service, to_proto_time};
 use llm_sre_proto::convert::incident::WINDOWS;
 use llm_sre_proto::incident::v1;
@@ -40,6 +40,9 @@ const WINDOW_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 const AHEAD_MAX: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// So long after its end a window is closed: long enough that no clock of another process is still before its end.
 const CLOSE_AFTER: Duration = Duration::from_secs(3_600);
+/// Attributes of a window that was ended though it cannot be read: by whom, and when, in nanoseconds.
+const ENDED_BY: &str = "ended_by";
+const ENDED_AT: &str = "ended_at";
 /// How often a write is tried again because somebody else wrote first.
 const ATTEMPTS_MAX: usize = 16;
 
@@ -275,27 +278,33 @@ impl Service {
     }
 
     /// Ends a window that cannot be read: else nothing is repaired until somebody mends the store. What is stored of it
-    /// stays, for who can read it, and counts no more. `None` where somebody else wrote it meanwhile.
+    /// stays, for who can read it, and counts no more; who ended it and when is kept beside it. `None` where somebody
+    /// else wrote it meanwhile.
     async fn end_unreadable(
         &self,
         id: &str,
         note: &str,
         validate_only: bool,
     ) -> Result<Option<v1::MaintenanceWindow>, Status> {
+        let Some(found) = self.window_records.unreadable(id).await? else { return Ok(None) };
+        if found.attributes.get("open").is_some_and(|open| open == "no") {
+            return Ok(Some(ended_unread(&found)));
+        }
+        let (now, actor) = (self.clock.now(), person()?.to_string());
         let ended = v1::MaintenanceWindow {
-            end_time: Some(to_proto_time(self.clock.now())),
-            end_actor: person()?.to_string(),
+            end_time: Some(to_proto_time(now)),
+            end_actor: actor.clone(),
             end_note: note.to_owned(),
             ..unread_window(id)
         };
         if validate_only {
             return Ok(Some(ended));
         }
-        let closed = [("open".to_owned(), "no".to_owned())].into();
-        let Some(Write::Done(version)) = self.window_records.mark_unreadable(id, closed).await? else {
-            return Ok(None);
-        };
-        tracing::warn!(window = ended.name, note, "a maintenance window that cannot be read was ended");
+        let marks = [("open", "no".to_owned()), (ENDED_BY, actor), (ENDED_AT, now.as_nanos().to_string())];
+        let marks = marks.map(|(name, value)| (name.to_owned(), value)).into();
+        let Write::Done(version) = self.window_records.mark(found, marks).await? else { return Ok(None) };
+        let (window, actor) = (&ended.name, &ended.end_actor);
+        tracing::warn!(window, actor, note, "a maintenance window that cannot be read was ended");
         Ok(Some(v1::MaintenanceWindow { etag: version.to_string(), ..ended }))
     }
 }
@@ -369,6 +378,17 @@ fn is_over(order: &v1::MaintenanceWindow, now: Timestamp) -> bool {
 /// All that is known of a window that cannot be read.
 fn unread_window(id: &str) -> v1::MaintenanceWindow {
     v1::MaintenanceWindow { name: format!("{WINDOWS}{id}"), ..v1::MaintenanceWindow::default() }
+}
+
+/// One that was ended before: once is once, whoever asks again. Its note is in the log alone.
+fn ended_unread(found: &Document) -> v1::MaintenanceWindow {
+    let ended_at = found.attributes.get(ENDED_AT).and_then(|nanos| nanos.parse::<i64>().ok());
+    v1::MaintenanceWindow {
+        end_time: ended_at.map(|nanos| to_proto_time(Timestamp::from_nanos(nanos))),
+        end_actor: found.attributes.get(ENDED_BY).cloned().unwrap_or_default(),
+        etag: found.version.to_string(),
+        ..unread_window(&found.id)
+    }
 }
 
 fn shown_window(stored: &Stored<KeptWindow>) -> v1::MaintenanceWindow {
