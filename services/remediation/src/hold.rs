@@ -116,12 +116,19 @@ impl HoldBook {
 
     /// Everything that is on hold. What cannot be read is an error: nothing is done then.
     async fn holds(&self) -> Result<Holds, Status> {
-        let freezes = self.open().await?;
-        let freezes = freezes.iter().map(|stored| freeze(&stored.message.order)).collect::<Result<_, _>>()?;
+        let freezes = self.frozen().await?;
         // Last, so that the time from an order to stop everything to the call that it may miss is the shortest.
+        Ok(Holds { kill_switch: self.switched().await?, freezes, ..Holds::default() })
+    }
+
+    async fn frozen(&self) -> Result<Vec<Freeze>, Status> {
+        self.open().await?.iter().map(|stored| freeze(&stored.message.order)).collect()
+    }
+
+    /// The note of who engaged the kill switch; `None` while it is released.
+    async fn switched(&self) -> Result<Option<String>, Status> {
         let switch = self.kill_switch.get(KILL_SWITCH).await?.map(|stored| stored.message.order);
-        let kill_switch = switch.filter(|switch| switch.engaged).map(|switch| switch.note);
-        Ok(Holds { kill_switch, freezes, ..Holds::default() })
+        Ok(switch.filter(|switch| switch.engaged).map(|switch| switch.note))
     }
 }
 
@@ -276,27 +283,20 @@ impl Service {
 
     /// Tells what stands. What cannot be read is not told, since an old number would look like a new one; the rest is.
     async fn tell_holds(&self, now: Timestamp) -> Result<(), Status> {
-        let holds = self.holds.holds().await;
+        // Each apart: one freeze that cannot be read must not hide that nothing is done at all.
+        let (switch, freezes) = (self.holds.switched().await, self.holds.frozen().await);
         let listed = tokio::time::timeout(TELL_WITHIN, self.windows()).await;
         let late = |_| Err(status::unavailable("the list of maintenance windows", "it takes too long", TEND_EVERY));
         let windows = listed.unwrap_or_else(late);
-        let mut standing = Vec::new();
-        if let Ok(holds) = &holds {
-            let freezes = holds.freezes.iter().filter(|freeze| freeze.stands(now)).count();
-            standing.extend([("kill_switch", usize::from(holds.kill_switch.is_some())), ("freeze", freezes)]);
-        }
-        match windows {
-            Ok(windows) => {
-                standing.push(("maintenance", windows.iter().filter(|window| window.stands(now)).count()));
-            }
+        if let Err(error) = &windows {
             // An action that has to wait for them says so.
-            Err(error) => tracing::debug!(%error, "maintenance windows are not told"),
+            tracing::debug!(%error, "maintenance windows are not told");
         }
         let row = |(hold, count): (&'static str, usize)| -> (Vec<Attribute>, f64) {
             (vec![("llm_sre.hold", hold.into())], count as f64)
         };
-        instruments().holds.replace(&[], standing.into_iter().map(row));
-        holds.map(|_| ())
+        instruments().holds.replace(&[], standing(&switch, &freezes, &windows, now).into_iter().map(row));
+        switch.and(freezes).map(|_| ())
     }
 
     /// Tells what holds owe that was not told when they were ordered, and closes freezes that are over.
@@ -328,4 +328,44 @@ impl Service {
 
 pub(crate) fn is_over(order: &v1::Freeze, now: Timestamp) -> bool {
     order.end_time.as_ref().is_some_and(|end| from_proto_time(end) <= now)
+}
+
+/// How many of each kind stand, of the kinds that can be read.
+fn standing(
+    switch: &Result<Option<String>, Status>,
+    freezes: &Result<Vec<Freeze>, Status>,
+    windows: &Result<Vec<MaintenanceHold>, Status>,
+    now: Timestamp,
+) -> Vec<(&'static str, usize)> {
+    let engaged = switch.as_ref().ok().map(|note| usize::from(note.is_some()));
+    let frozen = freezes.as_ref().ok().map(|all| all.iter().filter(|freeze| freeze.stands(now)).count());
+    let maintained = windows.as_ref().ok().map(|all| all.iter().filter(|window| window.stands(now)).count());
+    let counts = [("kill_switch", engaged), ("freeze", frozen), ("maintenance", maintained)];
+    counts.into_iter().filter_map(|(kind, count)| Some((kind, count?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_ports::documents::{NewDocument, Precondition};
+    use llm_sre_ports::memory::MemoryDocuments;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kill_switch_is_told_whatever_cannot_be_read_beside_it() {
+        let documents = Arc::new(MemoryDocuments::default());
+        let book = HoldBook::new(documents.clone());
+        let order = v1::KillSwitch { engaged: true, note: "migration".to_owned(), ..v1::KillSwitch::default() };
+        let hold = Hold { order, ..Hold::default() };
+        book.kill_switch.create(KILL_SWITCH, &hold, hold.attributes()).await.unwrap();
+        let attributes = [("open".to_owned(), "yes".to_owned())].into();
+        let (collection, id, body) = ("freezes".to_owned(), "f".to_owned(), 7_i64.into());
+        let damaged = NewDocument { collection, id, body, attributes, schema_version: 1 };
+        documents.put(damaged, Precondition::Absent).await.unwrap();
+        assert_eq!(book.holds().await.unwrap_err().code(), Code::Internal, "nothing is done");
+        let unnamed = incident::MaintenanceWindow { name: "maintenanceWindows/w".to_owned(), ..Default::default() };
+        let windows = Ok(vec![maintained(&unnamed)]);
+        let told = standing(&book.switched().await, &book.frozen().await, &windows, Timestamp::EPOCH);
+        assert_eq!(told, [("kill_switch", 1), ("maintenance", 1)]);
+    }
 }
