@@ -8,6 +8,7 @@ mod baseline;
 mod budget;
 mod checkpoint;
 mod classify;
+mod explained;
 mod felt;
 mod findings;
 mod habit;
@@ -271,6 +272,7 @@ impl Detector {
         self.watermark = watermark;
         self.close_requests();
         self.close_logs();
+        self.note_usual_loads();
         self.accept_explained();
         if watermark.since(self.forgotten_at) >= FORGET_EVERY {
             self.forgotten_at = watermark;

@@ -10,7 +10,7 @@ use super::budget::Burn;
 use super::felt::{is_symptom, stands_alone};
 use super::logs::Logs;
 use super::present::Present;
-use super::series::{Excursion, Series, Side};
+use super::series::{Excursion, Side};
 use super::table::{Group, Seen};
 use crate::evidence::{Evidence, EvidenceId, Fact, Observation};
 use crate::telemetry::Origin;
@@ -28,13 +28,6 @@ pub(crate) const CALL_DURATION: &str = "http.client.request.duration";
 /// How long the certificate of an endpoint is valid still, in seconds; zero from its end on (the Collector's `tlscheck`).
 /// What is watched is whether it is valid at all: time runs out at an even pace, and nothing about that is unusual.
 pub(crate) const CERTIFICATE_LEFT: &str = "tlscheck.time_left";
-/// Traffic this much above its median explains that resources are fuller, up to [`EXPLAINED_FACTOR`] times as much.
-pub(super) const TRAFFIC_RISE: f64 = 1.1;
-pub(super) const EXPLAINED_FACTOR: f64 = 1.35;
-/// Samples that a rise is taken over, of what has as many.
-const RISE_SAMPLES: usize = 3;
-/// Traffic that was not counted for longer than this, or than three of its samples take, explains nothing newer.
-const TRAFFIC_LAG_MAX: Duration = Duration::from_secs(60);
 /// Log templates and changes cited at most of one service.
 const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
@@ -134,28 +127,6 @@ impl Detector {
         Some(Abnormal { anomaly, is_worthy, stands_alone, every })
     }
 
-    /// Whether a resource is fuller about as much as there is more to do. Both are compared over the same time: requests
-    /// are counted over windows that end later than what a gauge said of them comes.
-    pub(super) fn is_explained_by_traffic(&self, seen: Seen<'_>) -> bool {
-        // That there is less of something is not explained by more to do.
-        if seen.tuning().side == Side::Down {
-            return false;
-        }
-        let own = seen.series;
-        let instance = &seen.origin.instance;
-        let traffic = self.table.traffic_of(&seen.group.service);
-        let near = traffic.filter(|other| other.origin.instance.is_empty() || other.origin.instance == *instance);
-        near.map(|other| other.series).any(|traffic| {
-            let lag_max = TRAFFIC_LAG_MAX.max(Duration::from_secs_f64(3.0 * traffic.interval_s()));
-            if own.last.since(traffic.last) > lag_max {
-                return false;
-            }
-            let Some((first, last)) = newest_by(own, own.last.min(traffic.last)) else { return false };
-            let (Some(own), Some(traffic)) = (rise(own, first, last), rise(traffic, first, last)) else { return false };
-            traffic >= TRAFFIC_RISE && own <= 1.0 + (traffic - 1.0) * EXPLAINED_FACTOR
-        })
-    }
-
     pub(super) fn of_excursion(&self, seen: Seen<'_>, excursion: &Excursion) -> Anomaly {
         let mut anomaly = self.of_series(seen, excursion.onset, excursion.direction);
         anomaly.detected_at = excursion.detected_at;
@@ -241,23 +212,6 @@ impl Detector {
         };
         near.map(fact).collect()
     }
-}
-
-/// When the first and the last of the newest samples by a time were taken: where some are missing, they reach further back.
-fn newest_by(series: &Series, until: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let newest = series.recent().skip_while(|sample| sample.time > until).take(RISE_SAMPLES);
-    newest.map(|sample| sample.time).fold(None, |span, time| Some((time, span.map_or(time, |(_, last)| last))))
-}
-
-/// How many times the median the samples are that were taken between two times, or, where they are rarer, the newest by
-/// then; `None` where nobody can say.
-fn rise(series: &Series, first: Timestamp, last: Timestamp) -> Option<f64> {
-    let median = series.baseline.median();
-    let by_then = series.recent().skip_while(|sample| sample.time > last).enumerate();
-    let near = by_then.take_while(|(index, sample)| *index < RISE_SAMPLES || sample.time >= first);
-    let (sum, count) = near.fold((0.0, 0_u32), |(sum, count), (_, sample)| (sum + sample.value, count + 1));
-    let rise = sum / f64::from(count) / median;
-    (median > 0.0 && rise.is_finite()).then_some(rise)
 }
 
 fn time(observation: &Observation) -> Timestamp {

@@ -94,8 +94,8 @@ impl Detector {
     /// nobody counted.
     pub(super) fn requests_per_s(&self, service: &ServiceId, instance: &str) -> Option<f64> {
         let of = |instance: &str| {
-            let traffic = self.table.traffic_of(service).filter(|seen| &*seen.origin.instance == instance);
-            let rates = traffic.filter_map(|seen| {
+            let traffic = self.table.traffic_of(service).filter(|(_, seen)| &*seen.origin.instance == instance);
+            let rates = traffic.filter_map(|(_, seen)| {
                 let (sum, count) = seen
                     .series
                     .recent()

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Detector;
-use super::findings::{Abnormal, EXPLAINED_FACTOR, TRAFFIC_RISE, id};
+use super::explained::{EXPLAINED_FACTOR, TRAFFIC_RISE};
+use super::findings::{Abnormal, id};
 use super::present::Present;
 use super::series::Oddity;
 use super::table::{Odd, Seen};
@@ -65,10 +66,7 @@ impl Detector {
     fn of_creeping(&self, seen: Seen<'_>, odd: Odd) -> Option<Anomaly> {
         let (from, score) = seen.series.crept(seen.tuning())?;
         let observed = seen.series.baseline.median();
-        let instance = &seen.origin.instance;
-        let traffic = self.table.traffic_of(&seen.group.service);
-        let near = traffic.filter(|other| other.origin.instance.is_empty() || other.origin.instance == *instance);
-        let growth = near.map(|other| other.series.growth()).fold(1.0, f64::max);
+        let growth = self.traffic_near(seen).map(|(_, other)| other.series.growth()).fold(1.0, f64::max);
         let is_explained = growth >= TRAFFIC_RISE && observed <= from * (1.0 + (growth - 1.0) * EXPLAINED_FACTOR);
         if is_explained || self.is_explained_by_traffic(seen) {
             return None;

@@ -29,6 +29,8 @@ const SETTLED_AFTER: Duration = Duration::from_secs(24 * 3_600);
 const SETTLED_SAMPLES: u16 = BASELINE_MAX as u16;
 /// Samples further apart than this, in seconds, are rare.
 const RARE_S: f32 = 60.0;
+/// Series that count requests which an excursion is compared with.
+const USUAL_MAX: usize = 8;
 /// Samples in a row outside that are sure of a small distance.
 pub(crate) const CONFIRMED_BY: u8 = 5;
 
@@ -57,8 +59,17 @@ pub(crate) enum Side {
     Both,
 }
 
-/// What is going on outside of the range.
+/// What was usual of a series, and of one that counts requests, when an excursion was new.
 #[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct UsualLoad {
+    /// The slot of the one that counts requests.
+    pub(crate) traffic_slot: u32,
+    pub(crate) traffic: f64,
+    pub(crate) own: f64,
+}
+
+/// What is going on outside of the range.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Excursion {
     pub(crate) onset: Timestamp,
     pub(crate) detected_at: Timestamp,
@@ -70,6 +81,14 @@ pub(crate) struct Excursion {
     accepted_at: Timestamp,
     /// Samples that showed it, as far as they are counted.
     samples: u16,
+    usual: Vec<UsualLoad>,
+}
+
+impl Excursion {
+    /// What was usual when it was new.
+    pub(crate) fn usual(&self) -> &[UsualLoad] {
+        &self.usual
+    }
 }
 
 /// What is odd about samples that are all within the range.
@@ -234,6 +253,7 @@ impl Series {
             observed: extreme.unwrap_or(value),
             accepted_at: Timestamp::EPOCH,
             samples: in_a_row as u16,
+            usual: Vec::new(),
         }));
     }
 
@@ -321,6 +341,14 @@ impl Series {
         };
         excursion.accepted_at = last;
         self.learn(tuning);
+    }
+
+    /// Notes what was usual when the excursion was new, as far as there is room for it.
+    pub(crate) fn note_usual(&mut self, usual: impl IntoIterator<Item = UsualLoad>) {
+        if let Some(excursion) = self.excursion.as_deref_mut() {
+            let room = USUAL_MAX.saturating_sub(excursion.usual.len());
+            excursion.usual.extend(usual.into_iter().take(room));
+        }
     }
 
     /// Seconds from sample to sample, usually; zero while that is not known.

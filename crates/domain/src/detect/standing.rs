@@ -92,7 +92,8 @@ impl Detector {
 
     /// Whether more is asked of a service than usual, and more than its own failures bring about.
     pub(crate) fn is_load(&self, service: &ServiceId) -> bool {
-        let whole = self.table.traffic_of(service).filter(|seen| seen.origin.instance.is_empty());
+        let traffic = self.table.traffic_of(service).map(|(_, seen)| seen);
+        let whole = traffic.filter(|seen| seen.origin.instance.is_empty());
         // What is rarely called is up by chance: what is called most tells.
         let median = |seen: &Seen<'_>| seen.series.baseline.median();
         let most = whole.filter(|seen| self.is_fresh(*seen)).max_by(|a, b| median(a).total_cmp(&median(b)));

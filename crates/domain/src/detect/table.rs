@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::classify;
 use super::rates::Counter;
 use super::sample::Sample;
-use super::series::{Oddity, Series, Tuning};
+use super::series::{Oddity, Series, Tuning, UsualLoad};
 use crate::telemetry::Origin;
 use crate::{ServiceId, Signal, Timestamp};
 
@@ -245,6 +245,13 @@ impl Table {
         self.change(slot, |series, tuning| series.accept(tuning));
     }
 
+    /// Notes what was usual when the excursion in a slot was new.
+    pub(super) fn note_usual(&mut self, slot: u32, usual: impl IntoIterator<Item = UsualLoad>) {
+        if let Some(series) = self.at_mut(slot).and_then(|watched| watched.series.as_mut()) {
+            series.note_usual(usual);
+        }
+    }
+
     fn change(&mut self, slot: u32, change: impl FnOnce(&mut Series, Tuning)) {
         let Some(watched) = self.at_mut(slot) else { return };
         let tuning = watched.group.meaning.tuning;
@@ -298,10 +305,10 @@ impl Table {
         groups.flat_map(|members| &members.slots).filter_map(|slot| self.seen(*slot))
     }
 
-    /// Series of a service that count requests.
-    pub(super) fn traffic_of(&self, service: &ServiceId) -> impl Iterator<Item = Seen<'_>> {
+    /// Series of a service that count requests, by their slots.
+    pub(super) fn traffic_of(&self, service: &ServiceId) -> impl Iterator<Item = (u32, Seen<'_>)> {
         let slots = self.services.get(service).into_iter().flat_map(|service| &service.traffic);
-        slots.filter_map(|slot| self.seen(*slot))
+        slots.filter_map(|slot| Some((*slot, self.seen(*slot)?)))
     }
 
     /// How many series a metric of a service has.

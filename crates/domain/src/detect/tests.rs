@@ -89,6 +89,22 @@ proptest! {
         prop_assert!(news.is_empty(), "{news:?}");
     }
 
+    /// The range of what left it stays where it was, while that of traffic learns of the rise before.
+    #[test]
+    fn a_peak_after_a_rise_is_no_incident_and_a_fault_in_it_is_one(
+        seed in any::<u64>(), risen in 1.05_f64..1.25, factor in 1.3_f64..1.8, broken in any::<bool>(),
+    ) {
+        let load = |step| match step {
+            ..45 => 1.0,
+            90..160 => risen * factor,
+            _ => risen,
+        };
+        let cpu = |step| if broken && step >= 120 { 0.45 } else { 0.15 };
+        let (_, news) = run(seed, 180, cpu, load);
+        let opened = news.iter().filter(|news| matches!(news, News::Opened(..))).count();
+        prop_assert_eq!(opened, usize::from(broken), "{:?}", news);
+    }
+
     #[test]
     fn a_jump_opens_one_case_at_the_right_time(seed in any::<u64>(), factor in 2.0_f64..3.0, at in WARM_STEPS..200) {
         let (detector, news) = run(seed, at + 60, |step| if step >= at { 0.3 * factor } else { 0.3 }, |_| 1.0);

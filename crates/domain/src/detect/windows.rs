@@ -112,18 +112,6 @@ impl Detector {
         }
     }
 
-    /// A resource that is fuller because there is more to do is as usual: its range follows, as that of traffic does.
-    /// Else a lasting rise of traffic would leave it outside for ever, with nothing left to explain it.
-    pub(super) fn accept_explained(&mut self) {
-        let outside = self.table.outside();
-        let explained =
-            outside.filter(|(_, seen)| seen.signal() == Signal::Saturation && self.is_explained_by_traffic(*seen));
-        let explained: Vec<u32> = explained.map(|(slot, _)| slot).collect();
-        for slot in explained {
-            self.table.accept(slot);
-        }
-    }
-
     pub(super) fn forget(&mut self) {
         let horizon = self.watermark - FORGET_AFTER;
         self.table.forget(horizon);

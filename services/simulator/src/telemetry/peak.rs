@@ -78,3 +78,15 @@ fn a_peak_that_is_seen_in_processors_first_opens_nothing() {
         assert!(news.is_empty(), "seed {seed}: {news:?}");
     }
 }
+
+/// Seeds that opened an incident, with all telemetry in time: the tide had risen before the peak, and traffic's usual went
+/// on with it while that of the processors stayed where it was.
+#[test]
+fn a_peak_on_a_tide_opens_nothing() {
+    for (seed, after) in
+        [(13_699_396_756_335_703_439, 1), (7_531_385_872_562_682_239, 1), (9_830_067_809_575_187_193, 1)]
+    {
+        let news = opened(seed, 0.0, after);
+        assert!(news.is_empty(), "seed {seed}: {news:?}");
+    }
+}
