@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::classify;
 use super::known::Distribution;
-use super::rates::Counter;
+use super::rates::{Counter, Increment};
 use crate::ServiceId;
 use crate::Timestamp;
 use crate::telemetry::{Attributes, MetricPoint, Temporality};
@@ -62,6 +62,7 @@ pub(crate) struct Window {
 pub(crate) struct Part<'a> {
     requests: f64,
     failed: f64,
+    /// The change of the rate, which falls where a counter grows more slowly than before in the same window.
     per_second: f64,
     sum_s: f64,
     bounds: &'a [f64],
@@ -168,6 +169,30 @@ struct Histogram {
     count: Counter,
     sum: f64,
     buckets: Vec<u64>,
+    /// What came of it in the newest window so far.
+    pace: Pace,
+}
+
+/// The increments of one counter within one window, whose rate they have together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    window: Timestamp,
+    amount: f64,
+    seconds: f64,
+}
+
+impl Pace {
+    fn per_second(self) -> f64 {
+        if self.seconds > 0.0 { self.amount / self.seconds } else { 0.0 }
+    }
+
+    /// By how much one more increment changes the rate of its window: a sender may report more than once in one.
+    fn add(&mut self, time: Timestamp, step: Increment) -> f64 {
+        let window = time.floor(WINDOW);
+        let before = if self.window == window { *self } else { Self { window, ..Self::default() } };
+        *self = Self { window, amount: before.amount + step.amount, seconds: before.seconds + step.seconds };
+        self.per_second() - before.per_second()
+    }
 }
 
 /// The requests of one scope.
@@ -220,7 +245,7 @@ impl Requests {
         Ok(grown.map(|(step, buckets)| Part {
             requests: step.amount,
             failed: if is_failed { step.amount } else { 0.0 },
-            per_second: step.amount / step.seconds,
+            per_second: counter.pace.add(time, step),
             sum_s: (sum.unwrap_or(0.0) - sum_before).max(0.0),
             bounds,
             buckets,
@@ -274,7 +299,33 @@ pub(crate) fn labels(attributes: &Attributes) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whole seconds, so that windows of ten hold several reports, one, or none.
+        #[test]
+        fn a_rate_is_the_same_however_often_it_is_reported(
+            every_s in 1_i64..40, offset_s in 0_i64..10, per_s in 1_u32..1_000,
+        ) {
+            let mut requests = Requests::default();
+            for report in 0..60 {
+                let time = Timestamp::from_secs(1_000 + offset_s + report * every_s);
+                let count = u64::from(per_s) * u64::try_from(report * every_s).unwrap();
+                let temporality = Temporality::Cumulative;
+                let distribution = Distribution { count, sum: None, bounds: &[], buckets: &[], temporality };
+                if let Some(part) = requests.increment("", time, None, &distribution, false).unwrap() {
+                    requests.add(time, &part);
+                }
+            }
+            let closed = requests.close(Timestamp::from_secs(10_000));
+            prop_assert!(!closed.is_empty());
+            for (time, window) in closed {
+                prop_assert!((window.per_second - f64::from(per_s)).abs() < 1e-6, "{time:?}: {}", window.per_second);
+            }
+        }
+    }
 
     #[test]
     fn what_is_slower_is_told_by_the_buckets() {
