@@ -56,8 +56,13 @@ impl Process {
 
     /// Starts it with these arguments, on ports that the system picks.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, [])
+    }
+
+    /// As [`Self::start`], with these variables.
+    pub(crate) fn start_with<'a>(arguments: &[&str], variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut command = llm_sre(Path::new(env!("CARGO_TARGET_TMPDIR")));
-        command.args(arguments);
+        command.args(arguments).envs(variables);
         for flag in ["--listen", "--otlp-grpc", "--otlp-http"] {
             command.args([flag, "127.0.0.1:0"]);
         }

@@ -33,6 +33,8 @@ const POLICY: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n\
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
 /// Looks between two rows.
 const LOOKS: u32 = 12;
+/// What the product is started with where it is an image.
+const IMAGE: &str = include_str!("../../../../../Dockerfile");
 /// As many as a list gives at once.
 const PAGE: i32 = 500;
 
@@ -115,7 +117,7 @@ impl Driver {
         let config = format!("{store}[policy]\nfile = \"policy.toml\"\n[log]\njson = true\n{}", hurry(settings.speed));
         let config = process::write(folder.path(), "llm-sre.toml", &config);
         let config = config.to_str().unwrap();
-        let mut product = Process::start(&["run", "--config", config, "--services", EVERYTHING]);
+        let mut product = Process::start_with(&["run", "--config", config, "--services", EVERYTHING], variables(IMAGE));
         let address = product.control();
         let mut left = schedule(settings.length, settings.speed, settings.seed);
         left.reverse();
@@ -295,6 +297,12 @@ fn made(faults: &[Fault], incidents: &[Incident]) -> Made {
     Made { incidents: ids.collect() }
 }
 
+/// The variables of an image, but for those that whoever runs the soak has set otherwise.
+fn variables(image: &str) -> impl Iterator<Item = (&str, &str)> {
+    let said = image.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='));
+    said.filter(|(name, _)| std::env::var_os(name).is_none())
+}
+
 /// The keys of a shop in a hurry: what waits by the product's clock waits as much longer.
 fn hurry(speed: u64) -> String {
     if speed == 1 {
@@ -312,6 +320,13 @@ fn hurry(speed: u64) -> String {
         longer(600),
         longer(4_800),
     )
+}
+
+#[test]
+fn the_image_limits_the_arenas_of_its_allocator() {
+    let found: Vec<_> = variables("FROM a\nENV LLM_SRE_NOBODY_SETS=1\nUSER 1").collect();
+    assert_eq!(found, [("LLM_SRE_NOBODY_SETS", "1")]);
+    assert!(IMAGE.lines().any(|line| line.starts_with("ENV MALLOC_ARENA_MAX=")));
 }
 
 #[test]
