@@ -6,6 +6,7 @@ mod planning;
 mod proofs;
 mod relapses;
 mod treatments;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
