@@ -199,6 +199,10 @@ fn what_a_hold_kept_back_until_its_time_was_over_is_no_attempt() {
     let told = pair.action.apply(blocked, deadline).unwrap();
     hear(&mut pair, told);
     assert_eq!((pair.action.state, pair.action.executed_at), (ActionState::Blocked, None));
+    assert_eq!(pair.action.outcome, "blocked before its target saw the call");
+    let mut early = Pair::new(Autonomy::Auto, CauseKind::BadDeployment).action;
+    early.apply(ActionEvent::Blocked { blocks: pair.action.blocks.clone() }, now()).unwrap();
+    assert_eq!(early.outcome, "blocked before it began");
     assert_eq!((pair.incident.state, pair.incident.escalation), (State::Escalated, Some(EscalationReason::Blocked)));
     // People have it, and the likeliest cause has its treatment still.
     pair.world.history.actions = vec![PastAction::from(&pair.action)];
