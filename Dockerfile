@@ -15,7 +15,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home llm-sre
 # Decision 17: by default the allocator keeps what was freed for each of up to eight times as many threads as cores.
-ENV MALLOC_ARENA_MAX=2
+ENV MALLOC_ARENA_MAX=1
 COPY --from=build /llm-sre /usr/local/bin/llm-sre
 USER 10001
 ENTRYPOINT ["llm-sre"]
