@@ -47,13 +47,14 @@ impl Detector {
         traffic.filter(move |(_, other)| other.origin.instance.is_empty() || other.origin.instance == *instance)
     }
 
-    /// Notes for resources that left their range what was usual then.
+    /// Notes for resources that left their range what was usual then, once that is known of the requests near them.
     pub(super) fn note_usual_loads(&mut self) {
         let outside = self.table.outside().filter(|(_, seen)| seen.signal() == Signal::Saturation);
         let new = outside.filter_map(|(slot, seen)| {
             let noted = seen.series.excursion()?.usual();
-            let near =
-                self.traffic_near(seen).filter(|(slot, _)| !noted.iter().any(|usual| usual.traffic_slot == *slot));
+            let near = self
+                .traffic_near(seen)
+                .filter(|(slot, other)| other.is_warm() && !noted.iter().any(|usual| usual.traffic_slot == *slot));
             let usual: Vec<UsualLoad> = near.map(|(slot, other)| usual_load(seen.series, slot, other.series)).collect();
             (!usual.is_empty()).then_some((slot, usual))
         });

@@ -105,6 +105,30 @@ proptest! {
         prop_assert_eq!(opened, usize::from(broken), "{:?}", news);
     }
 
+    /// Requests that are counted only since a processor is busy, of which the first say too little: more of them later
+    /// are no reason.
+    #[test]
+    fn what_is_usual_of_requests_is_not_known_from_the_first_of_them(seed in any::<u64>(), first in 1_u64..20) {
+        let mut detector = Detector::new(Objectives::default());
+        let mut count = 0;
+        for step in 0..160 {
+            let busy = if step >= WARM_STEPS { 0.6 } else { 0.15 };
+            let busy = PointValue::Gauge(busy * noise(seed, step));
+            detector.metric(&point("cart", "process.cpu.utilization", step, busy));
+            if step > WARM_STEPS + 10 {
+                count += if step < WARM_STEPS + 14 { first } else { 1_000 };
+                let (bounds, buckets) = (vec![0.1].into(), vec![count, 0]);
+                let temporality = Temporality::Cumulative;
+                let counted = PointValue::Histogram { count, sum: Some(count as f64), bounds, buckets, temporality };
+                detector.metric(&point("cart", "http.server.request.duration", step, counted));
+            }
+            detector.advance(Timestamp::from_secs(100_000 + step * STEP_S));
+        }
+        let is_cpu = |found: &&Abnormal| found.anomaly.signal == Signal::Saturation;
+        let found = detector.abnormal();
+        prop_assert!(found.iter().find(is_cpu).is_some_and(|found| found.is_worthy), "{found:?}");
+    }
+
     #[test]
     fn a_jump_opens_one_case_at_the_right_time(seed in any::<u64>(), factor in 2.0_f64..3.0, at in WARM_STEPS..200) {
         let (detector, news) = run(seed, at + 60, |step| if step >= at { 0.3 * factor } else { 0.3 }, |_| 1.0);
