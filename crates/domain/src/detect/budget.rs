@@ -16,6 +16,9 @@ use ledger::{Ledger, MINUTE};
 
 /// Bad requests that the short window needs: a burn from a handful of requests is chance.
 const BAD_MIN: f64 = 10.0;
+/// A burn begins only while it goes on: in so many minutes more is bad than lasts. Windows of which good minutes are gone
+/// already look worse, and no request of that is new.
+const LATELY: u32 = 5;
 /// The share of a window of days that has to be known: a burn in the first hours of a service is not one of days.
 const KNOWN_MIN: f64 = 0.5;
 /// So many times the scatter of bad requests is no chance.
@@ -80,16 +83,18 @@ impl Budget {
             return;
         }
         let allowed = objective.allowed();
+        let (all, bad) = self.ledger.bad(now, LATELY);
+        let goes_on = bad > all * allowed;
         let worst = greatest(FAST.iter().filter_map(|rule| self.fast_burn(rule, now, objective)));
         let was_fast = self.fast.is_some();
         // What has burnt for days already is not how trouble of hours began.
         let usual = self.slow.map_or(1.0, |slow| SLOW_FACTOR * slow.rate.max(1.0));
-        self.fast = follow(self.fast, worst, || self.ledger.first_failing(now, usual * allowed));
+        self.fast = follow(self.fast, worst, goes_on, || self.ledger.first_failing(now, usual * allowed));
         if let Some(burn) = self.fast.filter(|_| !was_fast) {
             self.ledger.told_since(burn.since);
         }
         let worst = greatest(SLOW.iter().filter_map(|rule| self.slow_burn(rule, now, objective)));
-        self.slow = follow(self.slow, worst, || self.ledger.first_failing_hour(now, allowed));
+        self.slow = follow(self.slow, worst, goes_on, || self.ledger.first_failing_hour(now, allowed));
     }
 
     /// The burn rate over the last hour, in multiples of what uses the budget up at the period's end.
@@ -163,12 +168,17 @@ fn greatest(scores: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
     scores.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 1.0)
 }
 
-fn follow(before: Option<Burn>, worst: Option<(f64, f64)>, since: impl FnOnce() -> Timestamp) -> Option<Burn> {
+fn follow(
+    before: Option<Burn>,
+    worst: Option<(f64, f64)>,
+    goes_on: bool,
+    since: impl FnOnce() -> Timestamp,
+) -> Option<Burn> {
     let (score, rate) = worst?;
-    Some(match before {
-        Some(before) => Burn { since: before.since, score: score.max(before.score), rate },
-        None => Burn { since: since(), score, rate },
-    })
+    match before {
+        Some(before) => Some(Burn { since: before.since, score: score.max(before.score), rate }),
+        None => goes_on.then(|| Burn { since: since(), score, rate }),
+    }
 }
 
 #[cfg(test)]

@@ -118,6 +118,30 @@ fn what_comes_after_is_a_measure_only_where_it_is_enough() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
+    /// What hurt long ago fills the long window, and where minutes of much traffic leave the short one, what is left in
+    /// it looks worse.
+    #[test]
+    fn no_burn_begins_of_what_is_over(
+        volumes in prop::collection::vec(100.0_f64..2_000.0, 20..40),
+        troubles in prop::collection::vec((0_usize..150, 1_usize..20, -3.0_f64..0.0), 1..4),
+    ) {
+        let objective = Objective::default();
+        let (mut budget, mut bad_at) = (Budget::default(), None);
+        let by_minute = volumes.iter().flat_map(|volume| std::iter::repeat_n(volume, 7));
+        for (minute, volume) in by_minute.enumerate() {
+            let at_work = troubles.iter().filter(|(from, lasts, _)| (*from..from + lasts).contains(&minute));
+            let share = at_work.map(|(.., exponent)| 10_f64.powf(*exponent)).fold(0.0, f64::max);
+            bad_at = if share > 0.0 { Some(minute) } else { bad_at };
+            let time = at(i64::try_from(minute).unwrap());
+            budget.add(time, *volume, volume * share);
+            let before = (budget.fast.is_some(), budget.slow.is_some());
+            budget.judge(time + MINUTE, &objective);
+            let begins = (!before.0 && budget.fast.is_some()) || (!before.1 && budget.slow.is_some());
+            let is_lately = bad_at.is_some_and(|bad_at| bad_at + 5 > minute);
+            prop_assert!(!begins || is_lately, "{minute}, bad at {bad_at:?} last");
+        }
+    }
+
     /// Judging each second, as steps of the watermark do, comes to what judging anew from all that is kept does.
     #[test]
     fn nothing_is_missed_between_minutes(shares in prop::collection::vec(0.0_f64..0.1, 1..90), seconds in 1_i64..59) {
