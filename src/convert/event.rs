@@ -43,6 +43,7 @@ fn kind(event: &v1::IncidentEvent) -> Result<EventKind, ConvertError> {
             summary: event.message.clone(),
         },
         Kind::PlanBlocked => EventKind::PlanBlocked { reason },
+        Kind::PlanWaits => EventKind::PlanWaits { action: action(event)?, reason },
         Kind::NothingToDo => EventKind::NothingToDo { reason },
         Kind::AttemptsExhausted => EventKind::AttemptsExhausted,
         Kind::ActionApproved => EventKind::ActionApproved { action: action(event)? },

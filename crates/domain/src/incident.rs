@@ -31,6 +31,7 @@ mod keep;
 mod maintenance;
 mod rules;
 mod severity;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,7 @@ pub use judgement::{Judgement, Ruling};
 pub use maintenance::{Coverage, Maintenance, Window, WindowId};
 pub use rules::Rules;
 pub use severity::{Severity, SeverityInputs, severity};
+pub use state::{EscalationReason, Resolution, ResolutionReason, State};
 
 /// How many anomalies an incident keeps; the strongest stay.
 pub const ANOMALIES_MAX: usize = 256;
@@ -56,100 +58,6 @@ pub const IMPACTS_MAX: usize = 256;
 /// How many event ids an incident remembers. An incident sees some ten events an attempt, so a repeat would have to
 /// come some twenty attempts late to be taken for new.
 pub const EVENTS_REMEMBERED_MAX: usize = 256;
-
-/// Where an incident is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Detected, not yet looked at.
-    Open,
-    /// Being explained, or a plan is being made from the explanation.
-    Diagnosing,
-    /// A repair waits for a person.
-    AwaitingApproval,
-    /// A repair is being carried out.
-    Remediating,
-    /// Recovery is being measured.
-    Verifying,
-    /// A repair that did not help is being undone.
-    RollingBack,
-    /// A person must take over. It can still recover or be resolved by hand.
-    Escalated,
-    /// Ended; see the resolution.
-    Resolved,
-    /// Ended: it was the effect of another incident.
-    Duplicate,
-}
-
-impl State {
-    /// Whether the incident has ended. Every other state waits for something and has a deadline.
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Resolved | Self::Duplicate)
-    }
-
-    /// Whether an action may have touched its target and its outcome is not settled.
-    pub fn is_acting(self) -> bool {
-        matches!(self, Self::Remediating | Self::Verifying | Self::RollingBack)
-    }
-}
-
-/// Why an incident counts as resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ResolutionReason {
-    /// Recovery was measured after a repair.
-    Measured,
-    /// Recovery was measured without a repair.
-    SelfRecovered,
-    /// A person said so.
-    Manual,
-    /// A person said that there was nothing.
-    FalsePositive,
-}
-
-/// How an incident was resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolution {
-    /// Why it counts as resolved.
-    pub reason: ResolutionReason,
-    /// Who resolved it.
-    pub actor: Actor,
-    /// What that person wrote; empty for the product itself.
-    pub note: String,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// Why a person must take over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EscalationReason {
-    /// No hypothesis was supported by the evidence.
-    UnresolvedDiagnosis,
-    /// Diagnosis failed or did not end in time.
-    DiagnosisFailed,
-    /// Policy shows the plan and does not let it be carried out.
-    SuggestionOnly,
-    /// Policy or a precondition blocks every plan.
-    Blocked,
-    /// The approval was refused, withdrawn or came too late.
-    NotApproved,
-    /// Every attempt that policy allows was made without measured recovery.
-    AttemptsExhausted,
-    /// Nobody knows whether an action took effect.
-    OutcomeUnknown,
-    /// Nobody began to explain it, or no diagnosis or plan came in time.
-    Deadline,
-    /// Undoing an action failed.
-    RollbackFailed,
-    /// The catalogue has no action for what the hypotheses say.
-    NoAction,
-}
-
-impl EscalationReason {
-    /// Whether a diagnosis that comes late settles what the escalation was about, so that planning may go on: a killed
-    /// process delays an incident and never loses it.
-    pub fn is_lifted_by_diagnosis(self) -> bool {
-        matches!(self, Self::UnresolvedDiagnosis | Self::DiagnosisFailed | Self::NoAction | Self::Deadline)
-    }
-}
 
 /// Who took notice of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +151,8 @@ pub struct Incident {
     pub diagnosis: Option<DiagnosisId>,
     /// The newest action.
     pub action: Option<ActionId>,
+    /// What a plan for it waits for, in one line; empty where none waits.
+    pub plan_waits_for: String,
     /// How many actions were let go ahead; kept when the incident is reopened, so that flapping uses attempts up.
     pub attempts: u32,
     /// Who took notice of it last.
@@ -324,6 +234,7 @@ impl Incident {
             escalation: None,
             diagnosis: None,
             action: None,
+            plan_waits_for: String::new(),
             attempts: 0,
             acknowledgement: None,
             judgement: None,
@@ -359,6 +270,16 @@ impl Incident {
         Ok((incident, effects))
     }
 
+    /// Whether a plan may go ahead by itself. One that comes after the deadline still may: people were called because
+    /// nothing happened, and a restarted process makes it happen, or what the plan waited for is over.
+    pub fn is_plan_awaited(&self) -> bool {
+        match self.state {
+            State::Diagnosing => true,
+            State::Escalated => self.escalation == Some(EscalationReason::Deadline),
+            _ => false,
+        }
+    }
+
     /// Whether it holds what every incident made here holds; for what comes back from a store.
     ///
     /// # Errors
@@ -375,6 +296,7 @@ impl Incident {
             (self.state != State::Escalated || self.escalation.is_some(), "ESCALATED has a reason"),
             (!self.state.is_acting() || self.action.is_some(), "an acting state has an action"),
             (self.state != State::AwaitingApproval || self.action.is_some(), "what awaits approval is an action"),
+            (self.plan_waits_for.is_empty() || self.is_plan_awaited(), "only a plan that may still come waits"),
             (!self.is_confirmed() || self.diagnosis.is_some(), "what is confirmed is a diagnosis"),
             (self.anomalies.len() <= ANOMALIES_MAX, "too many anomalies"),
             (self.impacts.len() <= IMPACTS_MAX, "too many impacts"),

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use llm_sre_domain::incident::Actor;
+use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::{Actor, EventKind};
 use llm_sre_domain::remedy::{Action, ActionEvent, Block, BlockReason, Clearance, TargetState, check_start};
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::{TraceContext, status};
 use llm_sre_ports::leases::Lease;
+use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::incident::v1 as incident;
 use llm_sre_proto::remediation::v1;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,8 @@ const POLL_UNDER_WAY: Duration = Duration::from_millis(250);
 const TARGET_TTL: Duration = Duration::from_secs(120);
 /// How long a blocked plan waits until it is made again, by the product's clock.
 const REPLAN_AFTER: Duration = Duration::from_secs(10);
+/// So long after people were called, what waited is withdrawn: a plan that is made meanwhile would be withdrawn with it.
+const WITHDRAWN_AFTER: Duration = Duration::from_secs(20);
 /// How often it is asked whether the incident of a suggestion has ended, by the product's clock.
 const OVER_EVERY: Duration = Duration::from_secs(30);
 
@@ -116,7 +120,7 @@ impl Service {
         Ok(matches!(incident.state(), incident::State::Resolved | incident::State::Duplicate))
     }
 
-    /// Plans again for an incident whose plan only time blocked.
+    /// Plans again for an incident whose plan only time blocked, also after people were called because that took too long.
     async fn replan(&self, stored: Stored<Kept>) -> Result<(), Status> {
         let name = stored.message.action.name.clone();
         if !self.memory.is_due(&name, self.clock.now(), REPLAN_AFTER) {
@@ -124,25 +128,48 @@ impl Service {
         }
         let parent = stored.message.incident_name();
         let incident = self.incident(&parent).await?;
-        if incident.state() == incident::State::Diagnosing {
-            // What it came to would be the same, and planning is done by one at a time.
-            let holds = self.holds(&parent).await?;
-            if !holds.blocks(&stored.message.target(), self.clock.now()).is_empty() {
+        let mut gives_up = None;
+        if is_awaited(&incident) {
+            if self.clock.now().since(escalated_at(&incident)) < WITHDRAWN_AFTER {
                 return Ok(());
             }
-            let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
-            match Box::pin(self.propose(request)).await {
-                // The same plan is blocked by the same passing rules.
-                Ok(action) if action.name == name => return Ok(()),
-                Ok(_) => {}
-                Err(error) if status::reason(&error).as_deref() == Some("NOTHING_TO_DO") => {}
-                Err(error) => return Err(error),
+            gives_up = self.gives_up(&incident, &stored.message.domain()?);
+            if gives_up.is_none() {
+                // What it came to would be the same, and planning is done by one at a time.
+                let holds = self.holds(&parent).await?;
+                if !holds.blocks(&stored.message.target(), self.clock.now()).is_empty() {
+                    return Ok(());
+                }
+                let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
+                match Box::pin(self.propose(request)).await {
+                    // The same plan is blocked by the same passing rules.
+                    Ok(action) if action.name == name => return Ok(()),
+                    Ok(_) => {}
+                    Err(error) if status::reason(&error).as_deref() == Some("NOTHING_TO_DO") => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         let stored = self.find(&name).await?;
         let mut kept = stored.message.clone();
         kept.replan = false;
+        if let Some(reason) = gives_up {
+            kept.owe_report(&EventKind::PlanBlocked { reason }, &Actor::product(), "/given-up");
+        }
         self.write(&stored, &kept).await.map(|_| ())
+    }
+
+    /// Why a plan that people were called for waits no more: one of them took over, or the picture that it was made from
+    /// is older than an approval would be good for.
+    fn gives_up(&self, incident: &incident::Incident, action: &Action) -> Option<String> {
+        if incident.state() != incident::State::Escalated {
+            return None;
+        }
+        let waited_s = self.clock.now().since(action.created_at).as_secs();
+        if incident.acknowledgement.is_some() {
+            return Some("somebody acknowledged the incident".to_owned());
+        }
+        (waited_s >= self.policy.limits.approval_expiry_s).then(|| format!("it waited for {waited_s} s"))
     }
 
     /// Starts an action that may start.
@@ -230,6 +257,22 @@ impl Service {
     pub(crate) async fn renew(&self, lease: &Lease) -> Result<(), Status> {
         self.leases.renew(lease, TARGET_TTL).await.map_err(|error| lost(&error))
     }
+}
+
+/// Whether a plan may go ahead by itself, as the incident's owner takes it.
+fn is_awaited(incident: &incident::Incident) -> bool {
+    match incident.state() {
+        incident::State::Diagnosing => true,
+        incident::State::Escalated => incident.escalation_reason() == incident::EscalationReason::Deadline,
+        _ => false,
+    }
+}
+
+/// When people were called; the epoch where they were not.
+fn escalated_at(incident: &incident::Incident) -> Timestamp {
+    let is_now = |entry: &&incident::TimelineEntry| entry.state() == incident::State::Escalated;
+    let first = incident.timeline.iter().rev().take_while(is_now).last();
+    first.and_then(|entry| entry.time.as_ref()).map(from_proto_time).unwrap_or_default()
 }
 
 fn lost(error: &llm_sre_ports::leases::Error) -> Status {

@@ -63,6 +63,12 @@ pub(crate) struct Kept {
     /// Whether its incident is planned for again, because time alone lifts what blocks it.
     #[serde(default)]
     pub(crate) replan: bool,
+    /// How often the incident's owner was told what its plan waits for.
+    #[serde(default)]
+    pub(crate) waits_told: u32,
+    /// Whether its verdict waits because another incident's cause disturbs what is measured.
+    #[serde(default)]
+    pub(crate) is_disturbed: bool,
 }
 
 /// A step for the audit record.
@@ -80,6 +86,8 @@ pub(crate) struct Step {
     pub(crate) detail: String,
 }
 
+/// How often it is told what one plan waits for: a timeline is for people.
+const WAITS_TOLD_MAX: u32 = 10;
 /// The attribute of an approval's span that says who gave or refused it.
 const DECIDED_BY: &str = "llm_sre.action.decided_by";
 
@@ -100,6 +108,8 @@ impl Kept {
             is_holding: false,
             is_seen: false,
             replan: false,
+            waits_told: 0,
+            is_disturbed: false,
         }
     }
 
@@ -123,6 +133,14 @@ impl Kept {
         let id = format!("{}/{}{again}", self.action.name, report::kind(kind));
         let kind = &self.with_reason(kind.clone());
         self.unreported.extend(report::request(&self.incident_name(), &self.action.name, kind, actor, id));
+    }
+
+    /// Owes the incident's owner what the plan waits for by now. What changes all the time is not told each time.
+    pub(crate) fn owe_wait(&mut self, kind: &EventKind) {
+        if self.waits_told < WAITS_TOLD_MAX {
+            self.waits_told += 1;
+            self.owe_report(kind, &Actor::product(), &format!("/{}", self.waits_told));
+        }
     }
 
     /// A verdict with what was measured for it, which the domain does not know.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use llm_sre_domain::diagnose::Hypothesis;
-use llm_sre_domain::incident::{Actor, Incident};
+use llm_sre_domain::incident::{Actor, EventKind, Incident};
 use llm_sre_domain::remedy::{Action, NothingToDo, Plan, PlanInput, Spec, TargetState, plan};
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{TraceContext, names, status};
@@ -77,7 +77,7 @@ impl Service {
         if let Plan::NothingToDo(why) = &plan {
             return self.nothing_to_do(why, &plan, sources, request.validate_only).await;
         }
-        let told = plan.report();
+        let (told, waits) = (plan.report(), plan.waits());
         let action = Action::from_plan(plan, self.policy.limits.approval_expiry_s, self.clock.now());
         let action = action.ok_or_else(|| status::internal("a plan without an action"))?;
         if request.validate_only {
@@ -88,11 +88,13 @@ impl Service {
         let mut kept = Kept::new(&action, now_unix_nano);
         let (step, detail) = (format!("planned: {:?}", action.state), action.plan.rationale.clone());
         kept.owe_step(&Actor::product(), &step.to_lowercase(), detail, self.clock.now());
-        kept.replan = told.is_none();
+        kept.replan = waits;
         // The same suggestion or refusal can follow from another diagnosis, and is then news again.
         let again = sources.diagnosis.get(sources.diagnosis.len().saturating_sub(12)..).unwrap_or_default();
-        if let Some(kind) = &told {
-            kept.owe_report(kind, &Actor::product(), &format!("/{again}"));
+        match &told {
+            Some(kind) if waits => kept.owe_wait(kind),
+            Some(kind) => kept.owe_report(kind, &Actor::product(), &format!("/{again}")),
+            None => {}
         }
         let mut stage = kept.stage("propose", started..now_unix_nano, &kept.action, "");
         stage.attributes.push(("llm_sre.diagnosis".to_owned(), sources.diagnosis.clone()));
@@ -101,7 +103,7 @@ impl Service {
         let id = kept.id().to_owned();
         self.keep_gate(gate).await?;
         if let Write::Conflict = self.actions.create(&id, &kept, kept.attributes()).await? {
-            self.same_again(&name, &kept).await?;
+            self.same_again(&name, &kept, told.filter(|_| waits)).await?;
         }
         self.remember(parent, &request.request_id, &name).await?;
         let stored = self.find(&name).await?;
@@ -109,12 +111,22 @@ impl Service {
         Box::pin(scope.scope(self.settle(stored))).await.map(shown)
     }
 
-    /// The plan named an action that is stored: what it says now is owed again.
-    async fn same_again(&self, name: &str, news: &Kept) -> Result<(), Status> {
+    /// The plan named an action that is stored: what it says now is owed again, and where it waits, what for if that is
+    /// something else by now.
+    async fn same_again(&self, name: &str, news: &Kept, wait: Option<EventKind>) -> Result<(), Status> {
         let stored = self.find(name).await?;
         let mut kept = stored.message.clone();
-        kept.unreported.extend(news.unreported.iter().cloned());
         kept.replan = news.replan;
+        match wait {
+            Some(wait) if kept.action.blocks != news.action.blocks => {
+                kept.action.blocks.clone_from(&news.action.blocks);
+                kept.action.outcome.clone_from(&news.action.outcome);
+                kept.owe_wait(&wait);
+            }
+            Some(_) if stored.message.replan => return Ok(()),
+            Some(_) => {}
+            None => kept.unreported.extend(news.unreported.iter().cloned()),
+        }
         self.write(&stored, &kept).await?.map(|_| ()).ok_or_else(|| status::etag_mismatch(name))
     }
 

@@ -46,6 +46,7 @@ pub(crate) fn request(
             message.proposal = mode.into();
         }
         EventKind::PlanBlocked { reason }
+        | EventKind::PlanWaits { reason, .. }
         | EventKind::NothingToDo { reason }
         | EventKind::ActionFailed { reason, .. }
         | EventKind::RollbackFailed { reason, .. } => message.message.clone_from(reason),
@@ -66,6 +67,7 @@ fn wire_kind(event: &EventKind) -> Kind {
     match event {
         EventKind::ActionProposed { .. } => Kind::ActionProposed,
         EventKind::PlanBlocked { .. } => Kind::PlanBlocked,
+        EventKind::PlanWaits { .. } => Kind::PlanWaits,
         EventKind::NothingToDo { .. } => Kind::NothingToDo,
         EventKind::AttemptsExhausted => Kind::AttemptsExhausted,
         EventKind::ActionApproved { .. } => Kind::ActionApproved,

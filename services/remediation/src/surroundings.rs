@@ -12,6 +12,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::Service;
+use crate::kept::Kept;
 
 /// How far back a service must have been seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(24 * 3_600);
@@ -75,12 +76,17 @@ impl Service {
 
     async fn history(&self, incident: Uuid, now: Timestamp) -> Result<History, Status> {
         let mut actions = BTreeMap::new();
-        let mut add = |action: &Action| actions.insert(action.plan.id, PastAction::from(action));
+        let mut add = |stored: &Kept| -> Result<Timestamp, Status> {
+            let action = stored.domain()?;
+            let past = PastAction { is_disturbed: stored.is_disturbed, ..PastAction::from(&action) };
+            actions.insert(past.id, past);
+            Ok(action.created_at)
+        };
         for filter in
             [Filter::default().with("incident", &incident.to_string()), Filter::default().with("living", "yes")]
         {
             for stored in self.find_all(filter).await? {
-                add(&stored.message.domain()?);
+                add(&stored.message)?;
             }
         }
         let limits = &self.policy.limits;
@@ -92,9 +98,7 @@ impl Service {
             let (page, next) = self.actions.list(Filter::default(), cursor, ACTIONS_PAGE).await?;
             let mut is_past = page.is_empty();
             for stored in page {
-                let action = stored.message.domain()?;
-                is_past |= action.created_at < oldest;
-                add(&action);
+                is_past |= add(&stored.message)? < oldest;
             }
             cursor = next;
             if is_past || cursor.is_none() {

@@ -72,7 +72,7 @@ impl Service {
         applied.await
     }
 
-    /// Keeps a measurement that says something new, and that its window goes on after the deadline.
+    /// Keeps a measurement that says something new, that its window goes on after the deadline, and that it is disturbed.
     async fn keep(
         &self,
         stored: Stored<Kept>,
@@ -82,9 +82,12 @@ impl Service {
         let said = |measured: &Option<incident::CheckRecoveryResponse>| {
             measured.as_ref().map(|measured| (measured.verdict, measured.reason.clone()))
         };
+        let (action, now) = (stored.message.domain()?, self.clock.now());
         let mut kept = stored.message.clone();
         kept.is_holding |= is_holding;
-        if said(&measured) == said(&kept.action.recovery) && kept.is_holding == stored.message.is_holding {
+        kept.is_disturbed = measured.as_ref().is_some_and(|measured| is_disturbed(measured, &action, now));
+        let marks = |kept: &Kept| (kept.is_holding, kept.is_disturbed);
+        if said(&measured) == said(&kept.action.recovery) && marks(&kept) == marks(&stored.message) {
             return Ok(stored);
         }
         kept.action.recovery = measured;
@@ -114,6 +117,13 @@ fn waits_until(measured: Option<&incident::CheckRecoveryResponse>, action: &Acti
     let disturbed = measured.and_then(|measured| measured.disturbed_until_time.as_ref()).map(from_proto_time);
     let window = action.plan.verification.measure + STALE_MAX;
     Some(disturbed.map_or(deadline, |until| (until + window).min(deadline + BLIND_MAX).max(deadline)))
+}
+
+/// Whether a verdict waits for what another incident's cause disturbs, or for the window of its signals after that. Of a
+/// detector that is away, what it said last counts no longer than that.
+fn is_disturbed(measured: &incident::CheckRecoveryResponse, action: &Action, now: Timestamp) -> bool {
+    let until = measured.disturbed_until_time.as_ref().map(from_proto_time);
+    until.is_some_and(|until| now < until + action.plan.verification.measure + STALE_MAX)
 }
 
 /// Whether the signals were well for as long as the recipe asks for: since the newest sample that was not, where the

@@ -126,6 +126,7 @@ impl Step<'_> {
             EventKind::DiagnosisFailed { diagnosis, reason } => self.not_diagnosed(diagnosis, reason, false),
             EventKind::ActionProposed { action, proposal, summary } => self.proposed(action, proposal, &summary),
             EventKind::PlanBlocked { reason } => self.no_plan(EscalationReason::Blocked, &reason),
+            EventKind::PlanWaits { action, reason } => self.plan_waits(action, reason),
             EventKind::NothingToDo { reason } => self.no_plan(EscalationReason::NoAction, &reason),
             EventKind::AttemptsExhausted => self.no_plan(EscalationReason::AttemptsExhausted, "attempts exhausted"),
             EventKind::ActionApproved { action } => self.approved(action),
@@ -170,6 +171,9 @@ impl Step<'_> {
     /// Enters a state that waits for so long, from the end of a window that covers it.
     fn enter(&mut self, state: State, wait: Duration) {
         self.incident.state = state;
+        if state.is_acting() {
+            self.incident.plan_waits_for.clear();
+        }
         self.incident.deadline = Some(self.waits_from() + wait);
     }
 
@@ -216,6 +220,9 @@ impl Step<'_> {
     fn escalate(&mut self, reason: EscalationReason, message: impl Into<String>, about: About) {
         self.enter(State::Escalated, self.rules.reminder());
         self.incident.escalation = Some(reason);
+        if reason != EscalationReason::Deadline {
+            self.incident.plan_waits_for.clear();
+        }
         self.say(message, about);
         // A suggestion stands for people to read; everything else that waits is withdrawn.
         if reason != EscalationReason::SuggestionOnly {
@@ -228,6 +235,7 @@ impl Step<'_> {
     fn end(&mut self, state: State) {
         self.incident.state = state;
         self.incident.deadline = None;
+        self.incident.plan_waits_for.clear();
         self.incident.ended_at = Some(self.now);
     }
 

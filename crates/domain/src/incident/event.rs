@@ -133,6 +133,13 @@ pub enum EventKind {
         /// Why, in one line.
         reason: String,
     },
+    /// A plan is there and may not go ahead yet: time alone lifts what it waits for.
+    PlanWaits {
+        /// What would be done.
+        action: ActionId,
+        /// What it waits for, in one line.
+        reason: String,
+    },
     /// The catalogue has nothing for what the hypotheses say.
     NothingToDo {
         /// Why, in one line.
@@ -263,6 +270,7 @@ impl EventKind {
             Self::DiagnosisFailed { .. } => "diagnosis failed",
             Self::ActionProposed { .. } => "action proposed",
             Self::PlanBlocked { .. } => "plan blocked",
+            Self::PlanWaits { .. } => "plan waits",
             Self::NothingToDo { .. } => "nothing to do",
             Self::AttemptsExhausted => "attempts exhausted",
             Self::ActionApproved { .. } => "action approved",

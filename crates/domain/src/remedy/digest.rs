@@ -163,6 +163,7 @@ fn write_policy(writer: &mut Writer, policy: &Policy) {
         actions_per_target_max,
         window_s,
         actions_under_way_max,
+        actions_disturbed_max,
         attempts_per_incident_max,
         blast_radius_max,
         approval_expiry_s,
@@ -172,8 +173,14 @@ fn write_policy(writer: &mut Writer, policy: &Policy) {
         relapse_window_s,
         cooldown_s,
     } = limits;
-    let counts =
-        [actions_per_target_max, actions_under_way_max, attempts_per_incident_max, ineffective_max, relapses_max];
+    let counts = [
+        actions_per_target_max,
+        actions_under_way_max,
+        actions_disturbed_max,
+        attempts_per_incident_max,
+        ineffective_max,
+        relapses_max,
+    ];
     for count in counts {
         writer.number(u64::from(*count));
     }

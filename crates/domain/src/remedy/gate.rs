@@ -299,13 +299,22 @@ fn limit_blocks(
 }
 
 /// What may start and waits for the end of a freeze or window takes no place in the fleet, or a few that wait for days
-/// would keep all others from being repaired. It does not start without this being asked again.
+/// would keep all others from being repaired. It does not start without this being asked again. A few whose verdict waits
+/// for the end of other trouble take none either, or that would wait for them.
 fn fleet_block(others: &[&PastAction], around: Surroundings<'_>) -> Option<Block> {
+    let limits = &around.policy.limits;
     let waits =
         |past: &PastAction| past.state == ActionState::Approved && around.holds.holds_target(&past.target, around.now);
-    let count = others.iter().filter(|past| past.state.is_under_way() && !waits(past)).count();
-    let is_full = count >= around.policy.limits.actions_under_way_max as usize;
-    is_full.then(|| Block::new(BlockReason::FleetLimit, format!("{count} actions are under way in the fleet")))
+    let is_disturbed = |past: &PastAction| past.state == ActionState::Verifying && past.is_disturbed;
+    let under_way = || others.iter().filter(|past| past.state.is_under_way() && !waits(past));
+    let (all, disturbed) = (under_way().count(), under_way().filter(|past| is_disturbed(past)).count());
+    let excused = disturbed.min(limits.actions_disturbed_max as usize);
+    let beside = match excused {
+        0 => String::new(),
+        _ => format!(", {excused} of them beside the limit because other trouble disturbs what is measured"),
+    };
+    let is_full = all - excused >= limits.actions_under_way_max as usize;
+    is_full.then(|| Block::new(BlockReason::FleetLimit, format!("{all} actions are under way in the fleet{beside}")))
 }
 
 /// The rules that need the target's word.

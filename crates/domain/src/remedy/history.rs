@@ -28,6 +28,8 @@ pub struct PastAction {
     pub ended_at: Option<Timestamp>,
     /// The digest of its plan.
     pub digest: Digest,
+    /// Whether its verdict waits because another incident's cause disturbs what is measured, as far as is known.
+    pub is_disturbed: bool,
 }
 
 impl PastAction {
@@ -53,6 +55,7 @@ impl From<&Action> for PastAction {
             executed_at: action.executed_at,
             ended_at: action.ended_at,
             digest: plan.digest,
+            is_disturbed: false,
         }
     }
 }

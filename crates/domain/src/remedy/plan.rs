@@ -156,8 +156,7 @@ impl NothingToDo {
 }
 
 impl Plan {
-    /// What to tell the incident's owner. `None` where there is no news: nor is there any while time alone can lift what
-    /// blocks the plan. Plan again then; the incident's own deadline calls people if that takes too long.
+    /// What to tell the incident's owner. `None` where there is no news.
     pub fn report(&self) -> Option<EventKind> {
         let proposed = |action: &Proposed, proposal| {
             Some(EventKind::ActionProposed { action: action.id, proposal, summary: action.rationale.clone() })
@@ -169,21 +168,32 @@ impl Plan {
                 proposed(action, Proposal::NeedsApproval { expires_at: *expires_at })
             }
             Self::Suggest { action, .. } => proposed(action, Proposal::Suggested),
-            Self::Blocked { blocks, .. } if blocks.iter().all(|block| block.reason.is_passing()) => None,
+            Self::Blocked { action, blocks } if self.waits() => {
+                Some(EventKind::PlanWaits { action: action.id, reason: details(blocks) })
+            }
             Self::Blocked { blocks, .. } => Some(blocked_report(blocks)),
             Self::NothingToDo(NothingToDo::IncidentEnded | NothingToDo::ActionLives { .. }) => None,
             Self::NothingToDo(NothingToDo::AllTried) => Some(EventKind::AttemptsExhausted),
             Self::NothingToDo(why) => Some(EventKind::NothingToDo { reason: why.message() }),
         }
     }
+
+    /// Whether time alone lifts all that blocks it. Plan again then; the incident's own deadline calls people if that takes
+    /// too long.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Blocked { blocks, .. } if blocks.iter().all(|block| block.reason.is_passing()))
+    }
+}
+
+fn details(blocks: &[Block]) -> String {
+    blocks.iter().map(|block| block.detail.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn blocked_report(blocks: &[Block]) -> EventKind {
     if blocks.iter().any(|block| block.reason == BlockReason::AttemptsExhausted) {
         return EventKind::AttemptsExhausted;
     }
-    let reasons: Vec<&str> = blocks.iter().map(|block| block.detail.as_str()).collect();
-    EventKind::PlanBlocked { reason: reasons.join("; ") }
+    EventKind::PlanBlocked { reason: details(blocks) }
 }
 
 /// Makes the plan. The hypotheses are looked at in their order, and each cause's treatments in the catalogue's; what

@@ -43,6 +43,9 @@ pub struct Limits {
     pub window_s: u64,
     /// How many actions may be under way in the whole fleet.
     pub actions_under_way_max: u32,
+    /// How many more may be under way whose verdict waits because another incident's cause disturbs what is measured:
+    /// without a place beside them that cause would not be repaired, and each would wait for the other.
+    pub actions_disturbed_max: u32,
     /// How many actions one incident may have carried out.
     pub attempts_per_incident_max: u32,
     /// The most that one action may touch.
@@ -70,6 +73,8 @@ impl Default for Limits {
             window_s: 3_600,
             // Two repairs at once can still be told apart by their effect.
             actions_under_way_max: 2,
+            // As many again: repairs that each bring new trouble about stop there.
+            actions_disturbed_max: 2,
             attempts_per_incident_max: 3,
             blast_radius_max: BlastRadius::Service,
             // Long enough to be paged, look and decide; short enough that the picture still holds.

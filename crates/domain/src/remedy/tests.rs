@@ -1,5 +1,6 @@
 //! Properties of plans and of an action's life, over worlds put together at random.
 
+mod fleet;
 mod gates;
 mod life;
 mod planning;
@@ -174,6 +175,7 @@ fn past(world: &World, kind: ActionKind, state: ActionState, age_s: u64, mine: b
         executed_at: called.then_some(then),
         ended_at: state.is_terminal().then_some(then),
         digest: Digest::from_bytes([1; 32]),
+        is_disturbed: false,
     }
 }
 

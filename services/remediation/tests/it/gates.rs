@@ -179,7 +179,13 @@ async fn a_service_must_have_been_seen_within_a_day_on_whichever_page() {
 }
 
 /// What another world's only action left in the store, as the one of this id of another incident and on this service.
-fn told_of(world: &World, action: &v1::Action, id: ActionId, incident: IncidentId, target: &str) -> Vec<NewDocument> {
+pub(super) fn told_of(
+    world: &World,
+    action: &v1::Action,
+    id: ActionId,
+    incident: IncidentId,
+    target: &str,
+) -> Vec<NewDocument> {
     let (before, action) = action.name.trim_start_matches("incidents/").split_once("/actions/").unwrap();
     let (incident, id) = (incident.to_string(), id.to_string());
     let words = [(before, incident.as_str()), (action, id.as_str()), ("checkout", target)];
@@ -187,7 +193,7 @@ fn told_of(world: &World, action: &v1::Action, id: ActionId, incident: IncidentI
 }
 
 /// An incident of the same trouble at another time.
-fn another(number: u32) -> IncidentId {
+pub(super) fn another(number: u32) -> IncidentId {
     IncidentId::of(&explained_incident(Timestamp::EPOCH).fingerprint, number + 1)
 }
 

@@ -11,6 +11,7 @@ mod maintenance;
 mod peers;
 mod store;
 mod verifying;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -21,7 +21,7 @@ impl Step<'_> {
         self.living()?;
         match self.incident.state {
             // The report of its proposal was lost; reconciliation found the action itself.
-            _ if self.plan_is_awaited() && self.incident.action != Some(action) => {
+            _ if self.incident.is_plan_awaited() && self.incident.action != Some(action) => {
                 self.incident.action = Some(action);
                 self.begin_attempt();
             }

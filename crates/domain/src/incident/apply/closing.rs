@@ -81,7 +81,15 @@ impl Step<'_> {
                 self.escalate(EscalationReason::Deadline, "nobody began to explain it in time", About::Incident);
             }
             (State::Diagnosing, _) => {
-                self.escalate(EscalationReason::Deadline, "no diagnosis or plan in time", About::Incident);
+                let goes_on = match self.incident.acknowledgement {
+                    None => "; it goes ahead after that unless somebody acknowledges the incident",
+                    Some(_) => "",
+                };
+                let message = match self.incident.plan_waits_for.as_str() {
+                    "" => "no diagnosis or plan in time".to_owned(),
+                    waits_for => format!("a plan waits for too long: {waits_for}{goes_on}"),
+                };
+                self.escalate(EscalationReason::Deadline, message, About::Incident);
             }
             (State::AwaitingApproval, _) => {
                 self.escalate(EscalationReason::NotApproved, "nobody approved in time", about);

@@ -69,16 +69,6 @@ impl Step<'_> {
         has_acted && self.incident.diagnosis.as_ref().is_some_and(|current| current != diagnosis)
     }
 
-    /// Whether a plan may go ahead by itself. One that comes after the deadline still may: people were called because
-    /// nothing happened, and a restarted process makes it happen.
-    pub(super) fn plan_is_awaited(&self) -> bool {
-        match self.incident.state {
-            State::Diagnosing => true,
-            State::Escalated => self.incident.escalation == Some(EscalationReason::Deadline),
-            _ => false,
-        }
-    }
-
     pub(super) fn proposed(&mut self, action: ActionId, proposal: Proposal, summary: &str) -> Outcome {
         self.living()?;
         if self.incident.action == Some(action) {
@@ -86,10 +76,11 @@ impl Step<'_> {
         }
         // A person who took over may still have the product do the work, under approval.
         let by_person = self.incident.state == State::Escalated && proposal != Proposal::Automatic;
-        if !self.plan_is_awaited() && !by_person {
+        if !self.incident.is_plan_awaited() && !by_person {
             return Err(self.illegal());
         }
         self.incident.action = Some(action);
+        self.incident.plan_waits_for.clear();
         let about = About::Action(action);
         match proposal {
             Proposal::Automatic => {
@@ -110,6 +101,21 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The deadline stands: people are called if what it waits for takes too long, and it may go ahead all the same.
+    pub(super) fn plan_waits(&mut self, action: ActionId, reason: String) -> Outcome {
+        if self.incident.state.is_terminal() || self.incident.state.is_acting() {
+            return Ok(());
+        }
+        if !self.incident.is_plan_awaited() {
+            return Err(self.illegal());
+        }
+        if self.incident.plan_waits_for != reason {
+            self.say(format!("a plan waits: {reason}"), About::Action(action));
+            self.incident.plan_waits_for = reason;
+        }
+        Ok(())
+    }
+
     pub(super) fn no_plan(&mut self, reason: EscalationReason, message: &str) -> Outcome {
         match self.incident.state {
             State::Diagnosing => {
@@ -120,6 +126,11 @@ impl Step<'_> {
             State::AwaitingApproval | State::Remediating if reason == EscalationReason::Blocked => {
                 let about = self.incident.action.map_or(About::Incident, About::Action);
                 self.escalate(reason, format!("blocked before it began: {message}"), about);
+                Ok(())
+            }
+            State::Escalated if !self.incident.plan_waits_for.is_empty() => {
+                self.incident.plan_waits_for.clear();
+                self.say(format!("no plan waits any more: {message}"), About::Incident);
                 Ok(())
             }
             State::Escalated => Ok(()),

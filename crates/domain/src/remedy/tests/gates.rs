@@ -9,7 +9,7 @@ fn reasons(blocks: &[Block]) -> BTreeSet<BlockReason> {
 }
 
 /// What the policy forbids about rolling the service's deployment back.
-fn forbidden(world: &World) -> BTreeSet<BlockReason> {
+pub(super) fn forbidden(world: &World) -> BTreeSet<BlockReason> {
     let spec = Spec { kind: ActionKind::RollbackDeployment, target: service(), parameters: Parameters::new() };
     let blocks = policy_blocks(&spec, world.incident.id, &world.incident.fingerprint, None, world.around());
     reasons(&blocks)
@@ -43,7 +43,7 @@ fn histories() -> impl Strategy<Value = Vec<PastAction>> {
 }
 
 /// Holds of every kind, over some service. Whether one stands that holds that service's target.
-fn held(service: &str, kind: usize) -> (Holds, bool) {
+pub(super) fn held(service: &str, kind: usize) -> (Holds, bool) {
     let services = vec![ServicePattern::parse(service).unwrap()];
     let (before, after) = (now() - Duration::from_secs(60), now() + Duration::from_secs(60));
     let freeze = |start, end| Freeze { services: services.clone(), start, end, note: String::new() };
@@ -153,26 +153,6 @@ fn one_more_than_a_limit_is_forbidden_and_the_last_within_it_is_not() {
     let Plan::Blocked { blocks, .. } = world.plan().0 else { panic!("{:?}", world.plan().0) };
     let until = format!("until {}", now() - Duration::from_secs(10) + Duration::from_secs(300));
     assert!(blocks[0].detail.ends_with(&until), "{}", blocks[0].detail);
-}
-
-/// Two that wait for days would else be all that the fleet has.
-#[test]
-fn what_may_start_and_is_held_takes_no_place_in_the_fleet_and_what_began_does() {
-    use ActionState::*;
-    for state in [Approved, Executing, Verifying, RollingBack] {
-        for kind in 0..5 {
-            let mut world = World::permissive();
-            let (holds, is_held) = held("cart@*", kind);
-            world.holds = holds;
-            for age_s in [10, 11] {
-                let past = past(&world, ActionKind::Restart, state, age_s, false);
-                world.history.actions.push(PastAction { target: ServiceId::named("cart"), ..past });
-            }
-            let is_free = is_held && state == Approved;
-            let expected = if is_free { BTreeSet::new() } else { BTreeSet::from([BlockReason::FleetLimit]) };
-            assert_eq!(forbidden(&world), expected, "{state:?} {kind}");
-        }
-    }
 }
 
 #[test]

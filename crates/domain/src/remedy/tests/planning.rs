@@ -182,7 +182,7 @@ fn a_digest_covers_plan_policy_and_target() {
     let action = base.action().unwrap();
     assert!(check_start(&action, base.around(), &base.answer).is_ok());
     let pattern = || ServicePattern::parse("other@*").unwrap();
-    let changes: [&dyn Fn(&mut World); 17] = [
+    let changes: [&dyn Fn(&mut World); 18] = [
         &(|w| {
             w.policy.rules.push(Rule {
                 service: ServicePattern::parse("x@*").unwrap(),
@@ -197,6 +197,7 @@ fn a_digest_covers_plan_policy_and_target() {
         &(|w| w.policy.limits.actions_per_target_max += 1),
         &(|w| w.policy.limits.window_s += 1),
         &(|w| w.policy.limits.actions_under_way_max += 1),
+        &(|w| w.policy.limits.actions_disturbed_max += 1),
         &(|w| w.policy.limits.attempts_per_incident_max += 1),
         &(|w| w.policy.limits.blast_radius_max = BlastRadius::System),
         &(|w| w.policy.limits.approval_expiry_s += 1),

@@ -66,7 +66,7 @@ static PLAN: [Change; 21] = [
     |p| p.plan.attempt += 1,
 ];
 
-static POLICY: [Change; 22] = [
+static POLICY: [Change; 23] = [
     |p| p.policy.autonomy = Autonomy::Suggest,
     |p| p.policy.rules[0].service = ServicePattern::parse("bank/*@*").unwrap(),
     |p| p.policy.rules[0].action = Some(ActionKind::Restart),
@@ -82,6 +82,7 @@ static POLICY: [Change; 22] = [
     |p| p.policy.limits.actions_per_target_max += 1,
     |p| p.policy.limits.window_s += 1,
     |p| p.policy.limits.actions_under_way_max += 1,
+    |p| p.policy.limits.actions_disturbed_max += 1,
     |p| p.policy.limits.attempts_per_incident_max += 1,
     |p| p.policy.limits.blast_radius_max = BlastRadius::System,
     |p| p.policy.limits.approval_expiry_s += 1,
@@ -203,7 +204,7 @@ fn a_chain_counts_what_it_took_and_says_what_is_broken() {
 }
 
 #[test]
-fn only_what_time_alone_lifts_is_waited_for_in_silence() {
+fn only_what_time_alone_lifts_is_waited_for() {
     use BlockReason::*;
     let passing = [RateLimit, TargetBusy, FleetLimit, Cooldown, KillSwitch, Freeze, Maintenance];
     let lasting = [
@@ -227,7 +228,8 @@ fn only_what_time_alone_lifts_is_waited_for_in_silence() {
     };
     for waits in passing {
         assert!(waits.is_passing());
-        assert_eq!(told(&[waits]), None, "{waits:?}");
+        let reason = format!("because of {waits:?}");
+        assert_eq!(told(&[waits]), Some(EventKind::PlanWaits { action: action.id, reason }));
         for lasts in lasting {
             let reason = format!("because of {waits:?}; because of {lasts:?}");
             assert_eq!(told(&[waits, lasts]), Some(EventKind::PlanBlocked { reason }));
