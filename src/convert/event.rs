@@ -44,6 +44,7 @@ fn kind(event: &v1::IncidentEvent) -> Result<EventKind, ConvertError> {
         },
         Kind::PlanBlocked => EventKind::PlanBlocked { reason },
         Kind::PlanWaits => EventKind::PlanWaits { action: action(event)?, reason },
+        Kind::PlanDropped => EventKind::PlanDropped { action: action(event)?, reason },
         Kind::NothingToDo => EventKind::NothingToDo { reason },
         Kind::AttemptsExhausted => EventKind::AttemptsExhausted,
         Kind::ActionApproved => EventKind::ActionApproved { action: action(event)? },

@@ -11,6 +11,7 @@ use llm_sre_mesh::stages::{ROOT, Stage};
 use llm_sre_mesh::status;
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::diagnosis::v1 as diagnosis;
+use llm_sre_proto::incident::v1;
 use llm_sre_proto::remediation::v1 as remediation;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -175,7 +176,7 @@ impl Service {
                     self.apply(&parent, &self.event(request_id, EventKind::NothingToDo { reason })?).await.map(|_| ())
                 }
             },
-            Duty::CancelActions => self.cancel_actions(&parent).await,
+            Duty::CancelActions => self.cancel_actions(&kept.incident).await,
             Duty::BeginTrace => self.keep_stage(begin(kept, self.stages.now_unix_nano())?).await,
             Duty::EndTrace { stage, ended_unix_nano } => {
                 self.keep_stage(end(kept, stage, *ended_unix_nano, self.stages.now_unix_nano())?).await
@@ -191,16 +192,18 @@ impl Service {
         Some(diagnosis::EvidenceSnapshot::from(&evidence))
     }
 
-    async fn cancel_actions(&self, parent: &str) -> Result<(), Status> {
+    /// Withdraws what waits, but for what the incident went on with since that was ordered.
+    async fn cancel_actions(&self, incident: &v1::Incident) -> Result<(), Status> {
         let Some(peer) = &self.remediation else { return Ok(()) };
         let waiting = [remediation::ActionState::AwaitingApproval, remediation::ActionState::Approved];
         let request = remediation::ListActionsRequest {
-            parent: parent.to_owned(),
+            parent: incident.name.clone(),
             page_size: ACTIONS_MAX,
             states: waiting.map(Into::into).to_vec(),
             ..remediation::ListActionsRequest::default()
         };
-        for action in peer.list_actions(request).await?.actions {
+        let actions = peer.list_actions(request).await?.actions;
+        for action in actions.into_iter().filter(|action| !goes_on_with(incident, &action.name)) {
             let request = remediation::CancelActionRequest {
                 name: action.name,
                 note: "the incident went on without it".to_owned(),
@@ -222,6 +225,11 @@ impl Service {
             .await
             .map_err(|error| status::unavailable("the log of stages", error, self.options.tick))
     }
+}
+
+/// Whether the incident took an action up that is not begun: what was to be withdrawn came before it.
+fn goes_on_with(incident: &v1::Incident, action: &str) -> bool {
+    matches!(incident.state(), v1::State::AwaitingApproval | v1::State::Remediating) && incident.action == action
 }
 
 /// The span that the trace begins with: short, so that it is there while the incident lasts.
@@ -275,4 +283,21 @@ fn is_refusal(error: &Status) -> bool {
     let code = error.code();
     matches!(code, Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::OutOfRange)
         || (code == Code::Internal && status::reason(error).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_withdrawal_leaves_what_came_after_it() {
+        let of = |state: v1::State| v1::Incident { state: state.into(), action: "b".to_owned(), ..Default::default() };
+        for state in [v1::State::AwaitingApproval, v1::State::Remediating] {
+            assert!(goes_on_with(&of(state), "b") && !goes_on_with(&of(state), "a"), "{state:?}");
+        }
+        // People were called, it is explained again, or it has ended: nothing goes on by itself.
+        for state in [v1::State::Escalated, v1::State::Diagnosing, v1::State::Resolved, v1::State::Duplicate] {
+            assert!(!goes_on_with(&of(state), "b"), "{state:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Every pass reads a record, does at most what its state asks for, and stores what came of it. A pass may be cut off
 //! anywhere: the next one finds the state that was stored and asks the target before it calls it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
@@ -137,7 +137,8 @@ impl Service {
             if gives_up.is_none() {
                 // What it came to would be the same, and planning is done by one at a time.
                 let holds = self.holds(&parent).await?;
-                if !holds.blocks(&stored.message.target(), self.clock.now()).is_empty() {
+                let held = holds.blocks(&stored.message.target(), self.clock.now());
+                if !held.is_empty() && is_held_by(&stored.message.domain()?, &held) {
                     return Ok(());
                 }
                 let request = v1::ProposeActionRequest { parent, ..v1::ProposeActionRequest::default() };
@@ -154,7 +155,7 @@ impl Service {
         let mut kept = stored.message.clone();
         kept.replan = false;
         if let Some(reason) = gives_up {
-            kept.owe_report(&EventKind::PlanBlocked { reason }, &Actor::product(), "/given-up");
+            kept.owe_wait(&EventKind::PlanDropped { action: stored.message.domain()?.plan.id, reason });
         }
         self.write(&stored, &kept).await.map(|_| ())
     }
@@ -257,6 +258,14 @@ impl Service {
     pub(crate) async fn renew(&self, lease: &Lease) -> Result<(), Status> {
         self.leases.renew(lease, TARGET_TTL).await.map_err(|error| lost(&error))
     }
+}
+
+/// Whether what holds a plan is what is on its record.
+fn is_held_by(action: &Action, held: &[Block]) -> bool {
+    let is_hold = |block: &&Block| {
+        matches!(block.reason, BlockReason::KillSwitch | BlockReason::Freeze | BlockReason::Maintenance)
+    };
+    held.iter().collect::<BTreeSet<_>>() == action.blocks.iter().filter(is_hold).collect()
 }
 
 /// Whether a plan may go ahead by itself, as the incident's owner takes it.

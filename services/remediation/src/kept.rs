@@ -63,7 +63,7 @@ pub(crate) struct Kept {
     /// Whether its incident is planned for again, because time alone lifts what blocks it.
     #[serde(default)]
     pub(crate) replan: bool,
-    /// How often the incident's owner was told what its plan waits for.
+    /// How often the incident's owner was told what its plan waits for, or that it waits no more.
     #[serde(default)]
     pub(crate) waits_told: u32,
     /// Whether its verdict waits because another incident's cause disturbs what is measured.
@@ -86,8 +86,6 @@ pub(crate) struct Step {
     pub(crate) detail: String,
 }
 
-/// How often it is told what one plan waits for: a timeline is for people.
-const WAITS_TOLD_MAX: u32 = 10;
 /// The attribute of an approval's span that says who gave or refused it.
 const DECIDED_BY: &str = "llm_sre.action.decided_by";
 
@@ -135,12 +133,10 @@ impl Kept {
         self.unreported.extend(report::request(&self.incident_name(), &self.action.name, kind, actor, id));
     }
 
-    /// Owes the incident's owner what the plan waits for by now. What changes all the time is not told each time.
+    /// Owes the incident's owner what the plan waits for by now, or that it waits no more.
     pub(crate) fn owe_wait(&mut self, kind: &EventKind) {
-        if self.waits_told < WAITS_TOLD_MAX {
-            self.waits_told += 1;
-            self.owe_report(kind, &Actor::product(), &format!("/{}", self.waits_told));
-        }
+        self.waits_told = self.waits_told.saturating_add(1);
+        self.owe_report(kind, &Actor::product(), &format!("/{}", self.waits_told));
     }
 
     /// A verdict with what was measured for it, which the domain does not know.

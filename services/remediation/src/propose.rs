@@ -117,14 +117,13 @@ impl Service {
         let stored = self.find(name).await?;
         let mut kept = stored.message.clone();
         kept.replan = news.replan;
+        let is_other = kept.action.blocks != news.action.blocks;
+        if kept.action.state() == v1::ActionState::Blocked && kept.action.state == news.action.state {
+            kept.action.blocks.clone_from(&news.action.blocks);
+        }
         match wait {
-            Some(wait) if kept.action.blocks != news.action.blocks => {
-                kept.action.blocks.clone_from(&news.action.blocks);
-                kept.action.outcome.clone_from(&news.action.outcome);
-                kept.owe_wait(&wait);
-            }
-            Some(_) if stored.message.replan => return Ok(()),
-            Some(_) => {}
+            Some(_) if stored.message.replan && !is_other => return Ok(()),
+            Some(wait) => kept.owe_wait(&wait),
             None => kept.unreported.extend(news.unreported.iter().cloned()),
         }
         self.write(&stored, &kept).await?.map(|_| ()).ok_or_else(|| status::etag_mismatch(name))

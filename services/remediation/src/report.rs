@@ -47,6 +47,7 @@ pub(crate) fn request(
         }
         EventKind::PlanBlocked { reason }
         | EventKind::PlanWaits { reason, .. }
+        | EventKind::PlanDropped { reason, .. }
         | EventKind::NothingToDo { reason }
         | EventKind::ActionFailed { reason, .. }
         | EventKind::RollbackFailed { reason, .. } => message.message.clone_from(reason),
@@ -68,6 +69,7 @@ fn wire_kind(event: &EventKind) -> Kind {
         EventKind::ActionProposed { .. } => Kind::ActionProposed,
         EventKind::PlanBlocked { .. } => Kind::PlanBlocked,
         EventKind::PlanWaits { .. } => Kind::PlanWaits,
+        EventKind::PlanDropped { .. } => Kind::PlanDropped,
         EventKind::NothingToDo { .. } => Kind::NothingToDo,
         EventKind::AttemptsExhausted => Kind::AttemptsExhausted,
         EventKind::ActionApproved { .. } => Kind::ActionApproved,

@@ -127,6 +127,7 @@ impl Step<'_> {
             EventKind::ActionProposed { action, proposal, summary } => self.proposed(action, proposal, &summary),
             EventKind::PlanBlocked { reason } => self.no_plan(EscalationReason::Blocked, &reason),
             EventKind::PlanWaits { action, reason } => self.plan_waits(action, reason),
+            EventKind::PlanDropped { action, reason } => self.plan_dropped(action, &reason),
             EventKind::NothingToDo { reason } => self.no_plan(EscalationReason::NoAction, &reason),
             EventKind::AttemptsExhausted => self.no_plan(EscalationReason::AttemptsExhausted, "attempts exhausted"),
             EventKind::ActionApproved { action } => self.approved(action),

@@ -140,6 +140,13 @@ pub enum EventKind {
         /// What it waits for, in one line.
         reason: String,
     },
+    /// A plan that waited is given up.
+    PlanDropped {
+        /// What would have been done.
+        action: ActionId,
+        /// Why, in one line.
+        reason: String,
+    },
     /// The catalogue has nothing for what the hypotheses say.
     NothingToDo {
         /// Why, in one line.
@@ -251,7 +258,11 @@ impl EventKind {
     /// Whether its id is kept. Frequent events that are idempotent by nature would push the others out.
     pub(super) fn is_remembered(&self) -> bool {
         match self {
-            Self::AnomalyJoined(_) | Self::ImpactMeasured { .. } | Self::SignalsCleared | Self::DeadlinePassed => false,
+            Self::AnomalyJoined(_)
+            | Self::ImpactMeasured { .. }
+            | Self::PlanWaits { .. }
+            | Self::SignalsCleared
+            | Self::DeadlinePassed => false,
             Self::RecoveryMeasured { verdict } => *verdict == Verdict::Recovered,
             _ => true,
         }
@@ -271,6 +282,7 @@ impl EventKind {
             Self::ActionProposed { .. } => "action proposed",
             Self::PlanBlocked { .. } => "plan blocked",
             Self::PlanWaits { .. } => "plan waits",
+            Self::PlanDropped { .. } => "plan dropped",
             Self::NothingToDo { .. } => "nothing to do",
             Self::AttemptsExhausted => "attempts exhausted",
             Self::ActionApproved { .. } => "action approved",

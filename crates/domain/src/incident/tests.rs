@@ -106,7 +106,7 @@ fn about_diagnosis() -> impl Strategy<Value = EventKind> {
 }
 
 fn about_action() -> impl Strategy<Value = EventKind> {
-    (0..3_u32, 0..13, verdict(), proposal()).prop_map(|(sequence, which, verdict, proposal)| {
+    (0..3_u32, 0..14, verdict(), proposal()).prop_map(|(sequence, which, verdict, proposal)| {
         let (action, reason) = (action(sequence), String::new());
         match which {
             0 | 1 => EventKind::ActionProposed { action, proposal, summary: "restart".to_owned() },
@@ -119,7 +119,8 @@ fn about_action() -> impl Strategy<Value = EventKind> {
             8 => EventKind::Verified { action, verdict, reason },
             9 => EventKind::RolledBack { action },
             10 => EventKind::RollbackFailed { action, reason },
-            11 => EventKind::PlanWaits { action, reason: "two are under way".to_owned() },
+            11 => EventKind::PlanDropped { action, reason },
+            12 => EventKind::PlanWaits { action, reason: "two are under way".to_owned() },
             _ => EventKind::RollbackStarted { action },
         }
     })

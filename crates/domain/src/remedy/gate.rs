@@ -308,7 +308,8 @@ fn fleet_block(others: &[&PastAction], around: Surroundings<'_>) -> Option<Block
     let is_disturbed = |past: &PastAction| past.state == ActionState::Verifying && past.is_disturbed;
     let under_way = || others.iter().filter(|past| past.state.is_under_way() && !waits(past));
     let (all, disturbed) = (under_way().count(), under_way().filter(|past| is_disturbed(past)).count());
-    let excused = disturbed.min(limits.actions_disturbed_max as usize);
+    // Who lets few be under way lets few be beside them.
+    let excused = disturbed.min(limits.actions_disturbed_max.min(limits.actions_under_way_max) as usize);
     let beside = match excused {
         0 => String::new(),
         _ => format!(", {excused} of them beside the limit because other trouble disturbs what is measured"),

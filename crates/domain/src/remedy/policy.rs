@@ -44,7 +44,8 @@ pub struct Limits {
     /// How many actions may be under way in the whole fleet.
     pub actions_under_way_max: u32,
     /// How many more may be under way whose verdict waits because another incident's cause disturbs what is measured:
-    /// without a place beside them that cause would not be repaired, and each would wait for the other.
+    /// without a place beside them that cause would not be repaired, and each would wait for the other. Of more than
+    /// `actions_under_way_max`, that many count.
     pub actions_disturbed_max: u32,
     /// How many actions one incident may have carried out.
     pub attempts_per_incident_max: u32,

@@ -82,7 +82,7 @@ impl Step<'_> {
             }
             (State::Diagnosing, _) => {
                 let goes_on = match self.incident.acknowledgement {
-                    None => "; it goes ahead after that unless somebody acknowledges the incident",
+                    None => "; it may go ahead after that unless somebody acknowledges the incident",
                     Some(_) => "",
                 };
                 let message = match self.incident.plan_waits_for.as_str() {

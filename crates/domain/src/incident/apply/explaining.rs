@@ -2,6 +2,9 @@
 
 use super::{About, ActionId, DiagnosisId, Effect, EscalationReason, Notice, Outcome, Proposal, State, Step};
 
+/// How often the timeline says what one plan waits for.
+const WAITS_TOLD_MAX: usize = 10;
+
 impl Step<'_> {
     pub(super) fn diagnosis_started(&mut self, diagnosis: DiagnosisId) -> Outcome {
         self.living()?;
@@ -76,7 +79,9 @@ impl Step<'_> {
         }
         // A person who took over may still have the product do the work, under approval.
         let by_person = self.incident.state == State::Escalated && proposal != Proposal::Automatic;
-        if !self.incident.is_plan_awaited() && !by_person {
+        // Whoever acknowledged it after nothing came in time has taken over.
+        let is_behind = self.incident.state == State::Escalated && self.incident.acknowledgement.is_some();
+        if (!self.incident.is_plan_awaited() || is_behind) && !by_person {
             return Err(self.illegal());
         }
         self.incident.action = Some(action);
@@ -101,7 +106,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The deadline stands: people are called if what it waits for takes too long, and it may go ahead all the same.
+    /// The deadline stands: people are called if what it waits for takes too long, and it may go ahead all the same. What
+    /// it waits for can change with every other repair; the timeline is for people.
     pub(super) fn plan_waits(&mut self, action: ActionId, reason: String) -> Outcome {
         if self.incident.state.is_terminal() || self.incident.state.is_acting() {
             return Ok(());
@@ -110,8 +116,20 @@ impl Step<'_> {
             return Err(self.illegal());
         }
         if self.incident.plan_waits_for != reason {
-            self.say(format!("a plan waits: {reason}"), About::Action(action));
+            let about = About::Action(action);
+            if self.incident.timeline.iter().filter(|entry| entry.about == about).count() < WAITS_TOLD_MAX {
+                self.say(format!("a plan waits: {reason}"), about);
+            }
             self.incident.plan_waits_for = reason;
+        }
+        Ok(())
+    }
+
+    /// Whatever came of the incident meanwhile stands.
+    pub(super) fn plan_dropped(&mut self, action: ActionId, reason: &str) -> Outcome {
+        if !self.incident.plan_waits_for.is_empty() {
+            self.incident.plan_waits_for.clear();
+            self.say(format!("no plan waits any more: {reason}"), About::Action(action));
         }
         Ok(())
     }
@@ -126,11 +144,6 @@ impl Step<'_> {
             State::AwaitingApproval | State::Remediating if reason == EscalationReason::Blocked => {
                 let about = self.incident.action.map_or(About::Incident, About::Action);
                 self.escalate(reason, format!("blocked before it began: {message}"), about);
-                Ok(())
-            }
-            State::Escalated if !self.incident.plan_waits_for.is_empty() => {
-                self.incident.plan_waits_for.clear();
-                self.say(format!("no plan waits any more: {message}"), About::Incident);
                 Ok(())
             }
             State::Escalated => Ok(()),

@@ -45,11 +45,25 @@ fn who_is_called_hears_what_the_plan_waits_for_and_it_goes_ahead_after_that() {
         assert!(effects.contains(&Effect::Escalate { reason: EscalationReason::Deadline }), "{effects:?}");
         let (message, _) = last(&incident);
         assert!(message.starts_with("a plan waits for too long: one is on it"), "{message}");
-        assert_eq!(message.contains("goes ahead after that unless"), !is_seen, "{message}");
+        assert_eq!(message.contains("may go ahead after that unless"), !is_seen, "{message}");
         assert_eq!(incident.plan_waits_for, "one is on it");
-        apply(&mut incident, 7, proposed(), late);
-        assert_eq!((incident.state, incident.plan_waits_for.as_str()), (State::Remediating, ""));
+        let outcome = incident.apply(event(7, proposed()), &Rules::default(), late);
+        assert_eq!(outcome.is_ok(), !is_seen, "who acknowledged it has taken over: {outcome:?}");
+        let expected = if is_seen { (State::Escalated, "one is on it") } else { (State::Remediating, "") };
+        assert_eq!((incident.state, incident.plan_waits_for.as_str()), expected);
     }
+}
+
+#[test]
+fn the_timeline_does_not_tell_every_change_and_the_incident_does() {
+    let mut incident = waiting();
+    for count in 3..50 {
+        apply(&mut incident, count, waits(&format!("{count} are under way")), start());
+        assert_eq!(incident.plan_waits_for, format!("{count} are under way"));
+    }
+    let told = incident.timeline.iter().filter(|entry| entry.message.starts_with("a plan waits")).count();
+    assert_eq!(told, 10);
+    assert!(incident.applied.len() < 10, "what comes so often pushes the others out");
 }
 
 #[test]
@@ -57,13 +71,24 @@ fn who_was_called_hears_that_it_waits_no_more() {
     let mut incident = waiting();
     let late = incident.deadline.unwrap();
     apply(&mut incident, 3, EventKind::DeadlinePassed, late);
-    let gives_up = EventKind::PlanBlocked { reason: "it waited for 1800 s".to_owned() };
+    let gives_up = EventKind::PlanDropped { action: action(0), reason: "it waited for 1800 s".to_owned() };
     assert_eq!(apply(&mut incident, 4, gives_up.clone(), late), []);
     assert_eq!(last(&incident).0, "no plan waits any more: it waited for 1800 s");
     assert_eq!((incident.state, incident.plan_waits_for.as_str()), (State::Escalated, ""));
     let told = incident.timeline.len();
     apply(&mut incident, 5, gives_up, late);
     assert_eq!(incident.timeline.len(), told);
+}
+
+/// It is told late, of a plan of before.
+#[test]
+fn that_a_plan_waits_no_more_is_nothing_against_what_came_since() {
+    let mut incident = waiting();
+    apply(&mut incident, 3, proposed(), start());
+    let before = incident.clone();
+    let dropped = EventKind::PlanDropped { action: action(7), reason: String::new() };
+    assert_eq!(apply(&mut incident, 4, dropped, start()), []);
+    assert_eq!((incident.state, &incident.timeline), (State::Remediating, &before.timeline));
 }
 
 #[test]
