@@ -45,26 +45,24 @@ struct Word {
 }
 
 /// The hypotheses after people's word and what repairs came to was weighed, most likely first, citing what moved them.
-/// Without precedents and attempts among the facts they are as they were, in the order that they had.
+/// Of those that are as likely, the one whose service weighs more comes first.
 pub(super) fn weigh(candidates: Vec<Candidate>, facts: &[Fact]) -> Vec<Hypothesis> {
     let precedents: Vec<(&EvidenceId, &Precedent)> = facts.iter().filter_map(precedent).collect();
     let attempts: Vec<(&EvidenceId, &Attempt)> = facts.iter().filter_map(attempt).collect();
     let alarms = precedents.iter().filter(|(_, said)| said.is_same && said.ruling == Ruling::FalseAlarm);
     let alarms: Vec<EvidenceId> = alarms.map(|(id, _)| (*id).clone()).collect();
     let most = if alarms.len() >= FALSE_ALARMS_MIN { FALSE_ALARMS_SUPPORT } else { 1.0 };
-    // The order is not that of confidence: a service that weighs less can be surer of its cause. What is moved is the
-    // place in it, for which the least confidence down to it stands.
-    let mut place: f64 = 1.0;
     let mut weighed = Vec::with_capacity(candidates.len());
     for Candidate { mut hypothesis, supported } in candidates {
         let word = word(&Cause::from(&hypothesis), &precedents, &attempts);
-        place = place.min(hypothesis.confidence);
-        hypothesis.confidence = moved(hypothesis.confidence, supported, word.balance).min(most);
+        // Many false alarms make all of them less sure, and none less likely than another.
+        let place = moved(hypothesis.confidence, supported, word.balance);
+        hypothesis.confidence = place.min(most);
         hypothesis.supports.extend(word.supports);
         hypothesis.contradicts.extend(word.contradicts.into_iter().chain(alarms.iter().cloned()));
-        weighed.push((moved(place, supported, word.balance), hypothesis));
+        weighed.push((place, hypothesis));
     }
-    // A stable sort: what nobody spoke of stays in its order.
+    // A stable sort: candidates come in the order of their services' weights.
     weighed.sort_by(|a, b| b.0.total_cmp(&a.0));
     weighed.into_iter().map(|(_, hypothesis)| hypothesis).collect()
 }

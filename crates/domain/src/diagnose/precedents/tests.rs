@@ -101,6 +101,8 @@ proptest! {
     fn people_move_what_the_evidence_names_within_what_it_supports(facts in shown(), said in said()) {
         let (before, after) = (hypotheses(&facts, &[]), hypotheses(&facts, &said));
         prop_assert_eq!(before.len(), after.len());
+        let is_ordered = |all: &[Hypothesis]| all.is_sorted_by(|a, b| a.confidence >= b.confidence);
+        prop_assert!(is_ordered(&before) && is_ordered(&after), "the likeliest comes first: {after:?}");
         for (index, hypothesis) in after.iter().enumerate() {
             let (_, was) = find(&before, &Cause::from(hypothesis));
             let own = facts.iter().filter(|fact| match &fact.observation {
