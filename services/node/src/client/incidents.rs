@@ -243,7 +243,7 @@ fn show(incident: &Incident, config: &Config) -> anyhow::Result<()> {
         ("opened again", output::time(incident.reopen_time.as_ref())),
         ("ended", output::time(incident.end_time.as_ref())),
         ("resolution", resolution.unwrap_or_default()),
-        ("plan waits for", incident.plan_waits_for.clone()),
+        ("waits for", incident.plan_waits_for.clone()),
         ("escalated", escalation),
         ("duplicate of", incident.duplicate_of.clone()),
         ("acknowledged", acknowledged.unwrap_or_default()),
