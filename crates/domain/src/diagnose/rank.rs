@@ -20,8 +20,8 @@ const CHANGED: f64 = 1.5;
 /// A score above this says no more than this one: senders can make it infinite.
 const SCORE_MAX: f64 = 1e9;
 
-/// Ranks what the cause can be. Services are ordered by the strength of their own signals, in which latency and errors
-/// count by the harm that arises there, or, where nobody counted requests, little where a callee shows
+/// Ranks what the cause can be, the surest first. Services weigh by the strength of their own signals, in which latency
+/// and errors count by the harm that arises there, or, where nobody counted requests, little where a callee shows
 /// them as well; a resource that saturates is nobody else's effect. Each hypothesis cites the facts that it argues from.
 /// What people said of past incidents, and what repairs came to, then moves what is named, within what its own evidence
 /// supports.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// | state | deadline | then |
 /// |---|---|---|
 /// | OPEN | `open_s` | ESCALATED: nobody began to explain it |
-/// | DIAGNOSING | `diagnosing_s`; after the diagnosis `planning_s` | ESCALATED |
+/// | DIAGNOSING | `diagnosing_s`; after the diagnosis `planning_s` | ESCALATED; a plan that waits may still go ahead |
 /// | AWAITING_APPROVAL | when the offer expires, and `planning_s` for word of it | ESCALATED, the action is cancelled |
 /// | REMEDIATING | `remediating_s` | ESCALATED: a timeout is never success, the outcome is unknown |
 /// | VERIFYING | `verifying_s` | as INCONCLUSIVE: ROLLING_BACK |
