@@ -43,3 +43,20 @@ fn a_few_whose_verdict_other_trouble_puts_off_take_no_place_in_the_fleet() {
         }
     }
 }
+
+/// People are told of those beside the limit where there are any, and of none where there is none.
+#[test]
+fn a_full_fleet_says_who_is_beside_the_limit() {
+    for (disturbed, beside) in [(0, false), (2, true)] {
+        let mut world = World::permissive();
+        for age_s in 0..disturbed + 2 {
+            let past = past(&world, ActionKind::Restart, ActionState::Verifying, age_s, false);
+            let (target, is_disturbed) = (ServiceId::named("cart"), age_s < disturbed);
+            world.history.actions.push(PastAction { target, is_disturbed, ..past });
+        }
+        let (Plan::Blocked { blocks, .. }, _) = world.plan() else { panic!("{:?}", world.plan()) };
+        let full = blocks.iter().find(|block| block.reason == BlockReason::FleetLimit).unwrap();
+        assert!(full.detail.starts_with(&format!("{} actions are under way", disturbed + 2)), "{}", full.detail);
+        assert_eq!(full.detail.contains("beside the limit"), beside, "{}", full.detail);
+    }
+}
