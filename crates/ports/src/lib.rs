@@ -12,4 +12,5 @@ pub mod documents;
 pub mod ids;
 pub mod leases;
 pub mod memory;
+pub mod model;
 pub mod telemetry;

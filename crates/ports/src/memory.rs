@@ -3,11 +3,13 @@
 mod bus;
 mod documents;
 mod leases;
+mod model;
 mod telemetry;
 
 pub use bus::MemoryBus;
 pub use documents::MemoryDocuments;
 pub use leases::MemoryLeases;
+pub use model::{Said, ScriptedModel};
 pub use telemetry::MemoryTelemetry;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
