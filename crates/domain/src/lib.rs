@@ -6,6 +6,7 @@
 //! The way through: [`telemetry`] points → [`detect`] → [`correlate`] → [`incident`] → [`diagnose`] hypotheses →
 //! [`remedy`] plans.
 
+pub mod advise;
 pub mod anomaly;
 pub mod calls;
 pub mod change;
