@@ -1,5 +1,8 @@
-//! Generates the contracts: messages and services by prost and tonic, their proto3 JSON by pbjson, and the descriptor
-//! set that reflection serves. Needs no `protoc`.
+//! Generates the contracts: messages and services by prost and tonic, their proto3 JSON by pbjson, the descriptor set
+//! that reflection serves, and the JSON Schema of what a language model is to answer. Needs no `protoc`.
+
+#[path = "build/schema.rs"]
+mod schema;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("proto");
     println!("cargo:rerun-if-changed={}", root.display());
+    println!("cargo:rerun-if-changed=build");
     let mut files = Vec::new();
     collect(&root.join("llmsre"), &mut files)?;
     files.sort();
@@ -20,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     bare.file.iter_mut().for_each(|file| file.source_code_info = None);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; cargo sets it")?);
     fs::write(out.join("contracts.binpb"), bare.encode_to_vec())?;
+    fs::write(out.join("model_answer.json"), schema::of(&descriptors, "llmsre.diagnosis.v1", "ModelAnswer")?)?;
 
     tonic_prost_build::configure()
         .build_transport(false)

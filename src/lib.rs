@@ -41,3 +41,7 @@ packages! {
 
 /// All contracts as an encoded `google.protobuf.FileDescriptorSet`, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/contracts.binpb"));
+
+/// The JSON Schema of [`diagnosis::v1::ModelAnswer`], made from the contract with its comments: what a language model is
+/// asked to answer in. Its properties have the order of the fields.
+pub const MODEL_ANSWER_SCHEMA: &str = include_str!(concat!(env!("OUT_DIR"), "/model_answer.json"));

@@ -181,6 +181,14 @@ instruments! {
     stage_duration: Histogram("llm_sre.incident.stage.duration", "s", ["llm_sre.service", "llm_sre.stage", "llm_sre.outcome"],
         "Time that a step of an incident took: diagnose, propose, approve, execute, verify and so on");
 
+    // Names of OpenTelemetry's conventions for generative AI.
+    model_duration: Histogram("gen_ai.client.operation.duration", "s",
+        ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "error.type"],
+        "Time that a request to a language model took; `error.type` is why it gave no answer");
+    model_tokens: Histogram("gen_ai.client.token.usage", "{token}",
+        ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.token.type"],
+        "Tokens that a request to a language model cost, as its server says or else as they were reckoned");
+
     lease_held: Gauge("llm_sre.lease.held", "1", ["llm_sre.lease"], "1 where this process holds the lease, else 0");
     dependency_up: Gauge("llm_sre.dependency.up", "1", ["llm_sre.dependency"], "1 where what the services need answers, else 0");
     build: Gauge("llm_sre.build.info", "1", ["service.version"], "1; the version is in the attribute");

@@ -51,6 +51,12 @@ pub struct Stage {
     pub end_unix_nano: u64,
     /// Attributes of the span.
     pub attributes: Vec<(String, String)>,
+    /// Attributes that are numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<(String, i64)>,
+    /// Whether somebody outside the product was called: the span's kind is then CLIENT.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_call: bool,
     /// Why it failed; empty where it did not.
     pub error: String,
 }
@@ -203,6 +209,7 @@ fn span(stage: &Stage) -> SpanData {
     let is_root = stage.key == ROOT;
     let parent = TraceContext::of_stage(stage.incident, ROOT);
     let attribute = |(key, value): &(String, String)| KeyValue::new(key.clone(), value.clone());
+    let numbers = stage.numbers.iter().map(|(key, value)| KeyValue::new(key.clone(), *value));
     let status =
         if stage.error.is_empty() { SpanStatus::Unset } else { SpanStatus::error(Cow::Owned(stage.error.clone())) };
     SpanData {
@@ -215,11 +222,11 @@ fn span(stage: &Stage) -> SpanData {
         ),
         parent_span_id: if is_root { SpanId::INVALID } else { SpanId::from_bytes(parent.span_id()) },
         parent_span_is_remote: !is_root,
-        span_kind: SpanKind::Internal,
+        span_kind: if stage.is_call { SpanKind::Client } else { SpanKind::Internal },
         name: Cow::Owned(stage.name.clone()),
         start_time: UNIX_EPOCH + Duration::from_nanos(stage.start_unix_nano),
         end_time: UNIX_EPOCH + Duration::from_nanos(stage.end_unix_nano),
-        attributes: stage.attributes.iter().map(attribute).collect(),
+        attributes: stage.attributes.iter().map(attribute).chain(numbers).collect(),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),

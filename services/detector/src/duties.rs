@@ -257,6 +257,8 @@ fn end(kept: &Kept, key: &str, ended_unix_nano: u64, now_unix_nano: u64) -> Resu
 
 fn stage(incident: &Incident, key: &str, name: &str, start_unix_nano: u64, end_unix_nano: u64) -> Stage {
     Stage {
+        numbers: Vec::new(),
+        is_call: false,
         incident: Uuid::from_bytes(incident.id.bytes()),
         key: key.to_owned(),
         name: name.to_owned(),

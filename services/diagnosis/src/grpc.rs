@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::Service;
+use crate::advice;
 use crate::work::{Begun, has_ended, record_id};
 
 /// Names ids that derive from a caller's request.
@@ -36,7 +37,7 @@ impl watch::Watched for Followed {
         &self.0.etag
     }
     fn has_ended(&self) -> bool {
-        self.0.state() != v1::DiagnosisState::Running
+        self.0.state() != v1::DiagnosisState::Running && !advice::is_awaited(&self.0)
     }
 }
 
@@ -115,6 +116,20 @@ impl DiagnosisService for Service {
         };
         let message = |found: Followed| v1::WatchDiagnosisResponse { diagnosis: Some(found.0) };
         Ok(Response::new(Box::pin(watch::follow(Followed(first), next, message))))
+    }
+
+    async fn list_model_exchanges(
+        &self,
+        request: Request<v1::ListModelExchangesRequest>,
+    ) -> Result<Response<v1::ListModelExchangesResponse>, Status> {
+        let request = request.into_inner();
+        let (incident, id) = names::parse_child("parent", &request.parent, "diagnoses")?;
+        let size = page::size(request.page_size, 20, 50)?;
+        let cursor = (!request.page_token.is_empty()).then_some(request.page_token);
+        let of_it = Filter::default().with("diagnosis", &record_id(incident, &id));
+        let (records, next) = self.exchanges.list_readable(of_it, cursor, size).await?;
+        let exchanges = records.into_iter().map(|stored| stored.message).collect();
+        Ok(Response::new(v1::ListModelExchangesResponse { exchanges, next_page_token: next.unwrap_or_default() }))
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! [`Service`] serves `DiagnosisService`; [`Service::run`] reconciles: a diagnosis that a killed process left RUNNING is
 //! made again. The ranking itself is `llm_sre_domain::diagnose`: this crate gathers what it argues from and stores what
-//! it says.
+//! it says. Where a language model is configured, it is asked beside that, and nobody waits for it.
 
+mod advice;
 mod attempts;
 mod gather;
 mod grpc;
 mod precedents;
+mod tell;
 mod work;
 
+pub use advice::{Advising, Budget, Limits, Prices};
 pub use work::{Dependencies, Service};

@@ -7,7 +7,7 @@ use llm_sre_domain::diagnose;
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_mesh::clients::{Incidents, Remediation};
 use llm_sre_mesh::records::{Attributes, Records, Stored, Write};
-use llm_sre_mesh::stages::{Stage, StageLog};
+use llm_sre_mesh::stages::StageLog;
 use llm_sre_mesh::{Peer, TraceContext, names, status};
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::documents::{Documents, Filter};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::advice::{self, Adviser, Advising};
 use crate::gather;
 
 /// How often the store is asked for diagnoses that nobody finishes.
@@ -34,8 +35,10 @@ const LEFT_AFTER: Duration = Duration::from_secs(20);
 const RUNNING: &str = "running";
 /// Made, and not everybody who must know was told.
 const UNREPORTED: &str = "unreported";
+/// Told to everybody, and a model is to be asked.
+pub(crate) const ADVISING: &str = "advising";
 /// Done.
-const ENDED: &str = "ended";
+pub(crate) const ENDED: &str = "ended";
 /// How many hypotheses are kept; a reader of the sixteenth has lost faith in the first.
 const HYPOTHESES_MAX: usize = 16;
 
@@ -55,6 +58,8 @@ pub struct Dependencies {
     pub remediation: Option<Peer>,
     /// Where the steps of incidents are kept for their traces.
     pub stages: Arc<StageLog>,
+    /// Who is asked for advice; `None` where nobody is, and nothing is connected then.
+    pub advising: Option<Advising>,
 }
 
 /// The diagnosis service.
@@ -65,15 +70,23 @@ pub struct Service {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) incidents: Incidents,
     pub(crate) remediation: Option<Remediation>,
+    pub(crate) stages: Arc<StageLog>,
+    /// What models were asked; kept when none is configured any more.
+    pub(crate) exchanges: Records<v1::ModelExchange>,
+    pub(crate) adviser: Option<Arc<Adviser>>,
     telemetry: Arc<dyn TelemetryStore>,
-    stages: Arc<StageLog>,
 }
 
 impl Service {
     /// From its surroundings.
     pub fn build(dependencies: Dependencies) -> Self {
+        let documents = dependencies.documents;
+        let holder = dependencies.ids.next_id();
+        let adviser = dependencies.advising.map(|advising| Adviser::new(advising, documents.clone(), holder));
         Self {
-            records: Records::new(dependencies.documents, "diagnoses"),
+            exchanges: advice::exchanges(documents.clone()),
+            records: Records::new(documents, "diagnoses"),
+            adviser: adviser.map(Arc::new),
             clock: dependencies.clock,
             ids: dependencies.ids,
             incidents: Incidents::new(dependencies.incidents),
@@ -83,8 +96,17 @@ impl Service {
         }
     }
 
-    /// Finishes what killed processes left behind, until `shutdown`.
+    /// Finishes what killed processes left behind, and gives advice that is awaited, until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let advise = async {
+            if let Some(adviser) = &self.adviser {
+                Box::pin(self.advise(adviser.clone(), shutdown.clone())).await;
+            }
+        };
+        tokio::join!(self.finish_left(&shutdown), advise);
+    }
+
+    async fn finish_left(&self, shutdown: &CancellationToken) {
         loop {
             if let Err(error) = self.reconcile().await {
                 tracing::warn!(%error, "failed to look for unfinished diagnoses");
@@ -109,6 +131,9 @@ impl Service {
             if let Err(error) = self.take_up(stored).await {
                 tracing::warn!(%error, diagnosis = name, "diagnosis stays unfinished");
             }
+        }
+        if self.adviser.is_none() {
+            self.withhold_left().await?;
         }
         Ok(())
     }
@@ -216,31 +241,6 @@ impl Service {
         self.settle(answered, Some(started)).await
     }
 
-    /// Tells the incident's owner what a stored diagnosis came to, keeps the step for the trace, and notes that both
-    /// are done. Whatever of it fails is done again by the next round. Safe to repeat.
-    pub(crate) async fn settle(
-        &self,
-        stored: Stored<v1::Diagnosis>,
-        started: Option<u64>,
-    ) -> Result<Stored<v1::Diagnosis>, Status> {
-        if stored.message.state() == v1::DiagnosisState::Running {
-            return Ok(stored);
-        }
-        let (parent, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
-        let key = stage_key(&id);
-        let report = TraceContext::of_stage(parent, &key).scope(self.report_answer(&stored.message));
-        // A round that comes after a kill no longer knows when the work began; the step is then a point.
-        let ended = self.stages.now_unix_nano();
-        let record = self.stages.record(stage(parent, key, started.unwrap_or(ended), ended, &stored.message));
-        tokio::try_join!(report, record)?;
-        let answer = stored.message.clone();
-        match self.records.replace(&stored, &answer, attributes(parent, ENDED)).await? {
-            Write::Done(written) => Ok(written),
-            // Nothing is written to an answer but that it was told: somebody told it at the same moment.
-            Write::Conflict => Ok(stored),
-        }
-    }
-
     async fn write(
         &self,
         stored: &Stored<v1::Diagnosis>,
@@ -267,6 +267,7 @@ impl Service {
         };
         let ranked = argued.hypotheses.iter().take(HYPOTHESES_MAX);
         answer.hypotheses = ranked.map(Into::into).collect();
+        answer.advice = self.adviser.as_ref().and_then(|_| advice::awaited(&answer));
         match (argued.unresolved, argued.hypotheses.first()) {
             (None, Some(first)) => {
                 answer.state = v1::DiagnosisState::Succeeded.into();
@@ -282,48 +283,6 @@ impl Service {
         }
         answer
     }
-
-    /// Tells the owner what a diagnosis came to. The event's id derives from the diagnosis, so a repeat changes nothing.
-    pub(crate) async fn report_answer(&self, answer: &v1::Diagnosis) -> Result<(), Status> {
-        use incident::IncidentEventKind as Kind;
-        let (kind, message) = match answer.state() {
-            v1::DiagnosisState::Succeeded => (Kind::DiagnosisFinished, &answer.root_cause),
-            v1::DiagnosisState::Unresolved => (Kind::DiagnosisUnresolved, &answer.reason),
-            v1::DiagnosisState::Failed => (Kind::DiagnosisFailed, &answer.reason),
-            v1::DiagnosisState::Running | v1::DiagnosisState::Unspecified => return Ok(()),
-        };
-        self.report(answer, kind, message).await.map(|_| ())
-    }
-
-    /// The incident as its owner has it then; nothing where it does not take the report.
-    async fn report(
-        &self,
-        diagnosis: &v1::Diagnosis,
-        kind: incident::IncidentEventKind,
-        message: &str,
-    ) -> Result<Option<incident::Incident>, Status> {
-        let name = diagnosis.name.split("/diagnoses/").next().unwrap_or_default().to_owned();
-        let request = incident::RecordEventRequest {
-            name,
-            request_id: event_id(&diagnosis.name, kind),
-            event: Some(incident::IncidentEvent {
-                actor: "diagnosis".to_owned(),
-                kind: kind.into(),
-                resource: diagnosis.name.clone(),
-                message: message.to_owned(),
-                ..incident::IncidentEvent::default()
-            }),
-        };
-        match self.incidents.record_event(request).await {
-            Ok(incident) => Ok(Some(incident)),
-            // The owner's word is final: its incident went on without this. Asking again would change nothing.
-            Err(error) if matches!(error.code(), Code::FailedPrecondition | Code::NotFound) => {
-                tracing::info!(%error, diagnosis = diagnosis.name, "the incident's owner does not take the report");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Whether a diagnosis is the request's first or was there before.
@@ -332,18 +291,12 @@ pub(crate) enum Begun {
     Found(Stored<v1::Diagnosis>),
 }
 
-/// Names an event by its diagnosis and kind, so that a repeat is the same event. The kind's number keeps it within the
-/// 128 characters that the contract allows.
-fn event_id(diagnosis: &str, kind: incident::IncidentEventKind) -> String {
-    format!("{diagnosis}/{}", i32::from(kind))
-}
-
 /// A diagnosis' id within the collection.
 pub(crate) fn record_id(incident: Uuid, id: &str) -> String {
     format!("{incident}/{id}")
 }
 
-fn stage_key(id: &str) -> String {
+pub(crate) fn stage_key(id: &str) -> String {
     format!("diagnose/{id}")
 }
 
@@ -352,41 +305,9 @@ pub(crate) fn has_ended(incident: &incident::Incident) -> bool {
     matches!(incident.state(), incident::State::Resolved | incident::State::Duplicate)
 }
 
-fn attributes(incident: Uuid, progress: &str) -> Attributes {
+pub(crate) fn attributes(incident: Uuid, progress: &str) -> Attributes {
     [("incident", incident.to_string()), ("progress", progress.to_owned())]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
-}
-
-fn stage(incident: Uuid, key: String, start_unix_nano: u64, end_unix_nano: u64, answer: &v1::Diagnosis) -> Stage {
-    let failed = answer.state() == v1::DiagnosisState::Failed;
-    Stage {
-        incident,
-        key,
-        name: "diagnose".to_owned(),
-        start_unix_nano,
-        end_unix_nano,
-        attributes: vec![
-            ("llm_sre.diagnosis".to_owned(), answer.name.clone()),
-            ("llm_sre.diagnosis.state".to_owned(), answer.state().as_str_name().to_owned()),
-            ("llm_sre.diagnosis.confidence".to_owned(), format!("{:.2}", answer.confidence)),
-        ],
-        error: if failed { answer.reason.clone() } else { String::new() },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_events_are_ids_of_requests() {
-        let name = format!("incidents/{}/diagnoses/{}", Uuid::max(), Uuid::max());
-        let finished = event_id(&name, incident::IncidentEventKind::DiagnosisFinished);
-        assert!(names::check_request_id(&finished).is_ok(), "{finished}");
-        assert_ne!(finished, event_id(&name, incident::IncidentEventKind::DiagnosisStarted));
-        let by_name = format!("{name}/{}", incident::IncidentEventKind::DiagnosisFinished.as_str_name());
-        assert!(names::check_request_id(&by_name).is_err(), "the name of the kind was too long");
-    }
 }

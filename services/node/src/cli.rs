@@ -16,8 +16,8 @@ use llm_sre_proto::simulator::v1::FaultKind;
 use crate::config::Overrides;
 
 pub(crate) use asking::{
-    Actions, ActionsCommand, Audit, AuditCommand, Client, Diagnose, Faults, FaultsCommand, Health, Incidents,
-    IncidentsCommand, Mutation, Output, Verdict,
+    Actions, ActionsCommand, Audit, AuditCommand, Client, Diagnose, Exchanges, Faults, FaultsCommand, Health,
+    Incidents, IncidentsCommand, Mutation, Output, Verdict,
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Incidents(Incidents),
     /// Explain an incident anew.
     Diagnose(Diagnose),
+    /// Read what a language model was asked about a diagnosis, and what it answered, as it was sent: masked.
+    Exchanges(Exchanges),
     /// Look at repairs and decide about them.
     Actions(Actions),
     /// Stop all repairs at once, and let them go on.

@@ -1,8 +1,10 @@
 //! The commands that ask running services.
 
 mod actions;
+mod advice;
 pub(crate) mod audit;
 mod diagnose;
+mod exchanges;
 mod faults;
 mod health;
 mod holds;
@@ -83,6 +85,9 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
             (address(&arguments.client, config), Box::pin(incidents::run(arguments, config)))
         }
         Asking::Diagnose(arguments) => (address(&arguments.client, config), Box::pin(diagnose::run(arguments, config))),
+        Asking::Exchanges(arguments) => {
+            (address(&arguments.client, config), Box::pin(exchanges::run(arguments, config)))
+        }
         Asking::Actions(arguments) => (address(&arguments.client, config), Box::pin(actions::run(arguments, config))),
         Asking::KillSwitch(arguments) => {
             (address(&arguments.client, config), Box::pin(holds::kill_switch(arguments, config)))
@@ -105,6 +110,7 @@ pub(crate) async fn run(command: Asking, config: &Config) -> anyhow::Result<()> 
 pub(crate) enum Asking {
     Incidents(cli::Incidents),
     Diagnose(cli::Diagnose),
+    Exchanges(cli::Exchanges),
     Actions(cli::Actions),
     Audit(cli::Audit),
     KillSwitch(cli::KillSwitch),

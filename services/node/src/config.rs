@@ -4,6 +4,7 @@
 
 mod bus;
 mod load;
+mod model;
 mod opensearch;
 mod peers;
 
@@ -17,6 +18,7 @@ use llm_sre_domain::remedy::{Policy, ServicePattern};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{Overrides, load};
+pub(crate) use model::{Mistake as ModelMistake, Model, Place};
 pub(crate) use opensearch::OpenSearch;
 pub(crate) use peers::{Endpoints, Peers};
 
@@ -72,6 +74,9 @@ pub(crate) struct Config {
     pub(crate) incidents: Rules,
     /// What is known about services; the first that matches counts.
     pub(crate) services: Vec<ServiceEntry>,
+    /// The language model that advises on diagnoses; nobody is asked without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<Model>,
 }
 
 /// The product's clock, which a demonstration of several processes may speed up. The processes must agree.

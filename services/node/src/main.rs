@@ -55,6 +55,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         Command::Config(cli::Config::Dump) => Ok(output::line(config.to_toml()?.trim_end())?),
         Command::Incidents(arguments) => runtime.block_on(client::run(Asking::Incidents(arguments), &config)),
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
+        Command::Exchanges(arguments) => runtime.block_on(client::run(Asking::Exchanges(arguments), &config)),
         Command::Actions(arguments) => runtime.block_on(client::run(Asking::Actions(arguments), &config)),
         Command::KillSwitch(arguments) => runtime.block_on(client::run(Asking::KillSwitch(arguments), &config)),
         Command::Freeze(arguments) => runtime.block_on(client::run(Asking::Freeze(arguments), &config)),

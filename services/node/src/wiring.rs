@@ -2,6 +2,7 @@
 
 mod backend;
 mod chance;
+mod model;
 mod opensearch;
 mod readiness;
 pub(crate) mod recorded;
@@ -315,6 +316,7 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
         incidents: parts.detector(control)?,
         remediation: parts.remediation(control)?,
         stages: parts.stages(node, "diagnosis")?,
+        advising: model::advising(&parts.config, &parts.backend.leases)?,
     });
     control.serve(ServiceName::Diagnosis, llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));
     node.job("diagnosis", |shutdown| async move {

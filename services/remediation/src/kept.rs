@@ -208,6 +208,8 @@ impl Kept {
             ("llm_sre.action.state", action.state().as_str_name().to_owned()),
         ];
         Stage {
+            numbers: Vec::new(),
+            is_call: false,
             incident: self.incident(),
             key: self.stage_key(name),
             name: name.to_owned(),

@@ -30,7 +30,7 @@ fn names_are_unique_and_ours_or_of_the_conventions() {
     assert_eq!(names.len(), DECLARED.len());
     for Declared { name, attributes, .. } in DECLARED {
         for name in attributes.iter().chain([name]) {
-            let known = ["llm_sre.", "messaging.", "error.", "service."];
+            let known = ["llm_sre.", "messaging.", "gen_ai.", "error.", "service."];
             assert!(known.iter().any(|prefix| name.starts_with(prefix)), "{name}");
         }
     }

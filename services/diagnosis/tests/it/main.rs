@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails fails its test.
 
+mod advice;
 mod owner;
 mod precedents;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_sre_diagnosis::{Dependencies, Service};
+use llm_sre_diagnosis::{Advising, Dependencies, Service};
 use llm_sre_domain::evidence::Evidence;
 use llm_sre_mesh::peer;
 use llm_sre_mesh::stages::{SpanTime, StageLog};
@@ -24,15 +25,30 @@ use tonic::{Code, Request};
 
 struct World {
     owner: Owner,
+    documents: Arc<MemoryDocuments>,
     clock: Arc<ManualClock>,
     service: Service,
 }
 
 fn world() -> World {
+    world_with(None)
+}
+
+fn world_with(advising: Option<Advising>) -> World {
     let owner = Owner::default();
     let clock = Arc::new(ManualClock::new(owner::now()));
     let documents = Arc::new(MemoryDocuments::default());
-    let service = Service::build(Dependencies {
+    let service = service(&owner, &clock, &documents, advising);
+    World { owner, documents, clock, service }
+}
+
+fn service(
+    owner: &Owner,
+    clock: &Arc<ManualClock>,
+    documents: &Arc<MemoryDocuments>,
+    advising: Option<Advising>,
+) -> Service {
+    Service::build(Dependencies {
         documents: documents.clone(),
         telemetry: Arc::new(MemoryTelemetry::default()),
         clock: clock.clone(),
@@ -40,12 +56,17 @@ fn world() -> World {
         incidents: peer::local(owner.routes()),
         // It does not know what is asked of an owner of actions.
         remediation: Some(peer::local(owner.routes())),
-        stages: StageLog::new(documents, "diagnosis", None, SpanTime::Real).unwrap(),
-    });
-    World { owner, clock, service }
+        stages: StageLog::new(documents.clone(), "diagnosis", None, SpanTime::Real).unwrap(),
+        advising,
+    })
 }
 
 impl World {
+    /// Another process over the same store, that has no model.
+    fn without_model(&self) -> Service {
+        service(&self.owner, &self.clock, &self.documents, None)
+    }
+
     async fn diagnose(&self, name: &str, request_id: &str) -> Result<v1::Diagnosis, tonic::Status> {
         let request = v1::DiagnoseIncidentRequest {
             parent: name.to_owned(),

@@ -81,6 +81,7 @@ impl Mesh {
             incidents: incidents.peer(),
             remediation: Some(actions.peer()),
             stages: stages(),
+            advising: None,
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
         let repairs = remediation::Service::build(remediation::Dependencies {

@@ -159,6 +159,18 @@ pub(crate) struct Diagnose {
     pub(crate) request_id: Option<String>,
 }
 
+/// `llm-sre exchanges`
+#[derive(Debug, Args)]
+pub(crate) struct Exchanges {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// The diagnosis, by its name as `diagnose` and `incidents get` show it.
+    pub(crate) diagnosis: String,
+    /// At most so many, newest first.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
 /// `llm-sre actions`
 #[derive(Debug, Args)]
 pub(crate) struct Actions {

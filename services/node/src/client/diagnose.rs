@@ -1,13 +1,21 @@
 //! `llm-sre diagnose`
 
-use llm_sre_proto::diagnosis::v1::{
-    DiagnoseIncidentRequest, Diagnosis, DiagnosisState, EvidenceGap, Hypothesis, WatchDiagnosisRequest,
-};
+use std::time::Duration;
 
-use super::{Services, incident_name, request_id, service_text};
+use llm_sre_proto::diagnosis::v1::{
+    AdviceState, DiagnoseIncidentRequest, Diagnosis, DiagnosisState, EvidenceGap, Hypothesis, WatchDiagnosisRequest,
+    WatchDiagnosisResponse,
+};
+use tokio::time::{Instant, timeout_at};
+use tonic::{Status, Streaming};
+
+use super::{Services, advice, incident_name, request_id, service_text};
 use crate::cli::{Diagnose, Output};
 use crate::config::Config;
 use crate::output;
+
+/// How long advice is waited for, in real time: as long as it may take at most, and what comes before it in the queue.
+const ADVICE_WITHIN: Duration = Duration::from_secs(300);
 
 pub(super) async fn run(arguments: Diagnose, config: &Config) -> anyhow::Result<()> {
     let services = Services::new(&arguments.client, config)?;
@@ -17,21 +25,61 @@ pub(super) async fn run(arguments: Diagnose, config: &Config) -> anyhow::Result<
         ..DiagnoseIncidentRequest::default()
     };
     let mut diagnosis = services.diagnoses().diagnose_incident(request).await?.into_inner();
-    if diagnosis.state() == DiagnosisState::Running {
+    let mut stream = None;
+    if is_running(&diagnosis) || is_advice_awaited(&diagnosis) {
         let watch = WatchDiagnosisRequest { name: diagnosis.name.clone() };
-        let mut stream = services.diagnoses().watch_diagnosis(watch).await?.into_inner();
-        while let Some(answer) = stream.message().await? {
-            diagnosis = answer.diagnosis.unwrap_or(diagnosis);
-        }
+        let mut changes = services.diagnoses().watch_diagnosis(watch).await?.into_inner();
+        follow(&mut changes, &mut diagnosis, is_running).await?;
+        stream = Some(changes);
     }
-    match arguments.client.output {
-        Output::Json => output::json(&diagnosis)?,
-        Output::Table => show(&diagnosis)?,
+    // A person reads what the evidence says at once; a program reads one message, when it is whole.
+    if arguments.client.output == Output::Table {
+        show(&diagnosis)?;
+    }
+    let advised = match stream {
+        Some(changes) => await_advice(changes, &mut diagnosis).await,
+        None => Ok(()),
+    };
+    match (arguments.client.output, &diagnosis.advice) {
+        (Output::Json, _) => output::json(&diagnosis)?,
+        (Output::Table, Some(advice)) => {
+            output::line("")?;
+            output::fields(&advice::fields(advice))?;
+        }
+        (Output::Table, None) => {}
     }
     if diagnosis.state() == DiagnosisState::Failed {
         anyhow::bail!("the diagnosis failed: {}", diagnosis.reason);
     }
+    Ok(advised?)
+}
+
+fn is_running(diagnosis: &Diagnosis) -> bool {
+    diagnosis.state() == DiagnosisState::Running
+}
+
+fn is_advice_awaited(diagnosis: &Diagnosis) -> bool {
+    diagnosis.advice.as_ref().is_some_and(|advice| advice.state() == AdviceState::Pending)
+}
+
+/// Takes what changes while it is so, or until nothing does.
+async fn follow(
+    changes: &mut Streaming<WatchDiagnosisResponse>,
+    diagnosis: &mut Diagnosis,
+    is_so: fn(&Diagnosis) -> bool,
+) -> Result<(), Status> {
+    while is_so(diagnosis)
+        && let Some(answer) = changes.message().await?
+    {
+        *diagnosis = answer.diagnosis.unwrap_or_else(|| diagnosis.clone());
+    }
     Ok(())
+}
+
+/// Waits for what a model says. No advice in time is no error: the diagnosis stands without, and says that it waits.
+async fn await_advice(mut changes: Streaming<WatchDiagnosisResponse>, diagnosis: &mut Diagnosis) -> Result<(), Status> {
+    let deadline = Instant::now() + ADVICE_WITHIN;
+    timeout_at(deadline, follow(&mut changes, diagnosis, is_advice_awaited)).await.unwrap_or(Ok(()))
 }
 
 fn show(diagnosis: &Diagnosis) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use pbjson_types::Timestamp;
 use tonic::Status;
 
 use super::incidents::{severity_text, state_text, verdict_text};
-use super::{Services, actions, said, service_text};
+use super::{Services, actions, advice, said, service_text};
 use crate::config::Peers;
 use crate::output;
 
@@ -53,6 +53,7 @@ fn draft(incident: &Incident, diagnosis: Option<&Diagnosis>, actions: &[Action])
     text += &impact(incident);
     text += &timeline(&incident.timeline);
     text += &cause(diagnosis);
+    text += &advised(diagnosis);
     text += &repair(actions);
     text += &follow_up(diagnosis);
     text += &format!("## What went well, what did not, and where we were lucky\n\n{FOR_PEOPLE}\n");
@@ -151,6 +152,18 @@ fn cause(diagnosis: Option<&Diagnosis>) -> String {
     text
 }
 
+/// What a language model said beside the diagnosis, so that nobody takes it for what was recorded.
+fn advised(diagnosis: Option<&Diagnosis>) -> String {
+    let Some(advice) = diagnosis.and_then(|diagnosis| diagnosis.advice.as_ref()) else { return String::new() };
+    let rows = advice::fields(advice).into_iter().filter(|(_, value)| !value.is_empty());
+    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
+    format!(
+        "### What a language model said\n\nA model's words, not evidence: it was asked beside the diagnosis, and \
+         nothing was decided by it.\n\n{}",
+        table(&["", ""], rows)
+    )
+}
+
 fn repair(actions: &[Action]) -> String {
     let rows = actions.iter().map(|action| {
         let decided = action.decision.as_ref().map(|decision| said(&decision.actor, &decision.note));
@@ -214,7 +227,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use llm_sre_proto::convert::common::to_proto_time;
-    use llm_sre_proto::diagnosis::v1::{Evidence, EvidenceGap, Hypothesis};
+    use llm_sre_proto::diagnosis::v1::{Advice, AdviceState, Evidence, EvidenceGap, Hypothesis, ModelUse};
     use llm_sre_proto::incident::v1::{Judgement, JudgementKind};
 
     use super::*;
@@ -272,6 +285,37 @@ mod tests {
         }
         assert!(!text.contains("something else"), "it was not argued from");
         assert!(draft(&incident, None, &[]).contains("No diagnosis was made."));
+    }
+
+    #[test]
+    fn what_a_model_said_is_marked_as_its_words() {
+        let model = ModelUse {
+            provider: "openai".to_owned(),
+            requested_model: "m".to_owned(),
+            requests: 1,
+            input_tokens: 900,
+            output_tokens: 100,
+            cost_micros: 12_000,
+            ..ModelUse::default()
+        };
+        let advice = Advice {
+            state: AdviceState::Given.into(),
+            root_cause: "a [link](http://evil)\n# that is none".to_owned(),
+            confidence: 0.5,
+            model: Some(model),
+            ..Advice::default()
+        };
+        let diagnosis = Diagnosis { advice: Some(advice), ..Diagnosis::default() };
+        let text = draft(&Incident::default(), Some(&diagnosis), &[]);
+        for said in [
+            "### What a language model said\n\nA model's words, not evidence",
+            "| root cause | a \\[link\\](http://evil) \\# that is none |",
+            "| model | m (openai) |",
+            "| cost | 1 request, 900 + 100 tokens, 0.012 in money |",
+        ] {
+            assert!(text.contains(said), "{said} in {text}");
+        }
+        assert!(!draft(&Incident::default(), Some(&Diagnosis::default()), &[]).contains("language model"));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::opensearch::{OpenSearch, Secret};
-use super::{Config, Error, read_toml};
+use super::{Config, Error, model, read_toml};
 
-/// Environment variables that are read, and the keys that they set.
+/// Environment variables that are read, and the keys that they set. Those about the model depend on each other.
 const VARIABLES: [(&str, &str); 10] = [
     ("LLM_SRE_STORE", "store.path"),
     ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
@@ -62,6 +62,7 @@ pub(super) fn load_with(flags: &Overrides, variable: &dyn Fn(&str) -> Option<Str
             places.set.push((key, name));
         }
     }
+    model::set_by_variables(&mut config.model, variable, &mut places.set)?;
     for (flag, key, value) in &flags.values {
         set(&mut config, flag, key, value)?;
         places.set.push((key, flag));
@@ -79,6 +80,7 @@ fn beside(mut config: Config, file: &Path) -> Config {
     config.store.path = folder.join(&config.store.path);
     config.store.opensearch = config.store.opensearch.map(|opensearch| opensearch.beside(folder));
     config.policy.file = config.policy.file.map(|policy| folder.join(policy));
+    config.model = config.model.map(|model| model.beside(folder));
     if let Some(kafka) = &mut config.bus.kafka {
         kafka.beside(folder);
     }
@@ -150,6 +152,9 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     }
     if let Some(opensearch) = &config.store.opensearch {
         opensearch.check().map_err(|(key, reason)| places.error(&format!("store.opensearch.{key}"), reason))?;
+    }
+    if let Some(model) = &config.model {
+        model.check().map_err(|(key, reason)| places.error(&format!("model.{key}"), reason))?;
     }
     check_endpoints(config, places)?;
     check_services(config, places)

@@ -5,7 +5,7 @@ use super::load::load_with;
 use super::*;
 
 /// Loads `text` as a file beside these flags and variables, and gives what went wrong as a person reads it.
-fn load_text(text: &str, variables: &[(&str, &str)], flags: Overrides) -> Result<Config, String> {
+pub(super) fn load_text(text: &str, variables: &[(&str, &str)], flags: Overrides) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("llm-sre.toml");
     std::fs::write(&file, text).unwrap();

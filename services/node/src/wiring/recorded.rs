@@ -86,6 +86,7 @@ impl Recorded {
             incidents: incidents.peer(),
             remediation: None,
             stages: Arc::clone(&stages),
+            advising: None,
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
         let detects = llm_sre_detector::Service::build(

@@ -51,6 +51,7 @@ pub(crate) struct Shop {
     /// Where `cart` can be acted on, and what the product may do there.
     pub(crate) target: Target,
     policy: Option<Policy>,
+    pub(crate) advising: Option<diagnosis::Advising>,
     /// The steps at which `cart` sends.
     pub(crate) cart_speaks_every: i64,
     seed: u64,
@@ -94,6 +95,7 @@ impl Shop {
             telemetry,
             target,
             policy,
+            advising: None,
             cart_speaks_every,
             seed,
             step,
@@ -126,6 +128,7 @@ impl Shop {
             incidents: incidents.peer(),
             remediation: self.policy.is_some().then(|| actions.peer()),
             stages: self.stages(),
+            advising: self.advising.clone(),
         });
         diagnoses.fill(peer::local(Routes::new(explains.server())));
         let repairs = self.policy.clone().map(|policy| self.repairs(policy, &incidents, &diagnoses));
@@ -159,7 +162,9 @@ impl Shop {
                     }
                 };
                 let detecting = Box::pin(service.run(stop.clone()));
-                let (detected, stored, ()) = tokio::join!(detecting, Box::pin(stores.run(stop.clone())), repairing);
+                let storing = Box::pin(stores.run(stop.clone()));
+                let explaining = Box::pin(explains.run(stop.clone()));
+                let (detected, stored, (), ()) = tokio::join!(detecting, storing, repairing, explaining);
                 detected.unwrap();
                 stored.unwrap();
             }

@@ -11,6 +11,7 @@ mod dead_letters;
 mod demos;
 mod mistakes;
 mod on_engines;
+mod outbound;
 #[path = "../../../../tests/parts/parts.rs"]
 mod parts;
 mod process;

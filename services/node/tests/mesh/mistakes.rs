@@ -57,6 +57,12 @@ fn a_bad_file_names_itself_and_its_key() {
         ("value.toml", "[store]\nkeep_hours = \"long\"", &["value.toml", "store.keep_hours"]),
         ("broken.toml", "[listen]\n\n[", &["broken.toml", "line 3"]),
         ("clock.toml", "[clock]\nspeed = 60.0", &["clock.toml", "clock.epoch"]),
+        ("model.toml", "[model]\nurl = \"http://127.0.0.1:1/v1\"", &["model.toml", "model.name", "LLM_SRE_MODEL_NAME"]),
+        (
+            "secret.toml",
+            "[model]\nurl = \"https://h\"\nname = \"m\"\nkey_file = \"absent\"",
+            &["model.key_file", "absent"],
+        ),
         ("policy.toml", "[policy]\nfile = \"absent.toml\"", &["absent.toml", "No such file"]),
     ] {
         write(folder.path(), name, text);
@@ -72,6 +78,7 @@ fn who_cannot_be_reached_is_named() {
         &["actions", "list"],
         &["faults", "list"],
         &["diagnose", "00000000-0000-0000-0000-000000000001"],
+        &["exchanges", "incidents/00000000-0000-0000-0000-000000000001/diagnoses/a"],
         &["incidents", "watch"],
     ] {
         let output = run(&[command, &["--address", "127.0.0.1:1"]].concat());

@@ -26,7 +26,8 @@ pub(crate) fn llm_sre(folder: &Path) -> Command {
 
 /// A command without the configuration that the environment of whoever runs the tests may hold.
 pub(crate) fn without_settings(mut command: Command) -> Command {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LLM_SRE_")) {
+    let is_setting = |name: &str| name.starts_with("LLM_SRE_") || name.starts_with("AZURE_OPENAI_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
         command.env_remove(name);
     }
     command

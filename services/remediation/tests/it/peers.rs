@@ -211,6 +211,12 @@ impl diagnosis::diagnosis_service_server::DiagnosisService for Explained {
     ) -> Answer<Answers<diagnosis::WatchDiagnosisResponse>> {
         unasked()
     }
+    async fn list_model_exchanges(
+        &self,
+        _: Request<diagnosis::ListModelExchangesRequest>,
+    ) -> Answer<diagnosis::ListModelExchangesResponse> {
+        unasked()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

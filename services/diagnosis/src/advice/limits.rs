@@ -1,0 +1,76 @@
+//! What may be spent on a model, in time, tokens and money.
+
+use std::time::Duration;
+
+/// The bounds of advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long one piece of advice may take in real time, from the first question to the last answer. At most 240 s.
+    pub within: Duration,
+    /// How often a question is put, where the model is away or busy.
+    pub attempts_max: u32,
+    /// The longest pause that a server can ask for; who asks for more gets no further question.
+    pub retry_after_max: Duration,
+    /// How many are asked at the same time by one process.
+    pub concurrency: usize,
+    /// About how long a question may be, in bytes.
+    pub question_bytes_max: usize,
+    /// How long an answer may be, in tokens.
+    pub answer_tokens_max: u32,
+    /// For one incident, whatever its length.
+    pub incident: Budget,
+    /// For one day, in UTC by the product's clock, all incidents together.
+    pub day: Budget,
+    /// What tokens cost.
+    pub prices: Prices,
+}
+
+/// What may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Tokens, of questions and answers together.
+    pub tokens_max: u64,
+    /// Money, in millionths of the prices' currency.
+    pub micros_max: u64,
+}
+
+/// What a million tokens cost, in millionths of a currency; 0 where nobody pays by the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Of questions.
+    pub input_micros: u64,
+    /// Of answers.
+    pub output_micros: u64,
+}
+
+/// Bytes of English or JSON that make a token, and not more: what is not known yet is reckoned as dear.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// How many tokens a text has at most, as far as one can tell without the model's own tokenizer.
+pub(super) fn reckon_tokens(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(BYTES_PER_TOKEN)
+}
+
+impl Prices {
+    /// What so many tokens cost, rounded up.
+    pub(super) fn cost_micros(self, input_tokens: u64, output_tokens: u64) -> u64 {
+        let cost = |tokens: u64, micros: u64| u128::from(tokens) * u128::from(micros);
+        let sum = cost(input_tokens, self.input_micros) + cost(output_tokens, self.output_micros);
+        u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_costs_at_least_something_where_it_has_a_price() {
+        let prices = Prices { input_micros: 2_500_000, output_micros: 10_000_000 };
+        assert_eq!(prices.cost_micros(1_000_000, 1_000_000), 12_500_000);
+        assert_eq!(prices.cost_micros(1, 0), 3);
+        assert_eq!(prices.cost_micros(u64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(Prices::default().cost_micros(u64::MAX, 7), 0);
+        assert_eq!((reckon_tokens(0), reckon_tokens(1), reckon_tokens(9)), (0, 1, 3));
+    }
+}

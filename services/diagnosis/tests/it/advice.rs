@@ -1,0 +1,300 @@
+//! Advice: what a model says beside a diagnosis, and that nothing waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_diagnosis::{Advising, Budget, Limits, Prices};
+use llm_sre_ports::memory::{MemoryLeases, Said, ScriptedModel};
+use llm_sre_ports::model::{Completion, Error, Usage};
+use llm_sre_proto::diagnosis::v1::{self, AdviceFailure as Failure, AdviceState};
+use llm_sre_proto::incident::v1::{IncidentEventKind as Kind, State};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+
+use super::*;
+
+const UNLIMITED: Budget = Budget { tokens_max: u64::MAX, micros_max: u64::MAX };
+
+fn limits() -> Limits {
+    Limits {
+        within: Duration::from_secs(120),
+        attempts_max: 3,
+        retry_after_max: Duration::from_secs(20),
+        concurrency: 2,
+        question_bytes_max: 16_000,
+        answer_tokens_max: 1_000,
+        incident: UNLIMITED,
+        day: UNLIMITED,
+        prices: Prices { input_micros: 1_000_000, output_micros: 2_000_000 },
+    }
+}
+
+fn good() -> serde_json::Value {
+    json!({
+        "evidence_ids": ["e1"], "hypothesis_ids": ["h1"], "root_cause": "The cart fails by itself.",
+        "immediate_fix": "Start it again.", "long_term_fix": "Find out why.", "proposed_action": "", "confidence": 0.99,
+    })
+}
+
+fn says(answer: &serde_json::Value) -> Said {
+    says_text(&answer.to_string())
+}
+
+fn says_text(text: &str) -> Said {
+    let usage = Some(Usage { input_tokens: 900, output_tokens: 90 });
+    Said::Answer(Completion { text: text.to_owned(), model: "scripted-2".to_owned(), id: String::new(), usage })
+}
+
+fn away(retry_after: Option<u64>) -> Said {
+    let retry_after = retry_after.map(Duration::from_secs);
+    Said::Failure(Error::Unavailable { reason: "status 503".to_owned(), retry_after })
+}
+
+struct Advised {
+    world: World,
+    model: Arc<ScriptedModel>,
+    incident: String,
+    ending: CancellationToken,
+}
+
+impl Drop for Advised {
+    fn drop(&mut self) {
+        self.ending.cancel();
+    }
+}
+
+fn advised(script: Vec<Said>, limits: Limits) -> Advised {
+    let model = Arc::new(ScriptedModel::new(script));
+    let leases = Arc::new(MemoryLeases::default());
+    let world = world_with(Some(Advising { model: model.clone(), limits, leases }));
+    let incident = world.owner.add(incident(1, State::Open));
+    let (service, ending) = (world.service.clone(), CancellationToken::new());
+    let until = ending.clone();
+    tokio::spawn(async move { service.run(until).await });
+    Advised { world, model, incident, ending }
+}
+
+impl Advised {
+    async fn diagnosed(&self, request_id: &str) -> v1::Diagnosis {
+        self.world.diagnose(&self.incident, request_id).await.unwrap()
+    }
+
+    /// The diagnosis once no advice is awaited, as a watch tells it.
+    async fn watched(&self, name: &str) -> Vec<v1::Diagnosis> {
+        let request = Request::new(v1::WatchDiagnosisRequest { name: name.to_owned() });
+        let watch = self.world.service.watch_diagnosis(request).await.unwrap().into_inner();
+        let seen = tokio::time::timeout(Duration::from_secs(3_600), watch.collect::<Vec<_>>()).await.unwrap();
+        seen.into_iter().map(|message| message.unwrap().diagnosis.unwrap()).collect()
+    }
+
+    /// Diagnoses, and waits for the advice. The diagnosis is what it is without.
+    async fn advice(&self) -> v1::Advice {
+        let asked = self.diagnosed("r1").await;
+        let seen = self.watched(&asked.name).await;
+        let last = seen.last().unwrap();
+        assert_eq!(
+            (&last.hypotheses, &last.root_cause, last.confidence),
+            (&asked.hypotheses, &asked.root_cause, asked.confidence)
+        );
+        last.advice.clone().unwrap()
+    }
+
+    async fn exchanges(&self) -> Vec<v1::ModelExchange> {
+        let name = self.world.list(&self.incident).await[0].name.clone();
+        let request = v1::ListModelExchangesRequest { parent: name, ..v1::ListModelExchangesRequest::default() };
+        self.world.service.list_model_exchanges(Request::new(request)).await.unwrap().into_inner().exchanges
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_answer_stands_beside_the_diagnosis_and_is_kept() {
+    let advised = advised(vec![says(&good())], limits());
+    let asked = advised.diagnosed("r1").await;
+    assert_eq!(asked.state(), v1::DiagnosisState::Succeeded, "nobody waits for the model");
+    let seen = advised.watched(&asked.name).await;
+    assert!(seen.len() >= 2, "it is told when the advice comes");
+    let advice = seen.last().unwrap().advice.clone().unwrap();
+    assert_eq!((advice.state(), advice.failure()), (AdviceState::Given, Failure::Unspecified));
+    assert_eq!(advice.hypothesis_order, ["h1"]);
+    assert!(asked.evidence.iter().any(|fact| fact.id == advice.cited_evidence[0]), "by the diagnosis' own ids");
+    assert!(advice.confidence <= asked.hypotheses[0].confidence && advice.stated_confidence > 0.98);
+    let used = advice.model.unwrap();
+    assert_eq!((used.requests, used.input_tokens, used.output_tokens, used.cost_micros), (1, 900, 90, 1_080));
+    assert_eq!((used.answering_model.as_str(), used.prompt.as_str()), ("scripted-2", "diagnosis.v1"));
+
+    let kept = advised.exchanges().await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].question, advised.model.asked()[0].user);
+    assert!(kept[0].answer.contains("The cart fails by itself.") && kept[0].error.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_hears_of_the_diagnosis_while_the_model_says_nothing() {
+    let advised = advised(vec![Said::Nothing], limits());
+    let asked = advised.diagnosed("r1").await;
+    assert_eq!(advised.world.owner.kinds(&advised.incident), [Kind::DiagnosisStarted, Kind::DiagnosisFinished]);
+    let last = advised.watched(&asked.name).await.pop().unwrap();
+    let advice = last.advice.unwrap();
+    assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::TimedOut));
+    assert_eq!(advised.world.owner.kinds(&advised.incident).len(), 2, "and nothing more of it");
+}
+
+/// Each way in which a model can fail is named, and the diagnosis stands as it was.
+#[tokio::test(start_paused = true)]
+async fn every_failure_is_told_by_its_name() {
+    let failure = |error: Error| Said::Failure(error);
+    let limited = || failure(Error::Limited { reason: "429".to_owned(), retry_after: None });
+    let of = |field: &str, value: serde_json::Value| {
+        let mut answer = good();
+        answer[field] = value;
+        says(&answer)
+    };
+    let cases: Vec<(Vec<Said>, Failure, usize)> = vec![
+        (vec![away(None), away(None), away(None)], Failure::Unavailable, 3),
+        (vec![away(Some(21))], Failure::Unavailable, 1),
+        (vec![limited(), limited(), limited()], Failure::Limited, 3),
+        (vec![failure(Error::Rejected("401".to_owned()))], Failure::Rejected, 1),
+        (vec![failure(Error::Refused("filter".to_owned()))], Failure::Refused, 1),
+        (vec![failure(Error::CutOff("length".to_owned()))], Failure::CutOff, 1),
+        (vec![failure(Error::Unreadable("10 MB".to_owned()))], Failure::Unreadable, 1),
+        (vec![Said::Nothing], Failure::TimedOut, 1),
+        (vec![says_text("I think"), says_text("it is DNS")], Failure::Invalid, 2),
+        (vec![of("confidence", json!("high")), of("confidence", json!(7))], Failure::Invalid, 2),
+        (vec![of("evidence_ids", json!(["e77"])), of("evidence_ids", json!([]))], Failure::Unfounded, 2),
+        (vec![of("hypothesis_ids", json!(["h7"])), of("root_cause", json!(""))], Failure::Unfounded, 2),
+    ];
+    for (script, expected, asked) in cases {
+        let told = format!("{script:?}");
+        let advised = advised(script, limits());
+        let advice = advised.advice().await;
+        assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, expected), "{told}");
+        assert!(!advice.reason.is_empty() && advice.root_cause.is_empty(), "{told}");
+        assert_eq!(advised.model.asked().len(), asked, "{told}");
+        let kept = advised.exchanges().await;
+        assert_eq!(kept.len(), asked, "{told}");
+        assert!(kept.iter().all(|exchange| !exchange.error.is_empty() && exchange.end_time.is_some()), "{kept:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_of_the_wrong_shape_is_asked_for_again() {
+    let advised = advised(vec![says_text("```json"), says(&good())], limits());
+    let advice = advised.advice().await;
+    assert_eq!((advice.state(), advice.model.unwrap().requests), (AdviceState::Given, 2));
+    let asked = advised.model.asked();
+    assert!(asked[1].user.starts_with(&asked[0].user) && asked[1].user.contains("could not be used"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_left_alone_for_as_long_as_it_asks() {
+    let advised = advised(vec![away(Some(15)), says(&good())], limits());
+    let began = tokio::time::Instant::now();
+    assert_eq!(advised.advice().await.state(), AdviceState::Given);
+    assert!(began.elapsed() >= Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_budget_nobody_is_asked() {
+    let small = Limits { incident: Budget { tokens_max: 500, ..UNLIMITED }, ..limits() };
+    let poor = Limits { day: Budget { micros_max: 10, ..UNLIMITED }, ..limits() };
+    for limits in [small, poor] {
+        let advised = advised(vec![says(&good())], limits);
+        let advice = advised.advice().await;
+        assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::OverBudget));
+        assert!(advice.model.is_none() && advised.model.asked().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_always_fails_is_left_alone() {
+    let script = (0..9).map(|_| away(None)).collect();
+    let advised = advised(script, Limits { attempts_max: 2, concurrency: 1, ..limits() });
+    let mut failures = Vec::new();
+    for n in 10..14 {
+        let name = advised.world.owner.add(incident(n, State::Open));
+        let made = advised.world.diagnose(&name, "r").await.unwrap();
+        failures.push(advised.watched(&made.name).await.pop().unwrap().advice.unwrap().failure());
+    }
+    assert_eq!(failures[..2], [Failure::Unavailable; 2]);
+    assert_eq!(failures[2..], [Failure::CircuitOpen; 2], "five failures in a row were enough");
+    assert_eq!(advised.model.asked().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_question_is_paid_for_once() {
+    let advised = advised(vec![says(&good())], limits());
+    let first = advised.diagnosed("r1").await;
+    advised.watched(&first.name).await;
+    let second = advised.diagnosed("r2").await;
+    let advice = advised.watched(&second.name).await.pop().unwrap().advice.unwrap();
+    assert_eq!((advice.state(), advice.model.unwrap().requests), (AdviceState::Given, 0));
+    assert_eq!(advised.model.asked().len(), 1);
+}
+
+/// A process that ends in the middle of it leaves it to the next one.
+#[tokio::test(start_paused = true)]
+async fn advice_that_a_process_left_is_given_by_the_next() {
+    let advised = advised(vec![Said::Nothing, says(&good())], limits());
+    let asked = advised.diagnosed("r1").await;
+    while advised.model.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    advised.ending.cancel();
+    let (service, ending) = (advised.world.service.clone(), CancellationToken::new());
+    let until = ending.clone();
+    let next = tokio::spawn(async move { service.run(until).await });
+    let last = advised.watched(&asked.name).await.pop().unwrap();
+    assert_eq!(last.advice.unwrap().state(), AdviceState::Given);
+    ending.cancel();
+    next.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_about_what_is_over() {
+    let advised = advised(vec![says(&good())], limits());
+    advised.ending.cancel();
+    tokio::task::yield_now().await;
+    let asked = advised.diagnosed("r1").await;
+    advised.world.owner.add(incident(1, State::Resolved));
+    let (service, ending) = (advised.world.service.clone(), CancellationToken::new());
+    let until = ending.clone();
+    let next = tokio::spawn(async move { service.run(until).await });
+    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
+    assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::Obsolete));
+    assert!(advised.model.asked().is_empty());
+    ending.cancel();
+    next.await.unwrap();
+}
+
+/// Who watches does not wait for a model that was taken out of the configuration.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_model_that_is_gone_ends() {
+    let advised = advised(vec![says(&good())], limits());
+    advised.ending.cancel();
+    tokio::task::yield_now().await;
+    let asked = advised.diagnosed("r1").await;
+    let without = advised.world.without_model();
+    without.reconcile().await.unwrap();
+    let now = || llm_sre_ports::clock::Clock::now(advised.world.clock.as_ref());
+    let is_awaited = |made: &v1::Diagnosis| made.advice.as_ref().unwrap().state() == AdviceState::Pending;
+    assert!(is_awaited(&advised.world.list(&advised.incident).await[0]), "another process may have one");
+    advised.world.clock.advance_to(now() + Duration::from_secs(31 * 60));
+    without.reconcile().await.unwrap();
+    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
+    assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::Obsolete));
+}
+
+#[tokio::test]
+async fn without_a_model_there_is_no_advice_and_no_exchange() {
+    let world = world();
+    let name = world.owner.add(incident(1, State::Open));
+    let made = world.diagnose(&name, "r1").await.unwrap();
+    assert!(made.advice.is_none());
+    let request = v1::ListModelExchangesRequest { parent: made.name, ..v1::ListModelExchangesRequest::default() };
+    let listed = world.service.list_model_exchanges(Request::new(request)).await.unwrap().into_inner();
+    assert!(listed.exchanges.is_empty());
+    let wrong = v1::ListModelExchangesRequest { parent: name, ..v1::ListModelExchangesRequest::default() };
+    let error = world.service.list_model_exchanges(Request::new(wrong)).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+}
