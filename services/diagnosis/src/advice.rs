@@ -8,6 +8,7 @@ mod circuit;
 mod exchange;
 mod ledger;
 mod limits;
+mod once;
 mod outcome;
 mod shape;
 
@@ -39,6 +40,7 @@ use crate::work::{ADVISING, ENDED, attributes, has_ended, record_id};
 use circuit::Circuit;
 use ledger::Ledger;
 pub use limits::{Budget, Limits, Prices};
+pub use once::{Advised, advise_once};
 use outcome::{Failure, Outcome};
 
 /// How often the store is asked for advice that nobody gives.
@@ -212,9 +214,7 @@ impl Service {
         if let Some(reason) = self.obsolete(diagnosis, parent).await? {
             return Ok(Outcome::nobody_asked(Failure::new(v1::AdviceFailure::Obsolete, reason)));
         }
-        let question = question(diagnosis, adviser.limits.question_bytes_max);
-        let question = question.map_err(|error| status::internal(format!("{}: {error}", diagnosis.name)))?;
-        adviser.ask(&question, &diagnosis.name, parent, self.clock.as_ref()).await
+        adviser.ask_of(diagnosis, parent, self.clock.as_ref()).await
     }
 
     /// Why nobody needs the advice any more.

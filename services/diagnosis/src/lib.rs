@@ -12,5 +12,5 @@ mod precedents;
 mod tell;
 mod work;
 
-pub use advice::{Advising, Budget, Limits, Prices};
+pub use advice::{Advised, Advising, Budget, Limits, Prices, advise_once};
 pub use work::{Dependencies, Service};

@@ -2,6 +2,7 @@
 
 mod asking;
 mod dlq;
+mod eval;
 mod holds;
 mod maintenance;
 mod store;
@@ -20,6 +21,7 @@ pub(crate) use asking::{
     Incidents, IncidentsCommand, Mutation, Output, Verdict,
 };
 pub(crate) use dlq::{Dlq, DlqCommand, ReplayLetters};
+pub(crate) use eval::Eval;
 pub(crate) use holds::{Freeze, FreezeCommand, KillSwitch, KillSwitchCommand};
 pub(crate) use maintenance::{Maintenance, MaintenanceCommand};
 pub(crate) use store::{Store, StoreCommand};
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Break the simulated shop many times over in virtual time, and measure how well the loop closes.
     Drill(Drill),
+    /// Break the simulated shop in virtual time, ask language models about the diagnoses, and compare them in a table.
+    Eval(Eval),
     /// Let everything go wrong that may, many times over in virtual time, and hold what is done against the rules.
     World(World),
     /// Look at the configuration.
@@ -276,7 +280,7 @@ impl Cli {
         let mut overrides = Overrides { file: self.config.clone(), ..Overrides::default() };
         overrides.is_telling = matches!(
             self.command,
-            None | Some(Command::Demo(_) | Command::Drill(_) | Command::World(_) | Command::Dlq(_))
+            None | Some(Command::Demo(_) | Command::Drill(_) | Command::Eval(_) | Command::World(_) | Command::Dlq(_))
         );
         overrides.set("--log", "log.filter", self.log.as_ref());
         match &self.command {

@@ -20,7 +20,11 @@ use crate::cli::{Drill, Output};
 use crate::client::kind_of;
 use crate::config::Config;
 use crate::{output, run, side_by_side};
-use episode::{Course, Episode};
+pub(crate) use calibration::{Stated, stated};
+use episode::Course;
+pub(crate) use episode::{EPISODE_MAX, Episode, LOOK_EVERY, is_over};
+pub(crate) use outcome::{DIAGNOSES_MAX, detected, first_start, incidents};
+pub(crate) use report::share;
 
 /// The faults of a drill, in turn.
 pub(crate) const FAULTS: [FaultKind; 12] = [
@@ -52,7 +56,7 @@ const RUNS_MAX: u32 = 100_000;
 
 /// Runs every episode; an error where one did not go as it should.
 pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
-    let seed = arguments.seed.unwrap_or_else(|| uuid::Uuid::now_v7().as_u64_pair().1 & u64::from(u32::MAX));
+    let seed = arguments.seed.unwrap_or_else(drawn_seed);
     let episodes = plan(arguments, seed)?;
     let logging = run::logging(config, "llm-sre-drill")?;
     if arguments.output == Output::Table && arguments.again.is_none() {
@@ -90,7 +94,13 @@ pub(crate) fn run(arguments: &Drill, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
+/// A seed where nobody says one, short enough to be typed again.
+pub(crate) fn drawn_seed() -> u64 {
+    uuid::Uuid::now_v7().as_u64_pair().1 & u64::from(u32::MAX)
+}
+
+/// What a drill consists of: faults and controls, with seeds of their own.
+pub(crate) fn plan(arguments: &Drill, seed: u64) -> anyhow::Result<Vec<Episode>> {
     if arguments.runs.saturating_add(arguments.controls) > RUNS_MAX {
         bail!("--runs and --controls are more than {RUNS_MAX} together");
     }

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod dlq;
 mod drill;
+mod eval;
 mod node;
 mod output;
 mod policy;
@@ -71,6 +72,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
         }),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Drill(arguments) => drill::run(&arguments, &config),
+        Command::Eval(arguments) => eval::run(&arguments, &config, &runtime),
         Command::World(arguments) => world::run(&arguments, &config),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, config)),
         Command::Run(arguments) => runtime.block_on(run::run(arguments, config)),

@@ -29,6 +29,7 @@ use crate::self_watch::SelfWatch;
 
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 pub(crate) use chance::Chance;
+pub(crate) use model::advising;
 pub(crate) use readiness::need_store;
 pub(crate) use ways::Ways;
 

@@ -16,17 +16,17 @@ const ROWS: usize = 10;
 
 /// A hypothesis of a first diagnosis, and what it was worth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Stated {
-    pub(super) confidence: f64,
+pub(crate) struct Stated {
+    pub(crate) confidence: f64,
     /// Whether its diagnosis names no other before it.
-    pub(super) is_first: bool,
-    pub(super) is_service_right: bool,
+    pub(crate) is_first: bool,
+    pub(crate) is_service_right: bool,
     /// The service, too.
-    pub(super) is_cause_right: bool,
+    pub(crate) is_cause_right: bool,
 }
 
 /// What a diagnosis states, given what was broken.
-pub(super) fn stated(diagnosis: &Diagnosis, broken: Option<&Fault>) -> Vec<Stated> {
+pub(crate) fn stated(diagnosis: &Diagnosis, broken: Option<&Fault>) -> Vec<Stated> {
     // A control breaks nothing, whatever service it is on.
     let truth = broken.and_then(|fault| Some((fault.service.as_ref()?, cause(fault.kind())?)));
     let one = |(index, hypothesis): (usize, &llm_sre_proto::diagnosis::v1::Hypothesis)| {

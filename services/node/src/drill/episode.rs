@@ -30,16 +30,16 @@ const WARM_UP_MORE_S: u64 = 30 * 60;
 const PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_MORE_S: u64 = 9 * 60;
 /// How long an incident may take from the fault to its end, and how long is watched after that for what comes late.
-const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
+pub(crate) const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
 const AFTERWARDS: Duration = Duration::from_secs(15 * 60);
 /// How often services are drawn for more faults.
 const DRAWS_MAX: u64 = 64;
 /// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How faults follow each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
+pub(crate) struct Course {
     /// How many moments there are at which something breaks, one after the other.
     turns: u8,
     /// How many faults there are at each of them, all but the first drawn.
@@ -67,24 +67,36 @@ impl Course {
 
 /// What is to happen.
 #[derive(Clone, Debug)]
-pub(super) struct Episode {
-    pub(super) kind: FaultKind,
+pub(crate) struct Episode {
+    pub(crate) kind: FaultKind,
     /// Which service; drawn from the seed where it is empty.
-    pub(super) service: String,
-    pub(super) course: Course,
+    pub(crate) service: String,
+    pub(crate) course: Course,
     /// Whether the shop calls everything by other names than in the demo.
-    pub(super) is_renamed: bool,
-    pub(super) seed: u64,
+    pub(crate) is_renamed: bool,
+    pub(crate) seed: u64,
 }
 
 impl Episode {
     /// Runs it on this thread, in virtual time. An outcome for each fault.
     pub(super) fn perform(&self) -> anyhow::Result<Vec<Outcome>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-        runtime.block_on(self.run()).with_context(|| format!("the run with seed {} broke", self.seed))
+        self.live(async |services, clock, written| self.watch(services, clock, written).await)
     }
 
-    async fn run(&self) -> anyhow::Result<Vec<Outcome>> {
+    /// Runs the shop and the services on this thread, in virtual time, for as long as somebody looks on.
+    pub(crate) fn live<T>(
+        &self,
+        look_on: impl AsyncFnOnce(&Services, &dyn Clock, &Written) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        let running = runtime.block_on(self.run(look_on));
+        running.with_context(|| format!("the run with seed {} broke", self.seed))
+    }
+
+    async fn run<T>(
+        &self,
+        look_on: impl AsyncFnOnce(&Services, &dyn Clock, &Written) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let clock = Arc::new(ScaledClock::starting_at(Timestamp::from_secs(EPOCH_S), 1.0)?);
         let mut config = crate::config::Config::default();
         config.store.path = wiring::IN_MEMORY.into();
@@ -106,14 +118,24 @@ impl Episode {
         let services = Services::over(node.peer()?);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(node.run(shutdown.clone()));
-        let outcome = self.watch(&services, clock.as_ref(), &written).await;
+        let outcome = look_on(&services, clock.as_ref(), &written).await;
         shutdown.cancel();
         running.await.context("the services stopped")??;
         outcome
     }
 
-    async fn watch(&self, services: &Services, clock: &dyn Clock, written: &Written) -> anyhow::Result<Vec<Outcome>> {
+    /// Lets the shop run for some time before something happens.
+    pub(crate) async fn warm_up(&self, clock: &dyn Clock) {
         clock.sleep(WARM_UP + Duration::from_secs((self.seed >> 16) % WARM_UP_MORE_S)).await;
+    }
+
+    /// What breaks first where it breaks alone.
+    pub(crate) fn first_request(&self) -> InjectFaultRequest {
+        self.request(0, 0, 0)
+    }
+
+    async fn watch(&self, services: &Services, clock: &dyn Clock, written: &Written) -> anyhow::Result<Vec<Outcome>> {
+        self.warm_up(clock).await;
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut known = Known::new();
         let attempts_max = demo::shop_policy()?.limits.attempts_per_incident_max;
@@ -188,7 +210,7 @@ impl Episode {
         before: &[Outcome],
     ) -> anyhow::Result<Vec<InjectFaultRequest>> {
         if turn == 0 && self.course.faults == 1 {
-            return Ok(vec![self.request(turn, 0, 0)]);
+            return Ok(vec![self.first_request()]);
         }
         if let (true, Some(first)) = (self.course.is_returning, before.first()) {
             // The same again, as another draw of its numbers has it.
@@ -267,7 +289,7 @@ fn is_settled(incident: &Incident) -> bool {
 
 /// Whether nothing more is to be waited for: all incidents ended or were escalated, and there is one for each fault, or
 /// the faults are over too, as a control is by itself.
-async fn is_over(services: &Services, faults: &[String], started: Timestamp) -> anyhow::Result<bool> {
+pub(crate) async fn is_over(services: &Services, faults: &[String], started: Timestamp) -> anyhow::Result<bool> {
     let opened: Vec<Incident> =
         incidents(services).await?.into_iter().filter(|incident| detected(incident) >= started).collect();
     if !opened.iter().all(is_settled) {

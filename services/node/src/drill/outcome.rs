@@ -18,7 +18,7 @@ use crate::client::{Services, kind_text, service_text, what};
 use crate::output;
 
 /// Diagnoses of an incident that are looked at; more than it can have.
-const DIAGNOSES_MAX: i32 = 200;
+pub(crate) const DIAGNOSES_MAX: i32 = 200;
 /// Hypotheses that an outcome names.
 const HYPOTHESES_SAID: usize = 5;
 
@@ -277,7 +277,7 @@ fn ending(fault: &Fault, own: &[Case]) -> Ending {
 }
 
 /// All incidents that there are.
-pub(super) async fn incidents(services: &Services) -> anyhow::Result<Vec<Incident>> {
+pub(crate) async fn incidents(services: &Services) -> anyhow::Result<Vec<Incident>> {
     Ok(services.incidents().list_incidents(ListIncidentsRequest::default()).await?.into_inner().incidents)
 }
 
@@ -325,12 +325,12 @@ fn rank(diagnosis: &Diagnosis, fault: &Fault) -> Option<usize> {
 }
 
 /// When the first of some faults began.
-pub(super) fn first_start(faults: &[Fault]) -> Timestamp {
+pub(crate) fn first_start(faults: &[Fault]) -> Timestamp {
     faults.iter().map(|fault| time(fault.start_time.as_ref())).min().unwrap_or_default()
 }
 
 /// When it was seen, for the last time where it was opened again.
-pub(super) fn detected(incident: &Incident) -> Timestamp {
+pub(crate) fn detected(incident: &Incident) -> Timestamp {
     time(incident.reopen_time.as_ref().or(incident.detect_time.as_ref()))
 }
 

@@ -107,7 +107,7 @@ fn row_of(fault: &str, outcomes: &[&Outcome], is_control: bool) -> Vec<String> {
 }
 
 /// A share, with the interval that holds it with 95 % confidence.
-pub(super) fn share(count: usize, all: usize) -> String {
+pub(crate) fn share(count: usize, all: usize) -> String {
     let (low, high) = wilson(count, all);
     format!("{count} of {all} ({low:.2}-{high:.2})")
 }

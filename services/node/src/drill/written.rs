@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// Documents, and a running hash over every write that was made, in the order in which they were made.
 ///
 /// Where two runs differ, `--log llm_sre::drill::written=trace` tells of each write.
-pub(super) struct Written {
+pub(crate) struct Written {
     documents: Arc<dyn Documents>,
     hash: Mutex<Sha256>,
 }
