@@ -61,6 +61,7 @@ pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, Hour};
 pub use findings::Abnormal;
 pub(crate) use findings::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT};
 pub use known::{Distribution, Reading, Value};
+pub(crate) use logs::EXEMPLAR_BYTES_MAX;
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};

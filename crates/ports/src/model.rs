@@ -51,7 +51,10 @@ pub struct Usage {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The server is away, or failed with a status of its own.
+    /// Nothing was sent: there is nobody at the address, or no way there.
+    #[error("the model's server cannot be reached: {0}")]
+    Unreached(String),
+    /// The server broke off, or failed with a status of its own. It may have worked on an answer, and bill it.
     #[error("the model is not available: {reason}")]
     Unavailable {
         /// What went wrong, without anything of the prompt or the answer.
@@ -90,7 +93,7 @@ pub enum Error {
 impl Error {
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Limited { .. } | Self::TimedOut { .. })
+        matches!(self, Self::Unreached(_) | Self::Unavailable { .. } | Self::Limited { .. } | Self::TimedOut { .. })
     }
 
     /// How long the server asks to be left alone, where it does.

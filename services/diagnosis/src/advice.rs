@@ -10,9 +10,9 @@ mod ledger;
 mod limits;
 mod once;
 mod outcome;
+mod queue;
 mod shape;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,6 @@ use llm_sre_proto::convert::common::{required_time, to_proto_time};
 use llm_sre_proto::convert::evidence::topology;
 use llm_sre_proto::diagnosis::v1;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -42,6 +41,7 @@ use ledger::Ledger;
 pub use limits::{Budget, Limits, Prices};
 pub use once::{Advised, advise_once};
 use outcome::{Failure, Outcome};
+use queue::Queue;
 
 /// How often the store is asked for advice that nobody gives.
 const POLL: Duration = Duration::from_secs(10);
@@ -51,6 +51,10 @@ const BATCH: usize = 32;
 const LEASE_SPARE: Duration = Duration::from_secs(30);
 /// How long, by the product's clock, a process without a model leaves awaited advice to those that may have one.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// How many pages of what waits are looked at: beyond them nobody waits for the newest any more.
+const PAGES_MAX: usize = 8;
+/// How long what is under way may take to give its lease back when the process ends.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
 /// How often an answer is written where somebody else writes to the same diagnosis.
 const WRITES_MAX: usize = 4;
 /// How many diagnoses of an incident are looked at for a later one.
@@ -120,77 +124,107 @@ pub(crate) fn is_awaited(diagnosis: &v1::Diagnosis) -> bool {
 impl Service {
     /// Gives advice that is awaited, until `shutdown`. What is being asked then is asked again by the next process.
     pub(crate) async fn advise(&self, adviser: Arc<Adviser>, shutdown: CancellationToken) {
-        let (mut under_way, mut names) = (JoinSet::new(), BTreeMap::new());
-        loop {
-            if under_way.len() < adviser.limits.concurrency {
+        let mut queue = Queue::default();
+        while !shutdown.is_cancelled() {
+            if let Some(room) = adviser.limits.concurrency.checked_sub(queue.under_way.len()).filter(|room| *room > 0) {
                 match self.awaited_advice().await {
                     Ok(found) => {
-                        let new = found.into_iter().filter(|stored| !names.values().any(|name| *name == stored.id));
-                        for stored in new.take(adviser.limits.concurrency - under_way.len()).collect::<Vec<_>>() {
-                            let (service, adviser, id) = (self.clone(), adviser.clone(), stored.id.clone());
-                            let task = under_way.spawn(async move { service.advise_on(&adviser, stored).await });
-                            names.insert(task.id(), id);
+                        for stored in queue.next(found, room) {
+                            let (service, adviser, ending) = (self.clone(), adviser.clone(), shutdown.clone());
+                            let id = stored.id.clone();
+                            queue.start(id, async move { service.advise_on(&adviser, stored, ending).await });
                         }
                     }
                     Err(error) => tracing::warn!(%error, "failed to look for diagnoses that wait for advice"),
                 }
             }
+            let has_room = queue.under_way.len() < adviser.limits.concurrency;
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
-                Some(ended) = under_way.join_next_with_id() => {
-                    names.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-                }
-                () = adviser.wake.notified(), if under_way.len() < adviser.limits.concurrency => {}
+                () = shutdown.cancelled() => {}
+                Some(ended) = queue.under_way.join_next_with_id() => queue.end(ended),
+                () = adviser.wake.notified(), if has_room => {}
                 () = tokio::time::sleep(POLL) => {}
             }
+        }
+        // Each gives its lease back, so that the next process need not wait for it to run out.
+        let all_ended = async { while queue.under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(ENDED_WITHIN, all_ended).await.is_err() {
+            tracing::warn!("advice under way was left; the next process waits for its lease to run out");
         }
     }
 
     /// Ends the wait for advice that was begun with a model which nobody has any more.
     pub(crate) async fn withhold_left(&self) -> Result<(), Status> {
         for stored in self.awaited_advice().await? {
-            let asked = required_time("create_time", stored.message.create_time.as_ref());
-            let asked = asked.map_err(|error| status::internal(format!("{}: {error}", stored.message.name)))?;
-            if self.clock.now().since(asked) >= TAKEN_UP_WITHIN {
-                let reason = format!("no process with a model took it up in {} min", TAKEN_UP_WITHIN.as_secs() / 60);
-                let failure = Failure::new(v1::AdviceFailure::Obsolete, reason);
-                let end_time = Some(to_proto_time(self.clock.now()));
-                let advice = v1::Advice { end_time, ..Outcome::nobody_asked(failure).into_advice() };
-                self.write_advice(stored, &advice).await?;
+            let name = stored.message.name.clone();
+            if let Err(error) = self.withhold_if_left(stored).await {
+                tracing::warn!(%error, diagnosis = name, "advice stays awaited");
             }
         }
         Ok(())
     }
 
-    async fn awaited_advice(&self) -> Result<Vec<Stored<v1::Diagnosis>>, Status> {
-        let waiting = Filter::default().with("progress", ADVISING);
-        self.records.list_readable(waiting, None, BATCH).await.map(|(found, _)| found)
+    async fn withhold_if_left(&self, stored: Stored<v1::Diagnosis>) -> Result<(), Status> {
+        let asked = required_time("create_time", stored.message.create_time.as_ref());
+        let asked = asked.map_err(|error| status::internal(error.to_string()))?;
+        if self.clock.now().since(asked) < TAKEN_UP_WITHIN {
+            return Ok(());
+        }
+        let reason = format!("no process with a model took it up in {} min", TAKEN_UP_WITHIN.as_secs() / 60);
+        let failure = Failure::new(v1::AdviceFailure::Obsolete, reason);
+        let end_time = Some(to_proto_time(self.clock.now()));
+        let advice = v1::Advice { end_time, ..Outcome::nobody_asked(failure).into_advice() };
+        self.write_advice(stored, &advice).await
     }
 
-    /// One piece of advice, unless another process is at it.
-    async fn advise_on(&self, adviser: &Adviser, stored: Stored<v1::Diagnosis>) {
+    /// What waits for advice, the oldest first.
+    async fn awaited_advice(&self) -> Result<Vec<Stored<v1::Diagnosis>>, Status> {
+        let (mut waiting, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let filter = Filter::default().with("progress", ADVISING);
+            let (found, next) = self.records.list_readable(filter, cursor, BATCH).await?;
+            waiting.extend(found);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // The store has the newest first.
+        waiting.reverse();
+        Ok(waiting)
+    }
+
+    /// One piece of advice, unless another process is at it. Whether nothing is left to do.
+    async fn advise_on(&self, adviser: &Adviser, stored: Stored<v1::Diagnosis>, ending: CancellationToken) -> bool {
         let name = stored.message.name.clone();
         let lease_name = format!("advice/{}", stored.id);
         let ttl = (adviser.limits.within + LEASE_SPARE).min(llm_sre_ports::leases::TTL_MAX);
         let lease = match adviser.leases.acquire(&lease_name, &adviser.holder.to_string(), ttl).await {
             Ok(Some(lease)) => lease,
-            Ok(None) => return,
+            Ok(None) => return false,
             Err(error) => {
                 tracing::warn!(%error, diagnosis = name, "advice waits: nobody can say whose it is to give");
-                return;
+                return false;
             }
         };
-        let advised = match self.records.get(&stored.id).await {
-            // Who had the lease before may have given it in the meantime.
-            Ok(Some(stored)) if is_awaited(&stored.message) => self.advise_held(adviser, stored).await,
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
+        let advise = async {
+            match self.records.get(&stored.id).await? {
+                // Who had the lease before may have given it in the meantime.
+                Some(stored) if is_awaited(&stored.message) => self.advise_held(adviser, stored).await,
+                _ => Ok(()),
+            }
         };
-        if let Err(error) = advised {
+        let advised = tokio::select! {
+            biased;
+            advised = advise => Some(advised),
+            () = ending.cancelled() => None,
+        };
+        if let Some(Err(error)) = &advised {
             tracing::warn!(%error, diagnosis = name, "advice stays awaited");
         }
         give_back(adviser, lease).await;
+        matches!(advised, Some(Ok(())))
     }
 
     async fn advise_held(&self, adviser: &Adviser, stored: Stored<v1::Diagnosis>) -> Result<(), Status> {
@@ -205,8 +239,9 @@ impl Service {
             end_time: Some(to_proto_time(self.clock.now())),
             ..outcome.into_advice()
         };
-        self.write_advice(stored, &advice).await?;
-        self.stages.record(stage).await
+        // First, since nobody comes again once the advice is written. The same step twice is one.
+        self.stages.record(stage).await?;
+        self.write_advice(stored, &advice).await
     }
 
     /// What comes of asking. An error is of the store, and the advice stays awaited.
@@ -241,6 +276,10 @@ impl Service {
             }
             let found = self.records.get(&record_id(parent, &id)).await?;
             stored = found.ok_or_else(|| status::not_found(&advised.name))?;
+            // Who held the lease after this one ran out has given it, and people may have read that.
+            if !is_awaited(&stored.message) {
+                return Ok(());
+            }
         }
         Err(status::etag_mismatch(&stored.message.name))
     }

@@ -21,6 +21,7 @@ const FAILURE_WAIT: Duration = Duration::from_secs(1);
 pub(super) fn http_client() -> Result<Client, BuildError> {
     Client::builder()
         .user_agent(concat!("llm-sre/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_WITHIN)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -32,6 +33,10 @@ pub(super) fn http_client() -> Result<Client, BuildError> {
         .build()
         .map_err(|error| BuildError::Tls { reason: failure::told(&error) })
 }
+
+/// How long a connection may take, name and TLS included: less than an answer, so that what was never sent is not taken
+/// for a question without an answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sends requests and reads what comes back.
 #[derive(Clone)]

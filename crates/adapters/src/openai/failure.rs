@@ -88,8 +88,11 @@ fn refused() -> Error {
     Error::Refused("the server's filter stopped the prompt".to_owned())
 }
 
-/// Of no answer, or one that broke off.
+/// Of no connection, no answer, or one that broke off.
 pub(super) fn of_connection(error: reqwest::Error) -> Error {
+    if error.is_connect() {
+        return Error::Unreached(told(&error.without_url()));
+    }
     Error::Unavailable { reason: told(&error.without_url()), retry_after: None }
 }
 

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::text::{Line, shown, shown_value};
+use super::text::{Line, shown, shown_of, shown_value};
+use crate::detect::EXEMPLAR_BYTES_MAX;
 use crate::diagnose::{Cause, Hypothesis};
 use crate::evidence::{Attempt, Evidence, Fact, Gap, LogTemplate, Outcome, Precedent};
 use crate::incident::Ruling;
@@ -137,8 +138,12 @@ fn logs(line: Line, template: &LogTemplate, as_of: Timestamp) -> Line {
         LogSeverity::Error => "error",
         LogSeverity::Fatal => "fatal",
     };
-    let exemplars: Vec<String> =
-        template.exemplars.iter().take(EXEMPLARS_MAX).map(|line| shown(line, PROSE_MAX)).collect();
+    let exemplars: Vec<String> = template
+        .exemplars
+        .iter()
+        .take(EXEMPLARS_MAX)
+        .map(|line| shown_of(line, EXEMPLAR_BYTES_MAX, PROSE_MAX))
+        .collect();
     of(at(line, "since_s", template.first_seen, as_of), &template.service, &template.origin)
         .text("severity", severity)
         .number("count", template.count as f64)

@@ -30,8 +30,18 @@ pub fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
 /// A text of others as it may leave: visible, masked, and at most so many characters of it. It is masked before it is
 /// cut, so that half a secret is not left over.
 pub(super) fn shown(text: &str, chars_max: usize) -> String {
-    let end = (0..=READ_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    cut(&clean(&mask(&text[..end])), chars_max).into_owned()
+    shown_of(text, READ_MAX, chars_max)
+}
+
+/// The same of a text that was cut to so many bytes before. Half a secret has no shape that is known: where the text is
+/// as long as it can be, its last word goes.
+pub(super) fn shown_of(text: &str, bytes_max: usize, chars_max: usize) -> String {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let read = &text[..end];
+    // A character has four bytes at most, so a text that was cut in one lacks up to three.
+    let is_cut = text.len() + 3 >= bytes_max;
+    let whole = if is_cut { read.rsplit_once(char::is_whitespace).map_or("", |(whole, _)| whole) } else { read };
+    cut(&clean(&mask(whole)), chars_max).into_owned()
 }
 
 /// The value of a setting as it may leave: by the setting's name one may know that it is a secret.

@@ -18,7 +18,7 @@ const SIMILARITY: f64 = 0.5;
 /// Lines kept verbatim of each template.
 const EXEMPLARS_MAX: usize = 3;
 /// Bytes kept of such a line.
-const EXEMPLAR_BYTES_MAX: usize = 512;
+pub(crate) const EXEMPLAR_BYTES_MAX: usize = 512;
 /// The width of counting windows.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 /// Counting windows kept of each template: half an hour.

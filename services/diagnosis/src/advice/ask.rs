@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llm_sre_domain::advise::{Advice, INSTRUCTIONS, PROMPT, Question, hold};
+use llm_sre_domain::advise::{Advice, INSTRUCTIONS, PROMPT, Question, clean, cut, hold, mask};
 use llm_sre_mesh::metrics;
 use llm_sre_ports::clock::Clock;
 use llm_sre_ports::model::{Completion, Error, Prompt, Schema, Usage};
@@ -23,6 +23,10 @@ pub(super) const OPERATION: &str = "chat";
 /// The pause before the second attempt where the server does not ask for one; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(8);
+/// With less time than this left nobody is asked again: it would be paid for, and cut off.
+const LEFT_MIN: Duration = Duration::from_secs(2);
+/// Characters of a model's name that are kept.
+const MODEL_NAME_MAX: usize = 128;
 
 /// Why there is no answer.
 enum Stop {
@@ -144,7 +148,10 @@ impl Talk<'_> {
         let (completion, mut exchange) = self.put(prompt).await?;
         let verdict = judge(&completion.text, question);
         let wrong = verdict.as_ref().err().map(Failure::reason);
-        self.adviser.note_verdict(&mut exchange, wrong).await?;
+        // Without it the answer is not taken again for the same question, and no more.
+        if let Err(error) = self.adviser.note_verdict(&mut exchange, wrong).await {
+            tracing::warn!(%error, diagnosis = self.diagnosis, "whether an answer was usable is not on record");
+        }
         Ok(verdict)
     }
 
@@ -182,7 +189,7 @@ impl Talk<'_> {
                 doubled.mul_f64(self.adviser.spread(attempt))
             }
         };
-        (Instant::now() + pause < self.deadline).then_some(pause)
+        (Instant::now() + pause + LEFT_MIN < self.deadline).then_some(pause)
     }
 
     async fn attempt(&mut self, prompt: &Prompt) -> Result<Result<(Completion, Exchange), Error>, Stop> {
@@ -191,7 +198,15 @@ impl Talk<'_> {
         let set_aside = Usage { input_tokens: question_tokens, output_tokens: u64::from(prompt.answer_tokens_max) };
         let reserved = self.cost(set_aside);
         adviser.ledger.reserve(&self.accounts, reserved).await?;
-        let mut exchange = adviser.note(self.diagnosis, &self.asked, prompt, adviser.nothing_used()).await?;
+        let noted = adviser.note(self.diagnosis, &self.asked, prompt, adviser.nothing_used()).await;
+        let mut exchange = match noted {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                // Nothing was sent.
+                adviser.ledger.settle(&self.accounts, reserved, Spent::default()).await?;
+                return Err(error.into());
+            }
+        };
         self.used.requests += 1;
 
         let began = Instant::now();
@@ -207,7 +222,6 @@ impl Talk<'_> {
             Err(_) => set_aside,
         };
         let cost = self.cost(usage);
-        adviser.ledger.settle(&self.accounts, reserved, cost).await?;
         self.used.input_tokens = self.used.input_tokens.saturating_add(usage.input_tokens);
         self.used.output_tokens = self.used.output_tokens.saturating_add(usage.output_tokens);
         self.used.cost_micros = self.used.cost_micros.saturating_add(cost.micros);
@@ -219,13 +233,19 @@ impl Talk<'_> {
             output_tokens: usage.output_tokens,
             cost_micros: cost.micros,
             duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            answering_model: result.as_ref().map(|completion| completion.model.clone()).unwrap_or_default(),
+            answering_model: result.as_ref().map(answering_model).unwrap_or_default(),
             ..adviser.nothing_used()
         };
         let told = result.as_ref().map(|completion| &*completion.text).map_err(ToString::to_string);
-        adviser.note_answer(&mut exchange, single, told, self.clock.now()).await?;
+        // The question is on record, and the answer is paid for: neither is given up for what comes after.
+        if let Err(error) = adviser.note_answer(&mut exchange, single, told, self.clock.now()).await {
+            tracing::warn!(%error, diagnosis = self.diagnosis, "what a model answered is not on record");
+        }
+        if let Err(error) = adviser.ledger.settle(&self.accounts, reserved, cost).await {
+            tracing::warn!(%error, diagnosis = self.diagnosis, "what was set aside for a model counts as spent");
+        }
         match &result {
-            Ok(completion) => self.used.answering_model.clone_from(&completion.model),
+            Ok(completion) => self.used.answering_model = answering_model(completion),
             Err(error) => tracing::info!(%error, diagnosis = self.diagnosis, "the model gave no answer"),
         }
         match &result {
@@ -244,9 +264,15 @@ impl Talk<'_> {
     }
 }
 
-/// Whether nobody is billed: the server did not begin to answer. What is not known is reckoned as spent.
+/// Whether nobody is billed: nothing was sent, or the server says that it did not take it. What is not known is reckoned
+/// as spent.
 fn is_free(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { .. } | Error::Limited { .. } | Error::Rejected(_))
+    matches!(error, Error::Unreached(_) | Error::Limited { .. } | Error::Rejected(_))
+}
+
+/// The model's name, as its server says it, which may say anything.
+fn answering_model(completion: &Completion) -> String {
+    cut(&clean(&mask(&completion.model)), MODEL_NAME_MAX).into_owned()
 }
 
 impl Adviser {

@@ -1,5 +1,7 @@
 //! What was spent on the model, kept in the store, so that all processes share one budget and a restart forgets nothing.
 
+use std::time::Duration;
+
 use llm_sre_domain::Timestamp;
 use llm_sre_mesh::records::{Attributes, Records, Write};
 use llm_sre_mesh::status;
@@ -10,7 +12,9 @@ use uuid::Uuid;
 use super::limits::Budget;
 
 /// How often a sum is added to that others add to at the same time.
-const WRITES_MAX: usize = 16;
+const WRITES_MAX: u32 = 16;
+/// The pause before the second try; each is longer by as much.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The collection of sums, and its two budgets.
 pub(super) struct Ledger {
@@ -105,7 +109,8 @@ impl Ledger {
     }
 
     async fn change(&self, id: &str, change: impl Fn(Spent) -> Result<Spent, String>) -> Result<(), Refusal> {
-        for _ in 0..WRITES_MAX {
+        for attempt in 0..WRITES_MAX {
+            tokio::time::sleep(PAUSE * attempt).await;
             let written = match self.records.get(id).await? {
                 None => {
                     let sum = change(Spent::default()).map_err(Refusal::OverBudget)?;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use llm_sre_domain::advise::INSTRUCTIONS;
+use llm_sre_proto::MODEL_ANSWER_SCHEMA;
+
 /// The bounds of advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -43,10 +46,19 @@ pub struct Prices {
     pub output_micros: u64,
 }
 
-/// Bytes of English or JSON that make a token, and not more: what is not known yet is reckoned as dear.
+/// Bytes of English or JSON that make a token, rather fewer than more: what is not known yet is reckoned as dear.
 const BYTES_PER_TOKEN: u64 = 3;
 
-/// How many tokens a text has at most, as far as one can tell without the model's own tokenizer.
+impl Limits {
+    /// About what one question of full length is set aside for, with its instructions and the longest answer.
+    pub fn of_one_question(question_bytes_max: usize, answer_tokens_max: u32, prices: Prices) -> Budget {
+        let bytes = INSTRUCTIONS.len() + MODEL_ANSWER_SCHEMA.len() + question_bytes_max;
+        let (question, answer) = (reckon_tokens(bytes), u64::from(answer_tokens_max));
+        Budget { tokens_max: question.saturating_add(answer), micros_max: prices.cost_micros(question, answer) }
+    }
+}
+
+/// About how many tokens a text has, without the model's own tokenizer.
 pub(super) fn reckon_tokens(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(BYTES_PER_TOKEN)
 }

@@ -37,7 +37,7 @@ impl From<&model::Error> for Failure {
     fn from(error: &model::Error) -> Self {
         use model::Error;
         let kind = match error {
-            Error::Unavailable { .. } => v1::AdviceFailure::Unavailable,
+            Error::Unavailable { .. } | Error::Unreached(_) => v1::AdviceFailure::Unavailable,
             Error::Limited { .. } => v1::AdviceFailure::Limited,
             Error::TimedOut { .. } => v1::AdviceFailure::TimedOut,
             Error::Rejected(_) => v1::AdviceFailure::Rejected,
@@ -108,7 +108,13 @@ impl Outcome {
             Ok(_) => String::new(),
             Err(failure) => {
                 attributes.push(("error.type", failure.kind.as_str_name().to_owned()));
-                failure.reason.clone()
+                // What is wrong with an answer may quote it.
+                match failure.kind {
+                    v1::AdviceFailure::Invalid | v1::AdviceFailure::Unfounded => {
+                        "the answer could not be used".to_owned()
+                    }
+                    _ => failure.reason.clone(),
+                }
             }
         };
         let mut numbers = Vec::new();

@@ -1,22 +1,26 @@
 //! Advice: what a model says beside a diagnosis, and that nothing waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use llm_sre_diagnosis::{Advising, Budget, Limits, Prices};
+use llm_sre_ports::leases::{Error as LeaseError, Lease, Leases};
 use llm_sre_ports::memory::{MemoryLeases, Said, ScriptedModel};
 use llm_sre_ports::model::{Completion, Error, Usage};
 use llm_sre_proto::diagnosis::v1::{self, AdviceFailure as Failure, AdviceState};
 use llm_sre_proto::incident::v1::{IncidentEventKind as Kind, State};
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
 use super::*;
 
-const UNLIMITED: Budget = Budget { tokens_max: u64::MAX, micros_max: u64::MAX };
+pub(crate) const UNLIMITED: Budget = Budget { tokens_max: u64::MAX, micros_max: u64::MAX };
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         within: Duration::from_secs(120),
         attempts_max: 3,
@@ -30,32 +34,56 @@ fn limits() -> Limits {
     }
 }
 
-fn good() -> serde_json::Value {
+pub(crate) fn good() -> serde_json::Value {
     json!({
         "evidence_ids": ["e1"], "hypothesis_ids": ["h1"], "root_cause": "The cart fails by itself.",
         "immediate_fix": "Start it again.", "long_term_fix": "Find out why.", "proposed_action": "", "confidence": 0.99,
     })
 }
 
-fn says(answer: &serde_json::Value) -> Said {
+pub(crate) fn says(answer: &serde_json::Value) -> Said {
     says_text(&answer.to_string())
 }
 
-fn says_text(text: &str) -> Said {
+pub(crate) fn says_text(text: &str) -> Said {
     let usage = Some(Usage { input_tokens: 900, output_tokens: 90 });
     Said::Answer(Completion { text: text.to_owned(), model: "scripted-2".to_owned(), id: String::new(), usage })
 }
 
-fn away(retry_after: Option<u64>) -> Said {
+pub(crate) fn away(retry_after: Option<u64>) -> Said {
     let retry_after = retry_after.map(Duration::from_secs);
     Said::Failure(Error::Unavailable { reason: "status 503".to_owned(), retry_after })
 }
 
-struct Advised {
+/// Leases that count how often somebody asked for one.
+#[derive(Default)]
+struct Counting {
+    leases: MemoryLeases,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Leases for Counting {
+    async fn acquire(&self, name: &str, holder: &str, ttl: Duration) -> Result<Option<Lease>, LeaseError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.leases.acquire(name, holder, ttl).await
+    }
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<(), LeaseError> {
+        self.leases.renew(lease, ttl).await
+    }
+    async fn release(&self, lease: Lease) -> Result<(), LeaseError> {
+        self.leases.release(lease).await
+    }
+}
+
+pub(crate) struct Advised {
     world: World,
-    model: Arc<ScriptedModel>,
+    advising: Advising,
+    pub(crate) model: Arc<ScriptedModel>,
+    leases: Arc<Counting>,
     incident: String,
     ending: CancellationToken,
+    running: JoinHandle<()>,
 }
 
 impl Drop for Advised {
@@ -64,24 +92,52 @@ impl Drop for Advised {
     }
 }
 
-fn advised(script: Vec<Said>, limits: Limits) -> Advised {
+pub(crate) fn advised(script: Vec<Said>, limits: Limits) -> Advised {
     let model = Arc::new(ScriptedModel::new(script));
-    let leases = Arc::new(MemoryLeases::default());
-    let world = world_with(Some(Advising { model: model.clone(), limits, leases }));
+    let leases = Arc::new(Counting::default());
+    let advising = Advising { model: model.clone(), limits, leases: leases.clone() };
+    let world = world_with(Some(advising.clone()));
     let incident = world.owner.add(incident(1, State::Open));
-    let (service, ending) = (world.service.clone(), CancellationToken::new());
+    let ending = CancellationToken::new();
+    let running = run(world.service.clone(), &ending);
+    Advised { world, advising, model, leases, incident, ending, running }
+}
+
+fn run(service: Service, ending: &CancellationToken) -> JoinHandle<()> {
     let until = ending.clone();
-    tokio::spawn(async move { service.run(until).await });
-    Advised { world, model, incident, ending }
+    tokio::spawn(async move { service.run(until).await })
 }
 
 impl Advised {
-    async fn diagnosed(&self, request_id: &str) -> v1::Diagnosis {
+    /// Lets the process end, and starts another one over the same store, which ends with the test.
+    async fn restart(&mut self) {
+        self.ending.cancel();
+        (&mut self.running).await.ok();
+        self.start_next();
+    }
+
+    fn start_next(&mut self) {
+        self.ending = CancellationToken::new();
+        let next = service(&self.world.owner, &self.world.clock, &self.world.documents, Some(self.advising.clone()));
+        self.running = run(next, &self.ending);
+    }
+
+    async fn until_asked(&self) {
+        while self.model.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn given(&self, name: &str) -> bool {
+        self.watched(name).await.pop().unwrap().advice.unwrap().state() == AdviceState::Given
+    }
+
+    pub(crate) async fn diagnosed(&self, request_id: &str) -> v1::Diagnosis {
         self.world.diagnose(&self.incident, request_id).await.unwrap()
     }
 
     /// The diagnosis once no advice is awaited, as a watch tells it.
-    async fn watched(&self, name: &str) -> Vec<v1::Diagnosis> {
+    pub(crate) async fn watched(&self, name: &str) -> Vec<v1::Diagnosis> {
         let request = Request::new(v1::WatchDiagnosisRequest { name: name.to_owned() });
         let watch = self.world.service.watch_diagnosis(request).await.unwrap().into_inner();
         let seen = tokio::time::timeout(Duration::from_secs(3_600), watch.collect::<Vec<_>>()).await.unwrap();
@@ -89,7 +145,7 @@ impl Advised {
     }
 
     /// Diagnoses, and waits for the advice. The diagnosis is what it is without.
-    async fn advice(&self) -> v1::Advice {
+    pub(crate) async fn advice(&self) -> v1::Advice {
         let asked = self.diagnosed("r1").await;
         let seen = self.watched(&asked.name).await;
         let last = seen.last().unwrap();
@@ -100,7 +156,7 @@ impl Advised {
         last.advice.clone().unwrap()
     }
 
-    async fn exchanges(&self) -> Vec<v1::ModelExchange> {
+    pub(crate) async fn exchanges(&self) -> Vec<v1::ModelExchange> {
         let name = self.world.list(&self.incident).await[0].name.clone();
         let request = v1::ListModelExchangesRequest { parent: name, ..v1::ListModelExchangesRequest::default() };
         self.world.service.list_model_exchanges(Request::new(request)).await.unwrap().into_inner().exchanges
@@ -158,6 +214,7 @@ async fn every_failure_is_told_by_its_name() {
         (vec![failure(Error::Refused("filter".to_owned()))], Failure::Refused, 1),
         (vec![failure(Error::CutOff("length".to_owned()))], Failure::CutOff, 1),
         (vec![failure(Error::Unreadable("10 MB".to_owned()))], Failure::Unreadable, 1),
+        (vec![failure(Error::Unreached("refused".to_owned())); 3], Failure::Unavailable, 3),
         (vec![Said::Nothing], Failure::TimedOut, 1),
         (vec![says_text("I think"), says_text("it is DNS")], Failure::Invalid, 2),
         (vec![of("confidence", json!("high")), of("confidence", json!(7))], Failure::Invalid, 2),
@@ -195,18 +252,6 @@ async fn a_server_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beyond_the_budget_nobody_is_asked() {
-    let small = Limits { incident: Budget { tokens_max: 500, ..UNLIMITED }, ..limits() };
-    let poor = Limits { day: Budget { micros_max: 10, ..UNLIMITED }, ..limits() };
-    for limits in [small, poor] {
-        let advised = advised(vec![says(&good())], limits);
-        let advice = advised.advice().await;
-        assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::OverBudget));
-        assert!(advice.model.is_none() && advised.model.asked().is_empty());
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_model_that_always_fails_is_left_alone() {
     let script = (0..9).map(|_| away(None)).collect();
     let advised = advised(script, Limits { attempts_max: 2, concurrency: 1, ..limits() });
@@ -221,58 +266,82 @@ async fn a_model_that_always_fails_is_left_alone() {
     assert_eq!(advised.model.asked().len(), 5);
 }
 
+/// A process that is told to end gives back what it has not done, and the next one need not wait.
 #[tokio::test(start_paused = true)]
-async fn the_same_question_is_paid_for_once() {
-    let advised = advised(vec![says(&good())], limits());
-    let first = advised.diagnosed("r1").await;
-    advised.watched(&first.name).await;
-    let second = advised.diagnosed("r2").await;
-    let advice = advised.watched(&second.name).await.pop().unwrap().advice.unwrap();
-    assert_eq!((advice.state(), advice.model.unwrap().requests), (AdviceState::Given, 0));
-    assert_eq!(advised.model.asked().len(), 1);
+async fn advice_that_a_process_gave_up_is_given_by_the_next_at_once() {
+    let mut advised = advised(vec![Said::Nothing, says(&good())], limits());
+    let asked = advised.diagnosed("r1").await;
+    advised.until_asked().await;
+    let began = tokio::time::Instant::now();
+    advised.restart().await;
+    assert!(advised.given(&asked.name).await);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
-/// A process that ends in the middle of it leaves it to the next one.
+/// One that is killed has its lease still. Nobody asks for it more often than now and then meanwhile.
 #[tokio::test(start_paused = true)]
-async fn advice_that_a_process_left_is_given_by_the_next() {
-    let advised = advised(vec![Said::Nothing, says(&good())], limits());
+async fn advice_that_a_killed_process_left_is_given_when_its_lease_has_run_out() {
+    let mut advised = advised(vec![Said::Nothing, says(&good())], limits());
     let asked = advised.diagnosed("r1").await;
-    while advised.model.asked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    advised.until_asked().await;
+    advised.running.abort();
+    (&mut advised.running).await.ok();
+    let before = advised.leases.asked.load(Ordering::Relaxed);
+    advised.start_next();
+    assert!(advised.given(&asked.name).await);
+    let tries = advised.leases.asked.load(Ordering::Relaxed) - before;
+    assert!((2..=30).contains(&tries), "it tried {tries} times");
+}
+
+/// What another process is at delays nobody else, though this process asks about one at a time.
+#[tokio::test(start_paused = true)]
+async fn what_another_process_is_at_is_passed_over() {
+    let mut advised = advised(vec![says(&good()), says(&good())], Limits { concurrency: 1, ..limits() });
     advised.ending.cancel();
-    let (service, ending) = (advised.world.service.clone(), CancellationToken::new());
-    let until = ending.clone();
-    let next = tokio::spawn(async move { service.run(until).await });
-    let last = advised.watched(&asked.name).await.pop().unwrap();
-    assert_eq!(last.advice.unwrap().state(), AdviceState::Given);
-    ending.cancel();
-    next.await.unwrap();
+    (&mut advised.running).await.ok();
+    let first = advised.diagnosed("r1").await;
+    let other = advised.world.owner.add(incident(2, State::Open));
+    let second = advised.world.diagnose(&other, "r2").await.unwrap();
+    let record = first.name.replace("incidents/", "").replace("diagnoses/", "");
+    let held = advised.leases.acquire(&format!("advice/{record}"), "another", Duration::from_secs(100)).await;
+    assert!(held.unwrap().is_some());
+    let began = tokio::time::Instant::now();
+    advised.start_next();
+    assert!(advised.given(&second.name).await && began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(advised.given(&first.name).await && began.elapsed() >= Duration::from_secs(100), "{:?}", began.elapsed());
+}
+
+/// Who comes late with an answer does not take the place of one that people may have read.
+#[tokio::test(start_paused = true)]
+async fn advice_that_was_given_stays() {
+    let advised = advised(vec![says(&good())], limits());
+    let asked = advised.diagnosed("r1").await;
+    assert!(advised.given(&asked.name).await);
+    let now = llm_sre_ports::clock::Clock::now(advised.world.clock.as_ref());
+    advised.world.clock.advance_to(now + Duration::from_secs(3_600));
+    advised.world.without_model().reconcile().await.unwrap();
+    assert!(advised.given(&asked.name).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_about_what_is_over() {
-    let advised = advised(vec![says(&good())], limits());
+    let mut advised = advised(vec![says(&good())], limits());
     advised.ending.cancel();
-    tokio::task::yield_now().await;
+    (&mut advised.running).await.ok();
     let asked = advised.diagnosed("r1").await;
     advised.world.owner.add(incident(1, State::Resolved));
-    let (service, ending) = (advised.world.service.clone(), CancellationToken::new());
-    let until = ending.clone();
-    let next = tokio::spawn(async move { service.run(until).await });
+    advised.start_next();
     let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
     assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::Obsolete));
     assert!(advised.model.asked().is_empty());
-    ending.cancel();
-    next.await.unwrap();
 }
 
 /// Who watches does not wait for a model that was taken out of the configuration.
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_a_model_that_is_gone_ends() {
-    let advised = advised(vec![says(&good())], limits());
+    let mut advised = advised(vec![says(&good())], limits());
     advised.ending.cancel();
-    tokio::task::yield_now().await;
+    (&mut advised.running).await.ok();
     let asked = advised.diagnosed("r1").await;
     let without = advised.world.without_model();
     without.reconcile().await.unwrap();

@@ -5,6 +5,7 @@
 mod advice;
 mod owner;
 mod precedents;
+mod spending;
 
 use std::sync::Arc;
 use std::time::Duration;

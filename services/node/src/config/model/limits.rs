@@ -11,8 +11,6 @@ use super::{Mistake, Model};
 const MICROS: f64 = 1e6;
 /// The largest price or amount; beyond it is a slip of the keyboard.
 const MONEY_MAX: f64 = 1e6;
-/// How diagnosis reckons a question's tokens before it sets them aside.
-const BYTES_PER_TOKEN: usize = 3;
 
 impl Model {
     /// The bounds of advice; what is wrong with them.
@@ -38,11 +36,11 @@ impl Model {
             answer_tokens_max: self.answer_tokens_max,
             incident: Budget {
                 tokens_max: self.tokens("incident_tokens_max", self.incident_tokens_max)?,
-                micros_max: cost("incident_cost_max", self.incident_cost_max, prices)?,
+                micros_max: self.cost("incident_cost_max", self.incident_cost_max, prices)?,
             },
             day: Budget {
                 tokens_max: self.tokens("day_tokens_max", self.day_tokens_max)?,
-                micros_max: cost("day_cost_max", self.day_cost_max, prices)?,
+                micros_max: self.cost("day_cost_max", self.day_cost_max, prices)?,
             },
             prices,
         })
@@ -60,8 +58,7 @@ impl Model {
 
     /// A budget that one question of the allowed length would overdraw leaves every diagnosis without advice.
     fn tokens(&self, key: &'static str, tokens_max: u64) -> Result<u64, Mistake> {
-        let question = u64::try_from(self.question_bytes_max / BYTES_PER_TOKEN).unwrap_or(u64::MAX);
-        let needed = question.saturating_add(u64::from(self.answer_tokens_max));
+        let needed = self.of_one_question(Prices::default()).tokens_max;
         if tokens_max < needed {
             let reason = format!(
                 "{tokens_max} is not enough for one question: model.question_bytes_max and model.answer_tokens_max \
@@ -70,6 +67,21 @@ impl Model {
             return Err((key, reason));
         }
         Ok(tokens_max)
+    }
+
+    /// The same in money.
+    fn cost(&self, key: &'static str, cost_max: Option<f64>, prices: Prices) -> Result<u64, Mistake> {
+        let cost_max = cost(key, cost_max, prices)?;
+        let needed = self.of_one_question(prices).micros_max;
+        if cost_max < needed {
+            let needed = needed as f64 / MICROS;
+            return Err((key, format!("is not enough for one question, which may cost {needed}")));
+        }
+        Ok(cost_max)
+    }
+
+    fn of_one_question(&self, prices: Prices) -> Budget {
+        Limits::of_one_question(self.question_bytes_max, self.answer_tokens_max, prices)
     }
 }
 

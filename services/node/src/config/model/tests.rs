@@ -64,13 +64,14 @@ fn limits_out_of_range_name_their_key() {
         ("answer_tokens_max = 99", "model.answer_tokens_max: 99 is not"),
         ("answer_bytes_max = 1", "model.answer_bytes_max: 1 is not"),
         ("answer_bytes_max = -1", "model.answer_bytes_max: invalid value"),
-        ("incident_tokens_max = 6532", "model.incident_tokens_max: 6532 is not enough for one question"),
+        ("incident_tokens_max = 6533", "model.incident_tokens_max: 6533 is not enough for one question"),
         ("day_tokens_max = 0", "model.day_tokens_max: 0 is not enough for one question"),
         ("input_price_per_million = -0.1", "model.input_price_per_million: -0.1 is not from 0 to 1000000"),
         ("output_price_per_million = nan", "model.output_price_per_million: NaN is not from 0"),
         ("output_price_per_million = 0.0000001", "model.output_price_per_million: 0.0000001 is less than a millionth"),
         ("incident_cost_max = 1", "model.incident_cost_max: limits nothing without model.input_price_per_million"),
         ("day_cost_max = 1.5", "model.day_cost_max: limits nothing without"),
+        ("day_cost_max = 0.000001\noutput_price_per_million = 1", "model.day_cost_max: is not enough for one question"),
         ("day_cost_max = 0.0\ninput_price_per_million = 1", "model.day_cost_max: 0 is not above 0"),
     ] {
         let found = load(&format!("[model]\n{LLAMA}{text}"), &[]).unwrap_err();
