@@ -42,7 +42,7 @@ impl OpenAi {
     /// Where an option is wrong, naming it.
     pub fn build(options: Options) -> Result<Self, BuildError> {
         let endpoint = Endpoint::new(&options)?;
-        let http = exchange::http_client()?;
+        let http = exchange::http_client(options.timeout)?;
         let words = Words::new(options.key);
         let exchange = Exchange::new(http.clone(), options.answer_bytes_max, words.clone());
         let service = tower::service_fn(move |request| exchange.clone().carry_out(request));

@@ -51,7 +51,7 @@ const BATCH: usize = 32;
 const LEASE_SPARE: Duration = Duration::from_secs(30);
 /// How long, by the product's clock, a process without a model leaves awaited advice to those that may have one.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(30 * 60);
-/// How many pages of what waits are looked at: beyond them nobody waits for the newest any more.
+/// How many pages of what waits are looked at. Where more waits, the newest of it has its turn first.
 const PAGES_MAX: usize = 8;
 /// How long what is under way may take to give its lease back when the process ends.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
@@ -276,8 +276,12 @@ impl Service {
             }
             let found = self.records.get(&record_id(parent, &id)).await?;
             stored = found.ok_or_else(|| status::not_found(&advised.name))?;
-            // Who held the lease after this one ran out has given it, and people may have read that.
-            if !is_awaited(&stored.message) {
+            // Who held the lease after this one ran out has given it, and people may have read that. Only that nobody
+            // would ask, as a process without a model says of a long wait, gives way to who did.
+            let nobody_asked =
+                |there: &v1::Advice| there.failure() == v1::AdviceFailure::Obsolete && there.model.is_none();
+            let gives_way = stored.message.advice.as_ref().is_some_and(nobody_asked) && advice.model.is_some();
+            if !is_awaited(&stored.message) && !gives_way {
                 return Ok(());
             }
         }

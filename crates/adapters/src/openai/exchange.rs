@@ -18,10 +18,10 @@ const FAILURE_BYTES_MAX: usize = 64 * 1024;
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// A client that does what it is told: once, to where it is told, without asking the environment.
-pub(super) fn http_client() -> Result<Client, BuildError> {
+pub(super) fn http_client(timeout: Duration) -> Result<Client, BuildError> {
     Client::builder()
         .user_agent(concat!("llm-sre/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_WITHIN)
+        .connect_timeout(CONNECT_WITHIN.min(timeout / 2))
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()

@@ -138,12 +138,9 @@ fn logs(line: Line, template: &LogTemplate, as_of: Timestamp) -> Line {
         LogSeverity::Error => "error",
         LogSeverity::Fatal => "fatal",
     };
-    let exemplars: Vec<String> = template
-        .exemplars
-        .iter()
-        .take(EXEMPLARS_MAX)
-        .map(|line| shown_of(line, EXEMPLAR_BYTES_MAX, PROSE_MAX))
-        .collect();
+    let lines = template.exemplars.iter().take(EXEMPLARS_MAX);
+    let lines = lines.map(|line| shown_of(line, EXEMPLAR_BYTES_MAX, PROSE_MAX)).filter(|line| !line.is_empty());
+    let exemplars: Vec<String> = lines.collect();
     of(at(line, "since_s", template.first_seen, as_of), &template.service, &template.origin)
         .text("severity", severity)
         .number("count", template.count as f64)

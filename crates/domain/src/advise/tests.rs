@@ -207,6 +207,18 @@ fn lines_that_give_orders_change_nothing_but_themselves() {
     }
 }
 
+/// Detection keeps the first 512 bytes of a line, and half an address has no shape that is known.
+#[test]
+fn what_a_cut_leaves_of_a_secret_does_not_leave() {
+    let token = "eyJhbGciOiJIUzI1NiJ9".repeat(23);
+    let line = format!("Authorization: Bearer {token} failed once more for alice@example.com");
+    let cut = &line[..512];
+    assert!(cut.contains("alice@") && !cut.contains(".com"), "{cut}");
+    let asked = question(&evidence(cut), ROOM);
+    assert!(asked.text.contains("failed once more for") && !asked.text.contains("alice"), "{}", asked.text);
+    assert!(question(&evidence("ask alice"), ROOM).text.contains("alice"));
+}
+
 #[test]
 fn a_secret_setting_is_masked_by_its_name() {
     let change = Change {

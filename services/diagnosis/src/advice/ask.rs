@@ -138,6 +138,10 @@ impl Talk<'_> {
             Ok(advice) => return Ok(advice),
             Err(wrong) => wrong,
         };
+        // It would be paid for, and cut off.
+        if Instant::now() + LEFT_MIN >= self.deadline {
+            return Err(Stop::Failure(wrong));
+        }
         // What was wrong can quote the model, and the model the data: nothing of it may look like a section.
         let told = wrong.reason().replace(['<', '>'], "?");
         prompt.user.push_str(&format!("A first answer could not be used: {told}. Answer again.\n"));
@@ -295,6 +299,10 @@ impl Adviser {
             timed.push(("error.type", Failure::from(error).kind().as_str_name().into()));
         }
         instruments.model_duration.took(took, &timed);
+        // What is only reckoned with is nobody's measurement.
+        if result.is_err() {
+            return;
+        }
         for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let mut counted = who.to_vec();
             counted.push(("gen_ai.token.type", kind.into()));

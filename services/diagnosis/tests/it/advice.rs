@@ -311,16 +311,19 @@ async fn what_another_process_is_at_is_passed_over() {
     assert!(advised.given(&first.name).await && began.elapsed() >= Duration::from_secs(100), "{:?}", began.elapsed());
 }
 
-/// Who comes late with an answer does not take the place of one that people may have read.
+/// A process without a model ends a long wait, and gives way to one that was asking all the while.
 #[tokio::test(start_paused = true)]
-async fn advice_that_was_given_stays() {
-    let advised = advised(vec![says(&good())], limits());
+async fn an_answer_takes_the_place_of_a_wait_that_was_given_up() {
+    let advised = advised(vec![away(Some(15)), says(&good())], limits());
     let asked = advised.diagnosed("r1").await;
-    assert!(advised.given(&asked.name).await);
+    advised.until_asked().await;
     let now = llm_sre_ports::clock::Clock::now(advised.world.clock.as_ref());
     advised.world.clock.advance_to(now + Duration::from_secs(3_600));
     advised.world.without_model().reconcile().await.unwrap();
-    assert!(advised.given(&asked.name).await);
+    assert!(!advised.given(&asked.name).await, "nobody would ask, as far as that one knows");
+    while !advised.given(&asked.name).await {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
