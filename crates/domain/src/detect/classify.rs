@@ -123,9 +123,11 @@ pub(crate) fn share_of(signal: Signal, metric: &str, unit: &str) -> Option<f64> 
 pub(crate) fn tuning(signal: Signal, metric: &str, unit: &str) -> Tuning {
     // What recovery is measured by keeps its range: lasting is no health.
     let settles = matches!(signal, Signal::Traffic | Signal::Other);
-    let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side: Side::Up, settles };
+    let (side, sums) = (Side::Up, false);
+    let base = Tuning { enter: 8.0, leave: 4.0, relative_floor: 0.05, absolute_floor: 0.0, side, settles, sums };
     match signal {
-        Signal::Latency => Tuning { relative_floor: 0.10, absolute_floor: 0.000_5, ..base },
+        // Of errors their budget keeps count; nothing else would ever tell of users who wait half as long again.
+        Signal::Latency => Tuning { relative_floor: 0.10, absolute_floor: 0.000_5, sums: true, ..base },
         Signal::Errors if metric.contains("availability") => {
             // In percent, as load balancers report it.
             Tuning { relative_floor: 0.0, absolute_floor: 0.5, side: Side::Down, ..base }

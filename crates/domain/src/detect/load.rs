@@ -60,7 +60,7 @@ impl Detector {
         meaning: &Meaning,
         time: Timestamp,
         value: f64,
-    ) -> Option<Sample> {
+    ) -> Option<Sample<'static>> {
         let Meaning { signal, whole, is_time_left, .. } = *meaning;
         if is_time_left && value.is_finite() {
             return Some(Sample::plain(time, f64::from(u8::from(value > 0.0))));

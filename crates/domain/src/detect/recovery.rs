@@ -274,23 +274,20 @@ fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Ar
 /// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
 fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp) -> Look {
     let series = seen.series;
-    let newest: Vec<_> = series.after(since).take(SAMPLES_MIN).collect();
-    if newest.len() < SAMPLES_MIN {
+    if series.after(since).take(SAMPLES_MIN).count() < SAMPLES_MIN {
         return Look::TooFew(String::new());
     }
-    let is_outside = |sample: &Recent| {
+    // By what is usual now; and by what was usual at its time and by how many requests it rests on: one failure of a few, or
+    // one slow request of ten, is no relapse. When nothing was usual yet, nothing speaks for a sample.
+    let leave = series.excursion().map_or(usual.tuning().leave, |excursion| excursion.leave(usual.tuning()));
+    let is_outside = |(newer, sample): &(usize, Recent)| {
         let z = usual.series.deviation(sample.value);
-        z.abs() >= usual.tuning().leave && (z >= 0.0) == (direction == Direction::Up)
+        let was_unusual = sample.deviation.abs() >= leave || !series.was_warm(sample, *newer);
+        was_unusual && z.abs() >= leave && (z >= 0.0) == (direction == Direction::Up)
     };
-    if newest.iter().any(is_outside) {
+    if series.after(since).enumerate().take(SAMPLES_MIN).any(|sample| is_outside(&sample)) {
         return Look::Outside(series.last, String::new());
     }
-    // By what was usual at its time as well, and by how many requests it rests on: one failure of a few is no relapse. When
-    // nothing was usual yet, nothing speaks for a sample.
-    let was_outside = |(newer, sample): &(usize, Recent)| {
-        let was_unusual = sample.deviation.abs() >= usual.tuning().leave || !series.was_warm(sample, *newer);
-        was_unusual && is_outside(sample)
-    };
-    let last_outside = series.after(since).enumerate().find(was_outside).map(|(_, sample)| sample);
+    let last_outside = series.after(since).enumerate().find(is_outside).map(|(_, sample)| sample);
     Look::Inside(series.last, last_outside.map_or(since, |sample| sample.time))
 }

@@ -110,10 +110,15 @@ impl Window {
         if self.requests > 0.0 { (self.failed / self.requests).clamp(0.0, 1.0) } else { 0.0 }
     }
 
+    /// How many requests its buckets hold; none where the sender gave no buckets.
+    pub(crate) fn measured(&self) -> f64 {
+        self.buckets.iter().sum()
+    }
+
     /// A quantile of the duration, interpolated in its bucket as Prometheus' `histogram_quantile` does; the mean where
     /// the sender gave no buckets.
     pub(crate) fn duration(&self, quantile: f64) -> f64 {
-        let total: f64 = self.buckets.iter().sum();
+        let total = self.measured();
         if total <= 0.0 || self.bounds.is_empty() {
             return if self.requests > 0.0 { self.sum_s / self.requests } else { 0.0 };
         }

@@ -1,18 +1,19 @@
 //! One number of a series, and how far chance alone moves such a number.
 
+use super::requests::Window;
 use crate::Timestamp;
 
 /// One sample, and what is known of how it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sample {
+pub(crate) struct Sample<'a> {
     pub(crate) time: Timestamp,
     pub(crate) value: f64,
-    chance: Chance,
+    chance: Chance<'a>,
 }
 
 /// How chance moves a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Chance {
+enum Chance<'a> {
     Unknown,
     /// A share of so many requests; the whole is in the series' unit, such as 100 for percent.
     Share {
@@ -21,9 +22,14 @@ enum Chance {
     },
     /// A count of what comes independently.
     Count,
+    /// A quantile of the durations of a window.
+    Quantile {
+        window: &'a Window,
+        quantile: f64,
+    },
 }
 
-impl Sample {
+impl<'a> Sample<'a> {
     /// A value of which nothing else is known.
     pub(crate) fn plain(time: Timestamp, value: f64) -> Self {
         Self { time, value, chance: Chance::Unknown }
@@ -39,8 +45,15 @@ impl Sample {
         Self { time, value, chance: Chance::Count }
     }
 
+    /// A quantile of a window's durations, which chance moves the more, the fewer requests it has.
+    pub(crate) fn quantile(time: Timestamp, window: &'a Window, quantile: f64) -> Self {
+        Self { time, value: window.duration(quantile), chance: Chance::Quantile { window, quantile } }
+    }
+
     /// The standard deviation that chance alone gives where so much is usual: binomial for a share, Poisson for a
     /// count. One among them counts as usual at least: that none came in the baseline does not make it impossible.
+    /// For a quantile, what the sign test says of it (Dixon and Mood, 1946): how many requests lie beyond the usual one
+    /// is binomial, whatever the durations' distribution.
     pub(crate) fn chance(&self, usual: f64) -> f64 {
         match self.chance {
             Chance::Unknown => 0.0,
@@ -49,6 +62,13 @@ impl Sample {
                 let usual = (usual / whole).clamp(0.0, 1.0);
                 let rare = usual.min(1.0 - usual).max((1.0 / requests).min(0.5));
                 whole * (rare * (1.0 - rare) / requests).sqrt()
+            }
+            Chance::Quantile { window, quantile } => {
+                let (requests, beyond) = (window.measured(), 1.0 - quantile);
+                let more = window.slower(usual) - requests * beyond;
+                let deviations = more / (requests * beyond * quantile).sqrt();
+                let chance = (self.value - usual) / deviations;
+                if chance.is_finite() { chance.max(0.0) } else { 0.0 }
             }
         }
     }
@@ -59,7 +79,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn share(requests: f64) -> Sample {
+    fn share(requests: f64) -> Sample<'static> {
         Sample::share(Timestamp::EPOCH, 0.0, 1.0, requests)
     }
 

@@ -5,7 +5,9 @@
 //! by lasting, and learns from the others only after a while, so that what creeps cannot either. Memory per series is
 //! the same from its first sample to its last: [`BASELINE_MAX`] and [`RECENT_MAX`] numbers of few bytes, in place.
 
+mod lasting;
 mod odd;
+mod stirs;
 
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub(crate) struct Tuning {
     pub(crate) side: Side,
     /// Whether a level that lasts becomes the usual one.
     pub(crate) settles: bool,
+    /// Whether samples that are each a little away from what is usual add up.
+    pub(crate) sums: bool,
 }
 
 /// Which way out of the range counts.
@@ -79,12 +83,19 @@ pub(crate) struct Excursion {
     pub(crate) observed: f64,
     /// When the newest of the samples was taken that count as normal all the same.
     accepted_at: Timestamp,
+    /// Whether it took a sum of small distances to be sure.
+    is_sum: bool,
     /// Samples that showed it, as far as they are counted.
     samples: u16,
     usual: Vec<UsualLoad>,
 }
 
 impl Excursion {
+    /// Robust standard deviations under which a sample is inside again: of a sum, those that added nothing.
+    pub(crate) fn leave(&self, tuning: Tuning) -> f64 {
+        if self.is_sum { tuning.leave.min(lasting::ALLOWED) } else { tuning.leave }
+    }
+
     /// What was usual when it was new.
     pub(crate) fn usual(&self) -> &[UsualLoad] {
         &self.usual
@@ -98,15 +109,6 @@ pub(crate) enum Oddity {
     Still,
     /// The range itself crept up.
     Creeps,
-}
-
-/// The greatest deviation since a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Peak {
-    pub(crate) onset: Timestamp,
-    pub(crate) direction: Direction,
-    pub(crate) score: f64,
-    pub(crate) observed: f64,
 }
 
 /// A series' state.
@@ -125,7 +127,8 @@ pub(crate) struct Series {
     /// Samples in a row, up to the newest, that are outside the same way, while there is no excursion.
     outside: u8,
     is_up: bool,
-    inside: u8,
+    /// Samples in a row, up to the newest: with an excursion those that are inside, without one all since the last.
+    run: u8,
 }
 
 impl Series {
@@ -143,7 +146,7 @@ impl Series {
             habit: Habit::default(),
             outside: 0,
             is_up: false,
-            inside: 0,
+            run: 0,
         }
     }
 
@@ -176,7 +179,7 @@ impl Series {
     }
 
     /// Takes a sample. Samples that are not after the newest one are the caller's to count as late.
-    pub(crate) fn observe(&mut self, sample: Sample, tuning: Tuning) {
+    pub(crate) fn observe(&mut self, sample: Sample<'_>, tuning: Tuning) {
         let Sample { time, value, .. } = sample;
         if self.last > Timestamp::EPOCH {
             let gap = time.since(self.last).as_secs_f64() as f32;
@@ -220,28 +223,38 @@ impl Series {
         self.deviation_of(&Sample::plain(self.last, value))
     }
 
-    fn deviation_of(&self, sample: &Sample) -> f64 {
+    fn deviation_of(&self, sample: &Sample<'_>) -> f64 {
         self.baseline.deviation(sample)
     }
 
     fn watch(&mut self, time: Timestamp, value: f64, z: f64, tuning: Tuning) {
         let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
         let is_up = direction == Direction::Up;
-        if z.abs() < tuning.enter || !counts(tuning.side, direction) {
-            self.outside = 0;
-            self.learn(tuning);
-            return;
-        }
-        self.outside = if self.is_up == is_up { self.outside.saturating_add(1) } else { 1 };
+        let (is_counted, is_outside) = (counts(tuning.side, direction), z.abs() >= tuning.enter);
+        self.run = self.run.saturating_add(1);
+        self.outside = match (is_counted && is_outside, self.is_up == is_up) {
+            (true, true) => self.outside.saturating_add(1),
+            (true, false) => 1,
+            (false, _) => 0,
+        };
         self.is_up = is_up;
-        if self.outside < self.confirmations(z.abs(), tuning) {
-            return;
+        let is_sure = self.outside > 0 && self.outside >= self.confirmations(z.abs(), tuning);
+        let in_a_row = is_sure.then_some(usize::from(self.outside));
+        let lasting = || if is_counted { self.lasts(z, is_up, tuning) } else { None };
+        match in_a_row.or_else(lasting) {
+            Some(samples) => self.leave(time, value, z, samples, in_a_row.is_none()),
+            None if is_counted && is_outside => {}
+            None => self.learn(tuning),
         }
-        let in_a_row = usize::from(self.outside);
-        let onset = self.recent().take(in_a_row).last().map_or(time, |sample| sample.time);
-        let values = self.recent().take(in_a_row).map(|sample| sample.value);
-        let extreme = if is_up { values.reduce(f64::max) } else { values.reduce(f64::min) };
-        (self.inside, self.outside) = (0, 0);
+    }
+
+    /// Begins an excursion, which the newest so many samples show.
+    fn leave(&mut self, time: Timestamp, value: f64, z: f64, samples: usize, is_sum: bool) {
+        let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
+        let onset = self.recent().take(samples).last().map_or(time, |sample| sample.time);
+        let values = self.recent().take(samples).map(|sample| sample.value);
+        let extreme = if direction == Direction::Up { values.reduce(f64::max) } else { values.reduce(f64::min) };
+        (self.run, self.outside) = (0, 0);
         // What led here is not usual either.
         self.recent.forget_waiting();
         self.excursion = Some(Box::new(Excursion {
@@ -252,7 +265,8 @@ impl Series {
             score: z.abs(),
             observed: extreme.unwrap_or(value),
             accepted_at: Timestamp::EPOCH,
-            samples: in_a_row as u16,
+            is_sum,
+            samples: samples as u16,
             usual: Vec::new(),
         }));
     }
@@ -260,8 +274,8 @@ impl Series {
     fn follow(&mut self, time: Timestamp, value: f64, z: f64, tuning: Tuning) {
         let Some(excursion) = &mut self.excursion else { return };
         let same_way = (z >= 0.0) == (excursion.direction == Direction::Up);
-        if z.abs() >= tuning.leave && same_way {
-            self.inside = 0;
+        if z.abs() >= excursion.leave(tuning) && same_way {
+            self.run = 0;
             excursion.last_seen = time;
             excursion.samples = excursion.samples.saturating_add(1);
             if z.abs() > excursion.score {
@@ -274,13 +288,13 @@ impl Series {
             }
             return;
         }
-        self.inside = self.inside.saturating_add(1);
-        if self.inside < LEAVE_SAMPLES {
+        self.run = self.run.saturating_add(1);
+        if self.run < LEAVE_SAMPLES {
             return;
         }
         self.excursion = None;
         self.outside = 0;
-        self.inside = 0;
+        self.run = 0;
     }
 
     /// How many samples in a row make it sure: fewer where samples are rare or the distance is enormous.
@@ -296,41 +310,6 @@ impl Series {
     /// Whether samples are so rare that few of them have to do.
     pub(crate) fn is_rare(&self) -> bool {
         self.interval_s >= RARE_S
-    }
-
-    /// The greatest deviation since a time, on the side that counts, if it is at least `least`.
-    pub(crate) fn greatest_since(&self, since: Timestamp, least: f64, tuning: Tuning) -> Option<Peak> {
-        let out = self.since(since).filter_map(|sample| {
-            let z = sample.deviation;
-            let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
-            let is_out = z.abs() >= least && counts(tuning.side, direction);
-            is_out.then(|| Peak { onset: sample.time, direction, score: z.abs(), observed: sample.value })
-        });
-        out.reduce(|found, earlier| {
-            let most = if earlier.score > found.score { earlier } else { found };
-            Peak { onset: earlier.onset, ..most }
-        })
-    }
-
-    /// Since when a series stirs: the first of the samples taken at a time or after it that are followed by enough others
-    /// as unusual, on the side that counts.
-    pub(crate) fn stirs_since(
-        &self,
-        since: Timestamp,
-        least: f64,
-        in_a_row: usize,
-        tuning: Tuning,
-    ) -> Option<Timestamp> {
-        let (mut found, mut row) = (None, 0);
-        for sample in self.since(since) {
-            let direction = if sample.deviation >= 0.0 { Direction::Up } else { Direction::Down };
-            let is_out = sample.deviation.abs() >= least && counts(tuning.side, direction);
-            row = if is_out { row + 1 } else { 0 };
-            if row >= in_a_row {
-                found = Some(sample.time);
-            }
-        }
-        found
     }
 
     /// Takes the newest sample as normal though it is outside, once.

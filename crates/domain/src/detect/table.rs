@@ -236,7 +236,7 @@ impl Table {
     }
 
     /// Takes a sample for a slot whose series has begun.
-    pub(super) fn observe(&mut self, slot: u32, sample: Sample) {
+    pub(super) fn observe(&mut self, slot: u32, sample: Sample<'_>) {
         self.change(slot, |series, tuning| series.observe(sample, tuning));
     }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 mod calls;
 pub(super) mod days;
+mod few;
 mod gone;
 mod late;
 mod rare;

@@ -71,7 +71,7 @@ impl Detector {
         signal: Signal,
         unit: &Arc<str>,
         origin: &Origin,
-        sample: Sample,
+        sample: Sample<'_>,
     ) -> Option<u32> {
         if !sample.value.is_finite() {
             self.counts.refused.add(Refusal::Value);
@@ -83,7 +83,7 @@ impl Detector {
     }
 
     /// Takes a sample of the series in a slot, which begins with it if it has not yet.
-    pub(super) fn observe_at(&mut self, slot: u32, origin: &Origin, sample: Sample) {
+    pub(super) fn observe_at(&mut self, slot: u32, origin: &Origin, sample: Sample<'_>) {
         if !sample.value.is_finite() {
             self.counts.refused.add(Refusal::Value);
             return;

@@ -56,7 +56,7 @@ impl Detector {
         };
         observe("requests.rate", "", Signal::Traffic, "{request}/s", Sample::plain(time, window.per_second));
         if window.requests >= requests::REQUESTS_MIN {
-            let p95 = Sample::plain(time, window.duration(0.95));
+            let p95 = Sample::quantile(time, window, 0.95);
             observe("http.server.request.duration", "p95", Signal::Latency, "s", p95);
             let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
             observe("requests.error_ratio", "", Signal::Errors, "1", failed);
@@ -73,7 +73,7 @@ impl Detector {
             return;
         }
         let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
-        let p95 = Sample::plain(time, window.duration(0.95));
+        let p95 = Sample::quantile(time, window, 0.95);
         let peer = format!("{}={peer}", requests::PEER);
         for (metric, dimension, unit, sample) in [
             (findings::CALLS_FAILED, peer.clone(), "1", failed),

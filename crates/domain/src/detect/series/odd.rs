@@ -81,7 +81,7 @@ impl Series {
     pub(super) fn settle(&mut self, tuning: Tuning) {
         let level: Vec<f64> = self.recent().map(|sample| sample.value).collect();
         self.excursion = None;
-        (self.inside, self.outside, self.since_refresh) = (0, 0, 0);
+        (self.run, self.outside, self.since_refresh) = (0, 0, 0);
         self.recent.forget_waiting();
         self.normal = Normal::default();
         for value in level.into_iter().rev() {
