@@ -64,6 +64,21 @@ from_wheel() {
   publish "$1" "$3" "$SCRATCH/venv/bin/$1"
 }
 
+# from_wheels NAME VERSION: a Python environment with what the script `build` of the directory NAME beside this file puts
+# there, and a launcher that runs `serve.py` of that directory in it with the file `model.gguf`.
+from_wheels() {
+  need python3 "$1"
+  local folder=$PARTS_HOME/$1-$2
+  mkdir "$SCRATCH/$1"
+  nice -n 10 "$PARTS_SOURCE/$1/build" "$SCRATCH/$1"
+  cp "$PARTS_SOURCE/$1/serve.py" "$SCRATCH/$1/"
+  rm -rf "$folder"
+  mv "$SCRATCH/$1" "$folder"
+  printf '#!/bin/sh\nexec "%s/venv/bin/python" "%s/serve.py" "%s/model.gguf" "$@"\n' "$folder" "$folder" "$folder" \
+    > "$SCRATCH/launcher"
+  publish "$1" "$2" "$SCRATCH/launcher"
+}
+
 # from_maven NAME VERSION: jars, and a launcher that runs Java with them. What is in them and beside them is up to the
 # script `build` of the directory NAME beside this file.
 from_maven() {

@@ -62,6 +62,7 @@ pub use findings::Abnormal;
 pub(crate) use findings::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT};
 pub use known::{Distribution, Reading, Value};
 pub(crate) use logs::EXEMPLAR_BYTES_MAX;
+pub use logs::log_facts;
 pub use objectives::{Objective, Objectives};
 pub use recovery::{Measured, Recovery};
 pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};

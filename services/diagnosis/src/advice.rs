@@ -69,6 +69,8 @@ pub struct Advising {
     pub limits: Limits,
     /// Keeps others from asking the same.
     pub leases: Arc<dyn Leases>,
+    /// Whether spans hold what was asked and answered, as it is kept.
+    pub text_in_spans: bool,
 }
 
 /// Asks a model, and remembers how it does.
@@ -79,6 +81,7 @@ pub(crate) struct Adviser {
     ledger: Ledger,
     exchanges: Records<v1::ModelExchange>,
     leases: Arc<dyn Leases>,
+    text_in_spans: bool,
     /// This process, among those that share the store.
     holder: Uuid,
     wake: Notify,
@@ -86,7 +89,7 @@ pub(crate) struct Adviser {
 
 impl Adviser {
     pub(crate) fn new(advising: Advising, documents: Arc<dyn Documents>, holder: Uuid) -> Self {
-        let Advising { model, limits, leases } = advising;
+        let Advising { model, limits, leases, text_in_spans } = advising;
         Self {
             model,
             circuit: Circuit::default(),
@@ -94,6 +97,7 @@ impl Adviser {
             limits,
             exchanges: exchanges(documents),
             leases,
+            text_in_spans,
             holder,
             wake: Notify::new(),
         }

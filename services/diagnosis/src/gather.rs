@@ -13,6 +13,7 @@ use llm_sre_proto::convert::common::required_time;
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
 
+use crate::logs;
 use crate::precedents::Past;
 
 /// How far before the onset a change can be its cause. A leak that a deployment brought shows after an hour or so.
@@ -30,6 +31,8 @@ const CALLS_MAX: usize = 10_000;
 pub(crate) struct Found {
     changes: Result<Vec<Change>, Error>,
     calls: Result<Vec<CallSum>, Error>,
+    /// With the onset, which tells what is new; `None` where the detector's snapshot knows them.
+    logs: Option<(logs::Read, Timestamp)>,
 }
 
 /// Reads what the store knows of the time around an incident.
@@ -40,8 +43,8 @@ pub(crate) async fn read(
 ) -> Result<Found, Status> {
     let onset = required_time("incident.onset_time", incident.onset_time.as_ref());
     let onset = onset.map_err(|error| status::internal(error.to_string()))?;
-    let known = from_incident(incident)?.as_of;
-    let end = snapshot.map_or(known, |snapshot| snapshot.as_of.max(known)) + Duration::from_nanos(1);
+    let own = from_incident(incident)?;
+    let end = snapshot.map_or(own.as_of, |snapshot| snapshot.as_of.max(own.as_of)) + Duration::from_nanos(1);
     let has_calls = snapshot.is_some_and(|snapshot| !snapshot.topology.is_empty());
     let calls = async {
         match has_calls {
@@ -50,8 +53,15 @@ pub(crate) async fn read(
         }
     };
     let changes = store.changes(Range { start: onset - CHANGES_BEFORE, end }, None, CHANGES_MAX);
-    let (changes, calls) = tokio::join!(changes, calls);
-    Ok(Found { changes, calls })
+    let logs = async {
+        if snapshot.is_some() {
+            return None;
+        }
+        let services = anomalies(&own).map(|anomaly| anomaly.service.clone());
+        Some((logs::read(store, &services.collect(), onset, end).await, onset))
+    };
+    let (changes, calls, logs) = tokio::join!(changes, calls, logs);
+    Ok(Found { changes, calls, logs })
 }
 
 /// The evidence about an incident, as its owner knows it now. What the store did not give becomes a named gap, never an
@@ -69,6 +79,9 @@ pub(crate) fn evidence(
     };
     add_changes(&mut evidence, found.changes);
     add_calls(&mut evidence, found.calls);
+    if let Some((logs, onset)) = found.logs {
+        logs.add_to(&mut evidence, onset);
+    }
     past.add_to(&mut evidence);
     evidence.facts.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.id.cmp(&b.id)));
     Ok(evidence)
@@ -88,10 +101,6 @@ fn from_incident(incident: &incident::Incident) -> Result<Evidence, Status> {
     Ok(Evidence {
         as_of: newest.map_or(detected, |newest| newest.max(detected)),
         facts: facts.collect(),
-        gaps: vec![Gap {
-            subject: "log templates".to_owned(),
-            reason: "the diagnosis was asked for without the detector's snapshot".to_owned(),
-        }],
         ..Evidence::default()
     })
 }

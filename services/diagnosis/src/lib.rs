@@ -8,6 +8,7 @@ mod advice;
 mod attempts;
 mod gather;
 mod grpc;
+mod logs;
 mod precedents;
 mod tell;
 mod work;

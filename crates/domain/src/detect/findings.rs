@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::Detector;
 use super::budget::Burn;
 use super::felt::{is_symptom, stands_alone};
-use super::logs::Logs;
 use super::present::Present;
 use super::series::{Excursion, Side};
 use super::table::{Group, Seen};
@@ -28,8 +27,6 @@ pub(crate) const CALL_DURATION: &str = "http.client.request.duration";
 /// How long the certificate of an endpoint is valid still, in seconds; zero from its end on (the Collector's `tlscheck`).
 /// What is watched is whether it is valid at all: time runs out at an even pace, and nothing about that is unusual.
 pub(crate) const CERTIFICATE_LEFT: &str = "tlscheck.time_left";
-/// Log templates and changes cited at most of one service.
-const TEMPLATES_CITED_MAX: usize = 8;
 /// How far before an onset a change is of interest.
 const CHANGES_BEFORE: Duration = Duration::from_secs(3600);
 /// Who says that there is trouble may have seen it late.
@@ -91,7 +88,8 @@ impl Detector {
                 });
             }
         }
-        facts.extend(services.iter().flat_map(|service| self.templates(service, onset)));
+        let spoken = services.iter().filter_map(|service| Some((service, self.logs.get(service)?)));
+        facts.extend(spoken.flat_map(|(service, logs)| logs.facts(service, onset)));
         facts.extend(self.changes_of(services, onset));
         facts.sort_by(|a, b| time(&a.observation).cmp(&time(&b.observation)).then_with(|| a.id.cmp(&b.id)));
         let gaps = self.unheard(services, onset);
@@ -179,21 +177,6 @@ impl Detector {
         anomaly
     }
 
-    fn templates(&self, service: &ServiceId, onset: Timestamp) -> Vec<Fact> {
-        let Some(logs) = self.logs.get(service) else { return Vec::new() };
-        let mut found: Vec<_> = logs.bad().map(|template| Logs::evidence(service, template, onset)).collect();
-        found.retain(|template| template.count > 0);
-        found.sort_by(|a, b| {
-            b.is_new.cmp(&a.is_new).then(b.count.cmp(&a.count)).then_with(|| a.template.cmp(&b.template))
-        });
-        found.truncate(TEMPLATES_CITED_MAX);
-        let fact = |template: crate::evidence::LogTemplate| Fact {
-            id: EvidenceId(format!("l-{}", name(&[&service.to_string(), &template.template]))),
-            observation: Observation::LogTemplate(template),
-        };
-        found.into_iter().map(fact).collect()
-    }
-
     fn changes_of(&self, services: &BTreeSet<ServiceId>, onset: Timestamp) -> Vec<Fact> {
         let near = self.changes.iter().filter(|change| {
             services.contains(&change.service) && change.time + CHANGES_BEFORE >= onset && change.time <= self.watermark
@@ -239,7 +222,7 @@ pub(super) fn id(anomaly: &Anomaly) -> AnomalyId {
 }
 
 /// A name for these parts: the same for the same parts, on every machine.
-fn name(parts: &[&str]) -> String {
+pub(super) fn name(parts: &[&str]) -> String {
     let joined: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
     Uuid::new_v5(&Uuid::NAMESPACE_OID, joined.concat().as_bytes()).simple().to_string()
 }

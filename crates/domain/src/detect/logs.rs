@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Timestamp;
-use crate::evidence::LogTemplate;
+use super::findings;
+use crate::evidence::{EvidenceId, Fact, LogTemplate, Observation};
 use crate::telemetry::{LogRecord, LogSeverity, Origin};
+use crate::{ServiceId, Timestamp};
 
 /// Templates kept a service; the one unseen for longest makes room.
 const TEMPLATES_MAX: usize = 256;
@@ -25,8 +26,22 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 const WINDOWS_MAX: usize = 180;
 /// A service's lines are all new at first; from then on a template that was never seen is news.
 const WARM_UP: Duration = Duration::from_secs(300);
+/// Templates cited at most of one service.
+const CITED_MAX: usize = 8;
 /// What stands for the variable parts.
 const VARIABLE: &str = "<*>";
+
+/// The most telling templates of a service's lines, which come oldest first, as evidence about what began at `onset`: as
+/// the detector tells of lines that it reads itself. The lines are told of as new where they reach back far enough.
+pub fn log_facts<'a>(
+    service: &ServiceId,
+    lines: impl IntoIterator<Item = &'a LogRecord>,
+    onset: Timestamp,
+) -> Vec<Fact> {
+    let mut logs = Logs::default();
+    lines.into_iter().for_each(|line| logs.observe(line));
+    logs.facts(service, onset)
+}
 
 /// One template of a service's lines.
 #[derive(Clone, Debug)]
@@ -103,8 +118,23 @@ impl Logs {
         self.templates.iter().filter(|template| template.severity >= LogSeverity::Warn)
     }
 
+    /// The most telling templates as evidence about what began at `onset`: new ones first, then those of most lines.
+    pub(crate) fn facts(&self, service: &ServiceId, onset: Timestamp) -> Vec<Fact> {
+        let mut found: Vec<_> = self.bad().map(|template| Self::evidence(service, template, onset)).collect();
+        found.retain(|template| template.count > 0);
+        found.sort_by(|a, b| {
+            b.is_new.cmp(&a.is_new).then(b.count.cmp(&a.count)).then_with(|| a.template.cmp(&b.template))
+        });
+        found.truncate(CITED_MAX);
+        let fact = |template: LogTemplate| Fact {
+            id: EvidenceId(format!("l-{}", findings::name(&[&service.to_string(), &template.template]))),
+            observation: Observation::LogTemplate(template),
+        };
+        found.into_iter().map(fact).collect()
+    }
+
     /// A template as evidence about what began at `onset`.
-    pub(crate) fn evidence(service: &crate::ServiceId, template: &Template, onset: Timestamp) -> LogTemplate {
+    fn evidence(service: &ServiceId, template: &Template, onset: Timestamp) -> LogTemplate {
         let (exemplars, exemplar_traces) = template.exemplars.iter().cloned().unzip();
         LogTemplate {
             service: service.clone(),
@@ -178,7 +208,6 @@ fn tokens(body: &str) -> Vec<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServiceId;
 
     fn line(secs: i64, severity: LogSeverity, body: &str) -> LogRecord {
         LogRecord {

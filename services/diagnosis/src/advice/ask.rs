@@ -70,6 +70,7 @@ impl Adviser {
             return Ok(Outcome {
                 model: Some(v1::ModelUse { answering_model, ..self.nothing_used() }),
                 result: Ok(advice),
+                said: None,
             });
         }
         let began = Instant::now();
@@ -82,6 +83,7 @@ impl Adviser {
             began,
             deadline: began + self.limits.within,
             used: self.nothing_used(),
+            said: None,
         };
         let result = match talk.answer(question).await {
             Ok(advice) => Ok(advice),
@@ -90,7 +92,7 @@ impl Adviser {
         };
         talk.used.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let was_asked = talk.used.requests > 0;
-        Ok(Outcome { model: was_asked.then_some(talk.used), result })
+        Ok(Outcome { model: was_asked.then_some(talk.used), result, said: talk.said })
     }
 
     fn nothing_used(&self) -> v1::ModelUse {
@@ -124,6 +126,8 @@ struct Talk<'a> {
     began: Instant,
     deadline: Instant,
     used: v1::ModelUse,
+    /// The last question and its answer, where spans are to hold them.
+    said: Option<(String, String)>,
 }
 
 impl Talk<'_> {
@@ -150,6 +154,7 @@ impl Talk<'_> {
 
     async fn judged(&mut self, prompt: &Prompt, question: &Question) -> Result<Result<Advice, Failure>, Stop> {
         let (completion, mut exchange) = self.put(prompt).await?;
+        self.said = self.adviser.text_in_spans.then(|| exchange.texts());
         let verdict = judge(&completion.text, question);
         let wrong = verdict.as_ref().err().map(Failure::reason);
         // Without it the answer is not taken again for the same question, and no more.

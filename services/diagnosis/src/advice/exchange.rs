@@ -33,6 +33,13 @@ pub(super) struct Exchange {
     asked: Asked,
 }
 
+impl Exchange {
+    /// What was asked and what was answered, as they are kept.
+    pub(super) fn texts(&self) -> (String, String) {
+        (self.stored.message.question.clone(), self.stored.message.answer.clone())
+    }
+}
+
 impl Asked {
     /// Of a diagnosis by its name.
     pub(super) fn of(diagnosis: &str, digest: String, adviser: &Adviser) -> Result<Self, Status> {

@@ -1,10 +1,13 @@
 //! What came of asking, for the diagnosis and for the incident's trace.
 
-use llm_sre_domain::advise::Advice;
+use llm_sre_domain::advise::{Advice, cut};
 use llm_sre_mesh::stages::Stage;
 use llm_sre_ports::model;
 use llm_sre_proto::diagnosis::v1;
 use uuid::Uuid;
+
+/// Characters of a question or an answer that a span holds.
+const TEXT_IN_SPANS_MAX: usize = 16_000;
 
 /// Why there is no advice.
 #[derive(Debug)]
@@ -55,11 +58,13 @@ pub(super) struct Outcome {
     /// Whom it was asked of, and what it cost; `None` where nobody was.
     pub(super) model: Option<v1::ModelUse>,
     pub(super) result: Result<Advice, Failure>,
+    /// The last question and its answer, masked; `None` unless spans are to hold them.
+    pub(super) said: Option<(String, String)>,
 }
 
 impl Outcome {
     pub(super) fn nobody_asked(failure: Failure) -> Self {
-        Self { model: None, result: Err(failure) }
+        Self { model: None, result: Err(failure), said: None }
     }
 
     /// As the diagnosis tells it.
@@ -92,7 +97,7 @@ impl Outcome {
     }
 
     /// As the incident's trace tells it, by OpenTelemetry's conventions for generative AI. No text of question or answer
-    /// is part of it: who wants to read them lists the exchanges.
+    /// is part of it unless that is switched on: who wants to read them lists the exchanges.
     pub(super) fn stage(&self, incident: Uuid, id: &str, diagnosis: &str, (start, end): (u64, u64)) -> Stage {
         let used = self.model.clone().unwrap_or_default();
         let mut attributes = vec![
@@ -104,6 +109,10 @@ impl Outcome {
             ("llm_sre.diagnosis", diagnosis.to_owned()),
             ("llm_sre.prompt", used.prompt),
         ];
+        if let Some((question, answer)) = &self.said {
+            attributes.push(("gen_ai.input.messages", message("user", question)));
+            attributes.push(("gen_ai.output.messages", message("assistant", answer)));
+        }
         let error = match &self.result {
             Ok(_) => String::new(),
             Err(failure) => {
@@ -139,7 +148,46 @@ impl Outcome {
     }
 }
 
+/// One message, as the conventions write it.
+fn message(role: &str, text: &str) -> String {
+    let text = cut(text, TEXT_IN_SPANS_MAX);
+    serde_json::json!([{ "role": role, "parts": [{ "type": "text", "content": text }] }]).to_string()
+}
+
 /// Names the step of a diagnosis' advice in its incident's trace.
 pub(super) fn stage_key(id: &str) -> String {
     format!("advise/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(said: Option<(String, String)>) -> Vec<(String, String)> {
+        let model = Some(v1::ModelUse { requested_model: "small".to_owned(), ..v1::ModelUse::default() });
+        let result = Err(Failure::new(v1::AdviceFailure::Unfounded, "quotes \"the answer\""));
+        let outcome = Outcome { model, result, said };
+        outcome.stage(Uuid::nil(), "d", "incidents/i/diagnoses/d", (1, 2)).attributes.into_iter().collect()
+    }
+
+    #[test]
+    fn a_span_holds_no_text_unless_that_is_switched_on() {
+        let without = told(None);
+        let is_text = |(key, value): &(String, String)| key.ends_with(".messages") || value.contains("the answer\"");
+        assert!(!without.iter().any(is_text), "{without:?}");
+        let with = told(Some(("why is <it> \"slow\"?".to_owned(), "x".repeat(2 * TEXT_IN_SPANS_MAX))));
+        let value = |key: &str| {
+            let (_, text) = with.iter().find(|(found, _)| found == key).unwrap();
+            serde_json::from_str::<serde_json::Value>(text).unwrap()
+        };
+        let asked = value("gen_ai.input.messages");
+        assert_eq!(
+            (&asked[0]["role"], &asked[0]["parts"][0]["content"]),
+            (&"user".into(), &"why is <it> \"slow\"?".into())
+        );
+        let answered = value("gen_ai.output.messages");
+        assert_eq!(answered[0]["role"], "assistant");
+        let length = answered[0]["parts"][0]["content"].as_str().unwrap().chars().count();
+        assert!((1_000..=TEXT_IN_SPANS_MAX + 1).contains(&length), "{length}");
+    }
 }

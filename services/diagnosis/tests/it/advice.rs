@@ -95,7 +95,7 @@ impl Drop for Advised {
 pub(crate) fn advised(script: Vec<Said>, limits: Limits) -> Advised {
     let model = Arc::new(ScriptedModel::new(script));
     let leases = Arc::new(Counting::default());
-    let advising = Advising { model: model.clone(), limits, leases: leases.clone() };
+    let advising = Advising { model: model.clone(), limits, leases: leases.clone(), text_in_spans: false };
     let world = world_with(Some(advising.clone()));
     let incident = world.owner.add(incident(1, State::Open));
     let ending = CancellationToken::new();
@@ -118,7 +118,12 @@ impl Advised {
 
     fn start_next(&mut self) {
         self.ending = CancellationToken::new();
-        let next = service(&self.world.owner, &self.world.clock, &self.world.documents, Some(self.advising.clone()));
+        let next = service(
+            &self.world.owner,
+            &self.world.clock,
+            (&self.world.documents, &self.world.telemetry),
+            Some(self.advising.clone()),
+        );
         self.running = run(next, &self.ending);
     }
 

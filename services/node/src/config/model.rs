@@ -70,6 +70,10 @@ pub(crate) struct Model {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) day_cost_max: Option<f64>,
 
+    /// Whether spans of the incident's trace hold the text of questions and answers, masked, as
+    /// `gen_ai.input.messages` and `gen_ai.output.messages`.
+    pub(crate) text_in_spans: bool,
+
     /// A deployment on Azure OpenAI, instead of `url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) azure: Option<Azure>,
@@ -112,6 +116,7 @@ impl Default for Model {
             output_price_per_million: 0.0,
             incident_cost_max: None,
             day_cost_max: None,
+            text_in_spans: false,
             azure: None,
             key: None,
         }

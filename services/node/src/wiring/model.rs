@@ -18,7 +18,8 @@ pub(crate) fn advising(config: &Config, leases: &Arc<dyn Leases>) -> anyhow::Res
         // Nothing is wrong with the configuration as far as anybody knows.
         None => anyhow::Error::new(error).context("failed to build the model's client"),
     })?;
-    Ok(Some(Advising { model: Arc::new(client), limits, leases: Arc::clone(leases) }))
+    let text_in_spans = model.text_in_spans;
+    Ok(Some(Advising { model: Arc::new(client), limits, leases: Arc::clone(leases), text_in_spans }))
 }
 
 fn options(model: &Model) -> Result<Options, config::Error> {

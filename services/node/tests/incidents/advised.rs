@@ -143,7 +143,8 @@ async fn advising(reply: Reply) -> Advising {
         day: unlimited,
         prices: Prices::default(),
     };
-    Advising { model: Arc::new(OpenAi::build(options).unwrap()), limits, leases: Arc::new(MemoryLeases::default()) }
+    let model = Arc::new(OpenAi::build(options).unwrap());
+    Advising { model, limits, leases: Arc::new(MemoryLeases::default()), text_in_spans: false }
 }
 
 /// What an incident came to, and what advice its first diagnosis has.

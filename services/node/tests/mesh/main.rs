@@ -18,6 +18,7 @@ mod process;
 mod processes;
 mod production;
 mod readiness;
+mod real_model;
 mod self_watch;
 mod senders;
 mod traces;

@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn what_is_half_as_slow_again_for_minutes_is_abnormal_though_no_sample_is(seed in any::<u64>(), slower in 1.45_f64..1.6) {
         let began = WARM_STEPS + 60;
-        let detector = answering(seed, began + 28, |_| 300, |step| if step < began { 1.0 } else { slower });
+        let detector = answering(seed, began + 30, |_| 300, |step| if step < began { 1.0 } else { slower });
         let onset = slow_since(&detector);
         prop_assert!(onset.is_some_and(|step| (began - 3..began + 6).contains(&step)), "{:?}", onset);
     }

@@ -74,7 +74,7 @@ async fn asked(script: Vec<Said>, diagnosis: &v1::Diagnosis) -> Result<Advised, 
         prices: Prices::default(),
     };
     let leases = Arc::new(MemoryLeases::default());
-    let advising = Advising { model: Arc::new(ScriptedModel::new(script)), limits, leases };
+    let advising = Advising { model: Arc::new(ScriptedModel::new(script)), limits, leases, text_in_spans: false };
     let clock = ManualClock::new(Timestamp::from_secs(2_000));
     advise_once(&advising, Arc::new(MemoryDocuments::default()), &clock, diagnosis).await
 }
