@@ -9,7 +9,7 @@ use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 use llm_sre_mesh::status;
 use llm_sre_ports::telemetry::{CallSum, Error, Range, TelemetryStore};
-use llm_sre_proto::convert::common::required_time;
+use llm_sre_proto::convert::common::{required_service, required_time};
 use llm_sre_proto::incident::v1 as incident;
 use tonic::Status;
 
@@ -31,15 +31,16 @@ const CALLS_MAX: usize = 10_000;
 pub(crate) struct Found {
     changes: Result<Vec<Change>, Error>,
     calls: Result<Vec<CallSum>, Error>,
-    /// With the onset, which tells what is new; `None` where the detector's snapshot knows them.
-    logs: Option<(logs::Read, Timestamp)>,
+    /// `None` where the detector's snapshot knows them.
+    logs: Option<logs::Read>,
 }
 
-/// Reads what the store knows of the time around an incident.
+/// Reads what the store knows `now` of the time around an incident.
 pub(crate) async fn read(
     store: &dyn TelemetryStore,
     incident: &incident::Incident,
     snapshot: Option<&Evidence>,
+    now: Timestamp,
 ) -> Result<Found, Status> {
     let onset = required_time("incident.onset_time", incident.onset_time.as_ref());
     let onset = onset.map_err(|error| status::internal(error.to_string()))?;
@@ -57,8 +58,8 @@ pub(crate) async fn read(
         if snapshot.is_some() {
             return None;
         }
-        let services = anomalies(&own).map(|anomaly| anomaly.service.clone());
-        Some((logs::read(store, &services.collect(), onset, end).await, onset))
+        let end = logs::end(onset, end, now);
+        Some(logs::read(store, &concerned(incident, &own), onset, end).await)
     };
     let (changes, calls, logs) = tokio::join!(changes, calls, logs);
     Ok(Found { changes, calls, logs })
@@ -79,12 +80,28 @@ pub(crate) fn evidence(
     };
     add_changes(&mut evidence, found.changes);
     add_calls(&mut evidence, found.calls);
-    if let Some((logs, onset)) = found.logs {
-        logs.add_to(&mut evidence, onset);
+    if let Some(logs) = found.logs {
+        logs.add_to(&mut evidence);
     }
     past.add_to(&mut evidence);
     evidence.facts.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.id.cmp(&b.id)));
     Ok(evidence)
+}
+
+/// The services that an incident is about, each once: its own, which a person may have named without any anomaly, then
+/// those of its anomalies, the furthest outside first.
+fn concerned(incident: &incident::Incident, own: &Evidence) -> Vec<ServiceId> {
+    let mut shown: Vec<(f64, &ServiceId)> = anomalies(own).map(|anomaly| (anomaly.score, &anomaly.service)).collect();
+    shown.sort_by(|(a, a_service), (b, b_service)| b.total_cmp(a).then_with(|| a_service.cmp(b_service)));
+    // One without a name is no service that anything could be asked about.
+    let mut found: Vec<ServiceId> =
+        required_service("incident.service", incident.service.as_ref()).into_iter().collect();
+    for (_, service) in shown {
+        if !found.contains(service) {
+            found.push(service.clone());
+        }
+    }
+    found
 }
 
 /// What the incident's own record holds, for a diagnosis that was asked for by hand.

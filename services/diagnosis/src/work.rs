@@ -228,7 +228,7 @@ impl Service {
         let work = async {
             let kind = incident::IncidentEventKind::DiagnosisStarted;
             let began = self.report(&stored.message, kind, "diagnosis began");
-            let found = gather::read(self.telemetry.as_ref(), incident, snapshot.as_ref());
+            let found = gather::read(self.telemetry.as_ref(), incident, snapshot.as_ref(), self.clock.now());
             let past = async { Ok::<_, Status>(Box::pin(self.past(incident)).await) };
             let (began, found, past) = tokio::try_join!(began, found, past)?;
             // What joined the incident before this began is argued from; what joins from here on asks for another.

@@ -8,6 +8,8 @@ import sys
 import xllamacpp
 
 model, port, prefix = sys.argv[1:]
+# It would take every core from the tests beside it.
+os.nice(10)
 parameters = xllamacpp.CommonParams()
 parameters.model.path = model
 parameters.model_alias = {"qwen2.5-coder-0.5b-instruct"}

@@ -92,7 +92,7 @@ pub(super) fn stands_alone(seen: Seen<'_>) -> bool {
         return true;
     }
     let since = series.excursion().map_or(series.last, |excursion| excursion.onset);
-    let outside = series.since(since).filter(|sample| sample.deviation.abs() >= seen.tuning().leave);
+    let outside = series.since(since).filter(|sample| series.goes_on(sample.deviation, sample.value, seen.tuning()));
     outside.count() >= usize::from(CONFIRMED_BY)
 }
 

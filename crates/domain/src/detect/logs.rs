@@ -32,14 +32,20 @@ const CITED_MAX: usize = 8;
 const VARIABLE: &str = "<*>";
 
 /// The most telling templates of a service's lines, which come oldest first, as evidence about what began at `onset`: as
-/// the detector tells of lines that it reads itself. The lines are told of as new where they reach back far enough.
+/// the detector tells of lines that it reads itself. Kinds are told of as new where the lines reach back far enough, or
+/// where the service was `heard_since` long enough before: it may have written lines that are not among these.
 pub fn log_facts<'a>(
     service: &ServiceId,
     lines: impl IntoIterator<Item = &'a LogRecord>,
     onset: Timestamp,
+    heard_since: Option<Timestamp>,
 ) -> Vec<Fact> {
-    let mut logs = Logs::default();
-    lines.into_iter().for_each(|line| logs.observe(line));
+    let mut lines = lines.into_iter().peekable();
+    let oldest = lines.peek().map(|line| line.time);
+    // Whichever is earlier: lines before the one that was heard are known as well.
+    let first = heard_since.into_iter().chain(oldest).min();
+    let mut logs = Logs { first, ..Logs::default() };
+    lines.for_each(|line| logs.observe(line));
     logs.facts(service, onset)
 }
 
@@ -126,9 +132,11 @@ impl Logs {
             b.is_new.cmp(&a.is_new).then(b.count.cmp(&a.count)).then_with(|| a.template.cmp(&b.template))
         });
         found.truncate(CITED_MAX);
-        let fact = |template: LogTemplate| Fact {
-            id: EvidenceId(format!("l-{}", findings::name(&[&service.to_string(), &template.template]))),
-            observation: Observation::LogTemplate(template),
+        let fact = |template: LogTemplate| {
+            // The same words of another severity are another template.
+            let severity = template.severity.number().to_string();
+            let name = findings::name(&[&service.to_string(), &severity, &template.template]);
+            Fact { id: EvidenceId(format!("l-{name}")), observation: Observation::LogTemplate(template) }
         };
         found.into_iter().map(fact).collect()
     }
@@ -236,6 +244,27 @@ mod tests {
         let news: Vec<bool> = logs.bad().map(|template| template.is_news).collect();
         assert_eq!(news, [false, true]);
         assert_eq!(logs.close(Timestamp::from_secs(410)), BTreeMap::from([(Timestamp::from_secs(410), 1.0)]));
+    }
+
+    #[test]
+    fn the_same_words_of_two_severities_are_two_facts() {
+        let words = "connection to the database refused";
+        let lines = [line(10, LogSeverity::Warn, words), line(11, LogSeverity::Error, words)];
+        let facts = log_facts(&ServiceId::named("cart"), &lines, Timestamp::from_secs(10), None);
+        let ids: std::collections::BTreeSet<&EvidenceId> = facts.iter().map(|fact| &fact.id).collect();
+        assert_eq!((facts.len(), ids.len()), (2, 2));
+    }
+
+    /// Whoever reads warnings and errors alone has not seen what else a service wrote.
+    #[test]
+    fn a_kind_is_new_where_the_service_was_heard_before() {
+        let lines = [line(1_000, LogSeverity::Error, "connection to the database refused")];
+        let is_new = |heard_since: Option<i64>| {
+            let heard_since = heard_since.map(Timestamp::from_secs);
+            let facts = log_facts(&ServiceId::named("cart"), &lines, Timestamp::from_secs(1_000), heard_since);
+            facts.iter().any(|fact| matches!(&fact.observation, Observation::LogTemplate(told) if told.is_new))
+        };
+        assert_eq!([None, Some(900), Some(600)].map(is_new), [false, false, true]);
     }
 
     #[test]

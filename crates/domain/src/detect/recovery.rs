@@ -12,6 +12,8 @@ use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
 
 /// Samples of a series that a verdict needs.
 const SAMPLES_MIN: usize = 3;
+/// Newest samples of which those that chance may have moved are looked at together.
+const POOLED_MAX: usize = 12;
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -279,13 +281,23 @@ fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp
     }
     // By what is usual now; and by what was usual at its time and by how many requests it rests on: one failure of a few, or
     // one slow request of ten, is no relapse. When nothing was usual yet, nothing speaks for a sample.
-    let leave = series.excursion().map_or(usual.tuning().leave, |excursion| excursion.leave(usual.tuning()));
-    let is_outside = |(newer, sample): &(usize, Recent)| {
+    let tuning = usual.tuning();
+    let is_far = |sample: &Recent| {
         let z = usual.series.deviation(sample.value);
-        let was_unusual = sample.deviation.abs() >= leave || !series.was_warm(sample, *newer);
-        was_unusual && z.abs() >= leave && (z >= 0.0) == (direction == Direction::Up)
+        z.abs() >= tuning.leave && (z >= 0.0) == (direction == Direction::Up)
+    };
+    let is_outside = |(newer, sample): &(usize, Recent)| {
+        let was_unusual = sample.deviation.abs() >= tuning.leave || !series.was_warm(sample, *newer);
+        (was_unusual && is_far(sample)) || series.adds_on(sample.deviation, sample.value, tuning)
     };
     if series.after(since).enumerate().take(SAMPLES_MIN).any(|sample| is_outside(&sample)) {
+        return Look::Outside(series.last, String::new());
+    }
+    // What is chance once is none over and over: a sum of independent deviations has the root of their number as its own.
+    let newest = || series.after(since).take(POOLED_MAX);
+    let excused = newest().filter(|sample| sample.deviation.abs() < tuning.leave && is_far(sample));
+    let excused: f64 = excused.map(|sample| sample.deviation.abs()).sum();
+    if excused / (newest().count() as f64).sqrt() >= tuning.leave {
         return Look::Outside(series.last, String::new());
     }
     let last_outside = series.after(since).enumerate().find(is_outside).map(|(_, sample)| sample);

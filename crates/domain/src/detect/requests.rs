@@ -115,6 +115,12 @@ impl Window {
         self.buckets.iter().sum()
     }
 
+    /// Whether enough durations are known: buckets with other bounds than the first ones of the window are not added.
+    pub(crate) fn is_timed(&self) -> bool {
+        let measured = self.measured();
+        self.requests >= REQUESTS_MIN && (measured == 0.0 || measured >= REQUESTS_MIN)
+    }
+
     /// A quantile of the duration, interpolated in its bucket as Prometheus' `histogram_quantile` does; the mean where
     /// the sender gave no buckets.
     pub(crate) fn duration(&self, quantile: f64) -> f64 {

@@ -63,6 +63,8 @@ impl<'a> Sample<'a> {
                 let rare = usual.min(1.0 - usual).max((1.0 / requests).min(0.5));
                 whole * (rare * (1.0 - rare) / requests).sqrt()
             }
+            // Downwards a high quantile has little to count, and less of what is slow is no news.
+            Chance::Quantile { .. } if self.value <= usual => 0.0,
             Chance::Quantile { window, quantile } => {
                 let (requests, beyond) = (window.measured(), 1.0 - quantile);
                 let more = window.slower(usual) - requests * beyond;

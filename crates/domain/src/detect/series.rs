@@ -91,11 +91,6 @@ pub(crate) struct Excursion {
 }
 
 impl Excursion {
-    /// Robust standard deviations under which a sample is inside again: of a sum, those that added nothing.
-    pub(crate) fn leave(&self, tuning: Tuning) -> f64 {
-        if self.is_sum { tuning.leave.min(lasting::ALLOWED) } else { tuning.leave }
-    }
-
     /// What was usual when it was new.
     pub(crate) fn usual(&self) -> &[UsualLoad] {
         &self.usual
@@ -240,10 +235,10 @@ impl Series {
         self.is_up = is_up;
         let is_sure = self.outside > 0 && self.outside >= self.confirmations(z.abs(), tuning);
         let in_a_row = is_sure.then_some(usize::from(self.outside));
-        let lasting = || if is_counted { self.lasts(z, is_up, tuning) } else { None };
+        let lasting = || if is_counted { self.lasts(z, value, is_up, tuning) } else { None };
         match in_a_row.or_else(lasting) {
             Some(samples) => self.leave(time, value, z, samples, in_a_row.is_none()),
-            None if is_counted && is_outside => {}
+            None if is_counted && (is_outside || self.is_excused(z, value, tuning)) => {}
             None => self.learn(tuning),
         }
     }
@@ -272,9 +267,9 @@ impl Series {
     }
 
     fn follow(&mut self, time: Timestamp, value: f64, z: f64, tuning: Tuning) {
+        let is_outside = self.goes_on(z, value, tuning);
         let Some(excursion) = &mut self.excursion else { return };
-        let same_way = (z >= 0.0) == (excursion.direction == Direction::Up);
-        if z.abs() >= excursion.leave(tuning) && same_way {
+        if is_outside {
             self.run = 0;
             excursion.last_seen = time;
             excursion.samples = excursion.samples.saturating_add(1);
@@ -295,6 +290,13 @@ impl Series {
         self.excursion = None;
         self.outside = 0;
         self.run = 0;
+    }
+
+    /// Whether a sample shows what is going on outside of the range: of a sum, one that would add to it.
+    pub(crate) fn goes_on(&self, z: f64, value: f64, tuning: Tuning) -> bool {
+        let Some(excursion) = self.excursion() else { return false };
+        let same_way = (z >= 0.0) == (excursion.direction == Direction::Up);
+        (same_way && z.abs() >= tuning.leave) || self.adds_on(z, value, tuning)
     }
 
     /// How many samples in a row make it sure: fewer where samples are rare or the distance is enormous.

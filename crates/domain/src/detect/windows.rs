@@ -55,9 +55,11 @@ impl Detector {
             self.observe(&key, signal, &Arc::from(unit), origin, sample);
         };
         observe("requests.rate", "", Signal::Traffic, "{request}/s", Sample::plain(time, window.per_second));
-        if window.requests >= requests::REQUESTS_MIN {
+        if window.is_timed() {
             let p95 = Sample::quantile(time, window, 0.95);
             observe("http.server.request.duration", "p95", Signal::Latency, "s", p95);
+        }
+        if window.requests >= requests::REQUESTS_MIN {
             let failed = Sample::share(time, window.error_ratio(), 1.0, window.requests);
             observe("requests.error_ratio", "", Signal::Errors, "1", failed);
             if threshold_s.is_some() {
