@@ -52,6 +52,8 @@ fn evaluated(path: &str, port: u16, runs: u64) -> Value {
 fn a_real_model_gives_advice_that_holds_or_is_withheld_with_its_reason() {
     const TEST: &str = "a_real_model_gives_advice_that_holds_or_is_withheld_with_its_reason";
     let Some(program) = parts::find(TEST, "llm") else { return };
+    // It takes every core that there is.
+    let _alone = process::one_shop_at_a_time();
     let runs = std::env::var_os(RUNS_VARIABLE).map_or(RUNS, |runs| runs.to_str().unwrap().parse().unwrap());
     let [port] = parts::free_ports();
     let mut command = Command::new(program);
