@@ -20,5 +20,5 @@ parameters.fit_params = parameters.ui = False
 parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = len(os.sched_getaffinity(0))
 server = xllamacpp.Server(parameters)
 print(server.listening_address, flush=True)
-# As a signal ends it, so does its default end the process: nothing here outlives a test.
+# It serves in threads of its own until a signal ends the process.
 signal.pause()

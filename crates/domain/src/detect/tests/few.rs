@@ -90,7 +90,7 @@ proptest! {
 
     /// Each window of them may be chance, and all of them are none.
     #[test]
-    fn a_fifth_of_few_requests_that_hangs_is_abnormal_and_no_recovery(seed in any::<u64>(), few in 10_u64..25) {
+    fn a_quarter_of_few_requests_that_hangs_is_abnormal_and_no_recovery(seed in any::<u64>(), few in 10_u64..25) {
         let began = WARM_STEPS + 30;
         let since = Timestamp::from_secs(100_000 + began * STEP_S);
         let hang = |step| if step < began { 0.0 } else { 0.25 };
