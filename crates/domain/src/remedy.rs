@@ -21,8 +21,8 @@ mod tests;
 pub use action::{Action, ActionEffect, ActionEvent, ActionState, Decision, Illegal};
 pub use audit::{AuditChain, AuditEntry, AuditHash, AuditRecord, AuditSubject, Broken, verify};
 pub use catalogue::{
-    ActionKind, ActionType, BlastRadius, Catalogue, Fact, Parameter, ParameterError, ParameterKind, Parameters,
-    Reversibility, Verification,
+    ActionKind, ActionType, BlastRadius, Catalogue, Fact, INSTANCE, Parameter, ParameterError, ParameterKind,
+    Parameters, Reversibility, Verification,
 };
 pub use digest::Digest;
 pub use gate::{Block, BlockReason, Clearance, Spec, Surroundings, TargetState, check_start, check_undo};

@@ -2,13 +2,14 @@
 //!
 //! A generated client takes a [`Peer`] whichever it is. The deadline and the trace context are put on it here, once.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use tower::timeout::error::Elapsed;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
@@ -103,5 +104,42 @@ fn as_status(error: BoxError) -> Status {
     if error.is::<Elapsed>() {
         return Status::deadline_exceeded(format!("no answer within {} s", CALL_TIMEOUT.as_secs()));
     }
-    Status::from_error(error)
+    let status = Status::from_error(error);
+    // gRPC calls a connection that broke UNAVAILABLE, however much had been sent; tonic only one that never began.
+    match status.source() {
+        Some(source) if status.code() == Code::Unknown && source.is::<tonic::transport::Error>() => {
+            Status::unavailable(format!("the connection was lost: {}", innermost(source)))
+        }
+        _ => status,
+    }
+}
+
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    std::iter::successors(Some(error), |error| (**error).source()).last().unwrap_or(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_proto::incident::v1::ListIncidentsRequest;
+    use llm_sre_proto::incident::v1::incident_service_client::IncidentServiceClient;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_under_a_call_is_one_that_is_not_available() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = remote(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let hangs_up = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            // What opens a connection of HTTP/2 is 24 bytes; more is read so that a call is under way.
+            connection.read_exact(&mut [0; 64]).await.unwrap();
+        };
+        let mut client = IncidentServiceClient::new(peer);
+        let (answer, ()) = tokio::join!(client.list_incidents(ListIncidentsRequest::default()), hangs_up);
+        let status = answer.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(status.message().starts_with("the connection was lost: "), "{status:?}");
+    }
 }

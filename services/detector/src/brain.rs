@@ -278,7 +278,7 @@ impl Brain {
                 Verdict::Inconclusive => {}
                 Verdict::Recovered if self.detector.burns_on(&anomalies, living.since) => {}
                 Verdict::Recovered => {
-                    let held = measured.measured_at.since(living.since) >= RECOVERY_HELD;
+                    let held = measured.measured_at.since(measured.well_since.max(living.since)) >= RECOVERY_HELD;
                     if held && now.since(living.told_at) >= RECOVERY_TOLD_EVERY {
                         living.told_at = now;
                         findings.push(Finding::Recovered(*incident));

@@ -266,7 +266,10 @@ impl Service {
         }
         let filter = Filter::default().with("incident", &parent.to_string());
         let (siblings, _) = self.records.list_readable(filter, None, SIBLINGS_MAX).await?;
-        let is_later = |other: &Stored<v1::Diagnosis>| other.message.ordinal > diagnosis.ordinal;
+        // One that explains nothing took nobody's place.
+        let is_later = |other: &Stored<v1::Diagnosis>| {
+            other.message.ordinal > diagnosis.ordinal && other.message.state() == v1::DiagnosisState::Succeeded
+        };
         Ok(siblings.iter().any(is_later).then_some("a later diagnosis took its place"))
     }
 

@@ -152,20 +152,14 @@ fn add_changes(evidence: &mut Evidence, found: Result<Vec<Change>, Error>) {
                 let reason = format!("there are more than the {CHANGES_MAX} that are looked at");
                 evidence.gaps.push(Gap { subject: "changes".to_owned(), reason });
             }
-            let known: BTreeSet<EvidenceId> = evidence.facts.iter().map(|fact| fact.id.clone()).collect();
-            let same = |change: &Change| {
-                evidence
-                    .facts
-                    .iter()
-                    .any(|fact| matches!(&fact.observation, Observation::Change(known) if known == change))
-            };
-            let new: Vec<Fact> = changes
-                .into_iter()
-                .filter(|change| !same(change))
-                .map(|change| Fact { id: change_id(&change), observation: Observation::Change(change) })
-                .filter(|fact| !known.contains(&fact.id))
-                .collect();
-            evidence.facts.extend(new);
+            for change in changes {
+                let is_same = |fact: &Fact| matches!(&fact.observation, Observation::Change(known) if *known == change);
+                if evidence.facts.iter().any(is_same) {
+                    continue;
+                }
+                let id = free_id(&change_id(&change), &evidence.facts);
+                evidence.facts.push(Fact { id, observation: Observation::Change(change) });
+            }
         }
         Err(error) => evidence.gaps.push(Gap { subject: "changes".to_owned(), reason: error.to_string() }),
     }
@@ -196,6 +190,14 @@ fn change_id(change: &Change) -> EvidenceId {
     EvidenceId(format!("change-{namespace}/{name}@{environment}-{}-{}", change.subject, change.time.as_nanos()))
 }
 
+/// An id that no fact has: of two changes of one moment each is cited by itself.
+fn free_id(id: &EvidenceId, facts: &[Fact]) -> EvidenceId {
+    let numbered = (2_usize..).map(|number| EvidenceId(format!("{}-{number}", id.0)));
+    let mut ids = std::iter::once(id.clone()).chain(numbered);
+    let is_free = |id: &EvidenceId| facts.iter().all(|fact| fact.id != *id);
+    ids.find(is_free).unwrap_or_else(|| id.clone())
+}
+
 fn time(fact: &Fact) -> Timestamp {
     match &fact.observation {
         Observation::Anomaly(anomaly) => anomaly.onset,
@@ -203,5 +205,29 @@ fn time(fact: &Fact) -> Timestamp {
         Observation::Change(change) => change.time,
         Observation::Precedent(precedent) => precedent.judged_at,
         Observation::Attempt(attempt) => attempt.executed_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_domain::telemetry::ChangeKind;
+
+    use super::*;
+
+    #[test]
+    fn two_changes_of_one_moment_are_cited_each_and_one_that_came_twice_once() {
+        let change = |after: &str| Change {
+            service: ServiceId::named("cart"),
+            kind: ChangeKind::Configuration,
+            subject: "flag".to_owned(),
+            before: "off".to_owned(),
+            after: after.to_owned(),
+            description: String::new(),
+            time: Timestamp::from_secs(1),
+        };
+        let mut evidence = Evidence::default();
+        add_changes(&mut evidence, Ok(vec![change("on"), change("half"), change("on")]));
+        let ids: BTreeSet<&EvidenceId> = evidence.facts.iter().map(|fact| &fact.id).collect();
+        assert_eq!((ids.len(), evidence.facts.len()), (2, 2), "{ids:?}");
     }
 }

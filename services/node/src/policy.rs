@@ -1,7 +1,7 @@
 //! `llm-sre policy`
 
 use llm_sre_domain::ServiceId;
-use llm_sre_domain::remedy::{ActionKind, Autonomy, Policy};
+use llm_sre_domain::remedy::{ActionKind, Autonomy, BlastRadius, Catalogue, INSTANCE, Policy};
 
 use crate::cli;
 use crate::client::parse_service;
@@ -39,7 +39,23 @@ fn allowed(policy: &Policy, service: &ServiceId, kind: ActionKind) -> String {
     if !policy.is_enrolled(service) {
         return "never: it is not enrolled".to_owned();
     }
-    let autonomy = policy.autonomy(service, kind);
+    let max = policy.limits.blast_radius_max;
+    let entry = Catalogue::default().get(kind).cloned();
+    let touches = |instance: &str| {
+        let parameters = [(INSTANCE.to_owned(), instance.to_owned())].into();
+        entry.as_ref().map_or(BlastRadius::System, |entry| entry.blast_radius(&parameters))
+    };
+    let can_be_narrowed =
+        entry.as_ref().is_some_and(|entry| entry.parameters.iter().any(|known| known.name == INSTANCE));
+    let said = at_autonomy(policy, policy.autonomy(service, kind));
+    match (touches("") > max, can_be_narrowed && touches("one") <= max) {
+        (false, _) => said,
+        (true, true) => format!("of one named instance alone: {said}"),
+        (true, false) => "never: it touches more than blast_radius_max".to_owned(),
+    }
+}
+
+fn at_autonomy(policy: &Policy, autonomy: Autonomy) -> String {
     match autonomy {
         Autonomy::Observe => "no plan is made".to_owned(),
         Autonomy::Suggest => "a plan is shown".to_owned(),
@@ -78,5 +94,20 @@ mod tests {
         assert_eq!(said("cart", ActionKind::RaisePool), "after a person's approval");
         let elsewhere = ServiceId::new("shop", "cart", "production");
         assert!(allowed(&policy, &elsewhere, ActionKind::Restart).contains("not enrolled"));
+    }
+
+    #[test]
+    fn what_touches_too_much_is_not_said_to_be_allowed() {
+        let policy: Policy = toml::from_str(
+            "autonomy = \"auto\"\nenrolled = [\"shop/*@demo\"]\n[limits]\nblast_radius_max = \"instance\"\n",
+        )
+        .unwrap();
+        let said = |kind| allowed(&policy, &ServiceId::new("shop", "cart", "demo"), kind);
+        assert!(
+            said(ActionKind::RollbackDeployment).starts_with("never: "),
+            "{}",
+            said(ActionKind::RollbackDeployment)
+        );
+        assert!(said(ActionKind::Restart).starts_with("of one named instance alone: at once"));
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Pulse {
     pub(super) last: Timestamp,
     pub(super) interval: Duration,
     beats: u32,
+    /// When it was heard first, or first again after it was overdue.
+    pub(super) resumed: Timestamp,
     /// Its silence counts from here on where this is later: before, nobody was heard.
     excused: Timestamp,
 }
@@ -36,7 +38,7 @@ pub(super) struct Gap {
 impl Pulse {
     /// Of a service that is heard for the first time.
     pub(super) fn new(time: Timestamp) -> Self {
-        Self { last: time, interval: Duration::ZERO, beats: 1, excused: Timestamp::EPOCH }
+        Self { last: time, interval: Duration::ZERO, beats: 1, resumed: time, excused: Timestamp::EPOCH }
     }
 
     /// How long it may be silent.
@@ -59,6 +61,9 @@ impl Pulse {
             return;
         }
         let mut gap = time.since(self.last);
+        if gap > self.patience() {
+            self.resumed = time;
+        }
         // What kept everybody from being heard is no habit of this service.
         if let Some(Gap { start, end }) = nobody
             && self.is_known()
@@ -77,7 +82,11 @@ impl Pulse {
     /// Whether it should have been heard by now, though it is too early to call it silent.
     pub(super) fn is_overdue(&self, watermark: Timestamp) -> bool {
         let quiet = watermark.since(self.last.max(self.excused));
-        self.is_known() && quiet > (self.interval * OVERDUE_INTERVALS).max(OVERDUE_MIN)
+        self.is_known() && quiet > self.patience()
+    }
+
+    fn patience(&self) -> Duration {
+        (self.interval * OVERDUE_INTERVALS).max(OVERDUE_MIN)
     }
 
     /// How long it has been silent, where that is too long.

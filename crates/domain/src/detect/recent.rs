@@ -82,6 +82,11 @@ impl Ring {
         })
     }
 
+    /// Whether the next sample takes the place of another.
+    pub(crate) fn is_full(&self) -> bool {
+        usize::from(self.len) == RECENT_MAX
+    }
+
     /// The newest value.
     pub(crate) fn newest(&self) -> Option<Short> {
         (self.len > 0).then(|| self.values[(usize::from(self.next) + RECENT_MAX - 1) % RECENT_MAX])

@@ -1,19 +1,17 @@
 //! Whether what was abnormal is usual again.
 
+mod judge;
+
 use std::collections::BTreeSet;
+
+use judge::{Look, Told, judge, named};
 
 use super::Detector;
 use super::findings::{BAD_RATIO, BURN_OF_DAYS};
 use super::present::Present;
-use super::recent::Recent;
 use super::table::{Seen, SeriesKey};
 use crate::incident::Verdict;
-use crate::{Anomaly, AnomalyId, Direction, ServiceId, Signal, Timestamp};
-
-/// Samples of a series that a verdict needs.
-const SAMPLES_MIN: usize = 3;
-/// Newest samples of which those that chance may have moved are looked at together.
-const POOLED_MAX: usize = 12;
+use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +23,8 @@ pub struct Recovery {
     /// Event time up to which this was measured. Of what recovered, the earliest of the signals' newest samples, so that
     /// one that fell silent is not covered by others; of what did not, the newest sample of a signal outside.
     pub measured_at: Timestamp,
-    /// Event time since which no sample of any of the signals was outside: of its newest one that was, or where none of
-    /// those kept was, the asked time.
+    /// Event time since which all signals were heard and none was outside: of the newest sample that was outside, or that
+    /// followed a silence, and where there was none of these among those kept, the asked time.
     pub well_since: Timestamp,
     /// How many signals took part.
     pub samples: u32,
@@ -47,16 +45,6 @@ pub struct Measured {
     pub value: f64,
     /// The usual value, in the anomaly's unit.
     pub expected: f64,
-}
-
-/// How one anomaly's series looks.
-enum Look {
-    /// At its newest sample; since when no sample was outside.
-    Inside(Timestamp, Timestamp),
-    Outside(Timestamp, String),
-    TooFew(String),
-    /// The process that showed it is gone, and no other of its service has such a signal: the rest speaks for it.
-    Gone,
 }
 
 impl Detector {
@@ -150,12 +138,12 @@ impl Detector {
             }
             Signal::BudgetBurn => {
                 let what = format!("the share of bad requests of {}", anomaly.service);
-                return named(self.look_at_errors(&anomaly.service, since), &what);
+                return named(self.look_at_errors(anomaly, since), &what);
             }
             Signal::Silence => {
-                let heard = self.pulses.get(&anomaly.service).map(|pulse| pulse.last).filter(|last| *last > since);
+                let heard = self.pulses.get(&anomaly.service).filter(|pulse| pulse.last > since);
                 let silent = || Look::TooFew(format!("{} is silent", anomaly.service));
-                return heard.map_or_else(silent, |heard| Look::Inside(heard, since));
+                return heard.map_or_else(silent, |pulse| Look::Inside(pulse.last, since.max(pulse.resumed)));
             }
             _ => {}
         }
@@ -168,8 +156,10 @@ impl Detector {
             && own.is_none_or(|seen| !present.has_left(seen))
             && present.is_heard(&key, since);
         let look = match own {
-            Some(seen) if speaks || key.instance.is_empty() => judge(seen, seen, anomaly.direction, since),
-            _ if !key.instance.is_empty() && !is_mute => self.look_at_others(&key, anomaly.direction, since, present),
+            Some(seen) if speaks || key.instance.is_empty() => {
+                judge(seen, seen, Told::by(anomaly, seen.tuning().leave), since)
+            }
+            _ if !key.instance.is_empty() && !is_mute => self.look_at_others(anomaly, since, present),
             _ => Look::TooFew(String::new()),
         };
         named(look, &what)
@@ -177,19 +167,17 @@ impl Detector {
 
     /// What took over from a process that is gone: the same signal of the service's other processes, each by what is
     /// usual for it, or, where it is too young to know, for the one that is gone.
-    fn look_at_others<'a>(
-        &'a self,
-        key: &SeriesKey,
-        direction: Direction,
-        since: Timestamp,
-        present: &Present<'a>,
-    ) -> Look {
+    fn look_at_others<'a>(&'a self, anomaly: &Anomaly, since: Timestamp, present: &Present<'a>) -> Look {
+        let key = &series_key(anomaly);
         let gone = self.table.get(key);
         let is_other = |seen: &Seen<'a>| seen.origin.instance != key.instance && present.speaks(*seen, since);
         let mut well: Option<(Timestamp, Timestamp)> = None;
         for seen in self.table.alike(key).filter(is_other) {
             let usual = if seen.is_warm() { seen } else { gone.unwrap_or(seen) };
-            match judge(seen, usual, direction, since) {
+            let told = Told::by(anomaly, seen.tuning().leave);
+            // Processes differ: one that was there before has a usual level of its own.
+            let told = if seen.series.began() < anomaly.onset { told.of_another() } else { told };
+            match judge(seen, usual, told, since) {
                 Look::Inside(time, from) => {
                     well = Some(well.map_or((time, from), |well| (well.0.min(time), well.1.max(from))));
                 }
@@ -221,9 +209,10 @@ impl Detector {
     }
 
     /// A budget burns on for up to half an hour after the last failure; what counts is whether requests still fail.
-    fn look_at_errors(&self, service: &ServiceId, since: Timestamp) -> Look {
-        match self.errors_of(service) {
-            Some(seen) => judge(seen, seen, Direction::Up, since),
+    fn look_at_errors(&self, anomaly: &Anomaly, since: Timestamp) -> Look {
+        let told = Told::by_burn(anomaly, self.objective(&anomaly.service).allowed());
+        match self.errors_of(&anomaly.service) {
+            Some(seen) => judge(seen, seen, told, since),
             None => Look::TooFew(String::new()),
         }
     }
@@ -260,46 +249,6 @@ fn series_key(anomaly: &Anomaly) -> SeriesKey {
     }
 }
 
-/// With the reason in words.
-fn named(look: Look, what: &str) -> Look {
-    match look {
-        Look::TooFew(_) => Look::TooFew(format!("{what} has fewer than {SAMPLES_MIN} samples since")),
-        Look::Outside(time, _) => Look::Outside(time, format!("{what} is outside of its usual range")),
-        other => other,
-    }
-}
-
 fn identity(anomaly: &Anomaly) -> (ServiceId, std::sync::Arc<str>, std::sync::Arc<str>, std::sync::Arc<str>) {
     (anomaly.service.clone(), anomaly.origin.instance.clone(), anomaly.metric.clone(), anomaly.dimension.clone())
-}
-
-/// The newest [`SAMPLES_MIN`] samples have to be inside of what is usual, each of them.
-fn judge(seen: Seen<'_>, usual: Seen<'_>, direction: Direction, since: Timestamp) -> Look {
-    let series = seen.series;
-    if series.after(since).take(SAMPLES_MIN).count() < SAMPLES_MIN {
-        return Look::TooFew(String::new());
-    }
-    // By what is usual now; and by what was usual at its time and by how many requests it rests on: one failure of a few, or
-    // one slow request of ten, is no relapse. When nothing was usual yet, nothing speaks for a sample.
-    let tuning = usual.tuning();
-    let is_far = |sample: &Recent| {
-        let z = usual.series.deviation(sample.value);
-        z.abs() >= tuning.leave && (z >= 0.0) == (direction == Direction::Up)
-    };
-    let is_outside = |(newer, sample): &(usize, Recent)| {
-        let was_unusual = sample.deviation.abs() >= tuning.leave || !series.was_warm(sample, *newer);
-        (was_unusual && is_far(sample)) || series.adds_on(sample.deviation, sample.value, tuning)
-    };
-    if series.after(since).enumerate().take(SAMPLES_MIN).any(|sample| is_outside(&sample)) {
-        return Look::Outside(series.last, String::new());
-    }
-    // What is chance once is none over and over: a sum of independent deviations has the root of their number as its own.
-    let newest = || series.after(since).take(POOLED_MAX);
-    let excused = newest().filter(|sample| sample.deviation.abs() < tuning.leave && is_far(sample));
-    let excused: f64 = excused.map(|sample| sample.deviation.abs()).sum();
-    if excused / (newest().count() as f64).sqrt() >= tuning.leave {
-        return Look::Outside(series.last, String::new());
-    }
-    let last_outside = series.after(since).enumerate().find(is_outside).map(|(_, sample)| sample);
-    Look::Inside(series.last, last_outside.map_or(since, |sample| sample.time))
 }

@@ -151,6 +151,16 @@ impl Series {
         Self { normal, habit, baseline: of.baseline, interval_s: of.interval_s, ..Self::new(time) }
     }
 
+    /// When it began, or long after that.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.first
+    }
+
+    /// Whether there were samples of which the times are not kept any more.
+    pub(crate) fn has_let_go(&self) -> bool {
+        self.recent.is_full()
+    }
+
     /// What is going on outside of the range, if anything.
     pub(crate) fn excursion(&self) -> Option<&Excursion> {
         self.excursion.as_deref()
@@ -247,8 +257,11 @@ impl Series {
     fn leave(&mut self, time: Timestamp, value: f64, z: f64, samples: usize, is_sum: bool) {
         let direction = if z >= 0.0 { Direction::Up } else { Direction::Down };
         let onset = self.recent().take(samples).last().map_or(time, |sample| sample.time);
-        let values = self.recent().take(samples).map(|sample| sample.value);
-        let extreme = if direction == Direction::Up { values.reduce(f64::max) } else { values.reduce(f64::min) };
+        let furthest = self.recent().take(samples).max_by(|a, b| a.deviation.abs().total_cmp(&b.deviation.abs()));
+        // Of one sample, so that the two say how wide the range was.
+        let furthest =
+            furthest.map(|sample| (sample.deviation.abs(), sample.value)).filter(|(score, _)| *score > z.abs());
+        let (score, observed) = furthest.unwrap_or((z.abs(), value));
         (self.run, self.outside) = (0, 0);
         // What led here is not usual either.
         self.recent.forget_waiting();
@@ -257,8 +270,8 @@ impl Series {
             detected_at: time,
             last_seen: time,
             direction,
-            score: z.abs(),
-            observed: extreme.unwrap_or(value),
+            score,
+            observed,
             accepted_at: Timestamp::EPOCH,
             is_sum,
             samples: samples as u16,

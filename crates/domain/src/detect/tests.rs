@@ -5,6 +5,7 @@ use proptest::prelude::*;
 mod calls;
 pub(super) mod days;
 mod few;
+mod forgot;
 mod gone;
 mod late;
 mod rare;

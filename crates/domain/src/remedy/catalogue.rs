@@ -295,7 +295,7 @@ impl ActionType {
 }
 
 /// The parameter that narrows an action to one instance.
-pub(super) const INSTANCE: &str = "instance";
+pub const INSTANCE: &str = "instance";
 /// The parameter that names what was changed.
 pub(super) const KEY: &str = "key";
 /// The parameter that says what it was before.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::exchange::{Asked, Exchange};
 use super::ledger::{Accounts, Refusal, Spent};
-use super::limits::reckon_tokens;
+use super::limits::{counted, reckon_tokens};
 use super::outcome::{Failure, Outcome};
 use super::{Adviser, shape};
 
@@ -203,8 +203,9 @@ impl Talk<'_> {
 
     async fn attempt(&mut self, prompt: &Prompt) -> Result<Result<(Completion, Exchange), Error>, Stop> {
         let adviser = self.adviser;
-        let question_tokens = reckon_tokens(prompt.system.len() + prompt.user.len() + prompt.schema.json.len());
-        let set_aside = Usage { input_tokens: question_tokens, output_tokens: u64::from(prompt.answer_tokens_max) };
+        let question = prompt.system.len() + prompt.user.len() + prompt.schema.json.len();
+        let set_aside =
+            Usage { input_tokens: reckon_tokens(question), output_tokens: u64::from(prompt.answer_tokens_max) };
         let reserved = self.cost(set_aside);
         adviser.ledger.reserve(&self.accounts, reserved).await?;
         let noted = adviser.note(self.diagnosis, &self.asked, prompt, adviser.nothing_used()).await;
@@ -223,10 +224,7 @@ impl Talk<'_> {
         let result = asked.unwrap_or_else(|_| Err(Error::TimedOut { after_ms: self.began.elapsed().as_millis() }));
 
         let usage = match &result {
-            Ok(completion) => completion.usage.unwrap_or_else(|| Usage {
-                input_tokens: question_tokens,
-                output_tokens: reckon_tokens(completion.text.len()),
-            }),
+            Ok(answer) => counted(answer.usage, question, answer.text.len(), prompt.answer_tokens_max),
             Err(error) if is_free(error) => Usage::default(),
             Err(_) => set_aside,
         };

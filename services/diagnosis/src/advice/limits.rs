@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use llm_sre_domain::advise::INSTRUCTIONS;
+use llm_sre_ports::model::Usage;
 use llm_sre_proto::MODEL_ANSWER_SCHEMA;
 
 /// The bounds of advice.
@@ -48,6 +49,8 @@ pub struct Prices {
 
 /// Bytes of English or JSON that make a token, rather fewer than more: what is not known yet is reckoned as dear.
 const BYTES_PER_TOKEN: u64 = 3;
+/// Tokens that a server may put around a question.
+const TEMPLATE_TOKENS_MAX: u64 = 1_024;
 
 impl Limits {
     /// About what one question of full length is set aside for, with its instructions and the longest answer.
@@ -61,6 +64,19 @@ impl Limits {
 /// About how many tokens a text has, without the model's own tokenizer.
 pub(super) fn reckon_tokens(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(BYTES_PER_TOKEN)
+}
+
+/// What a question and its answer count as: what the server says, as far as that can be. No text has no token or more
+/// tokens than bytes; around it the server may put some of its own, and a model thinks for no longer than it may answer.
+pub(super) fn counted(stated: Option<Usage>, question: usize, answer: usize, answer_tokens_max: u32) -> Usage {
+    let of = |stated: Option<u64>, bytes: usize, spare: u64| {
+        let most = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(spare);
+        stated.filter(|tokens| (1..=most).contains(tokens)).unwrap_or_else(|| reckon_tokens(bytes))
+    };
+    Usage {
+        input_tokens: of(stated.map(|usage| usage.input_tokens), question, TEMPLATE_TOKENS_MAX),
+        output_tokens: of(stated.map(|usage| usage.output_tokens), answer, answer_tokens_max.into()),
+    }
 }
 
 impl Prices {
@@ -84,5 +100,16 @@ mod tests {
         assert_eq!(prices.cost_micros(u64::MAX, u64::MAX), u64::MAX);
         assert_eq!(Prices::default().cost_micros(u64::MAX, 7), 0);
         assert_eq!((reckon_tokens(0), reckon_tokens(1), reckon_tokens(9)), (0, 1, 3));
+    }
+
+    #[test]
+    fn what_a_server_says_counts_where_it_can_be() {
+        let stated = |input_tokens, output_tokens| Some(Usage { input_tokens, output_tokens });
+        let reckoned = Usage { input_tokens: 1_000, output_tokens: 100 };
+        assert_eq!(counted(stated(700, 900), 3_000, 300, 1_000), stated(700, 900).unwrap());
+        assert_eq!(counted(None, 3_000, 300, 1_000), reckoned);
+        // A gateway that does not count, and a number that would use up anybody's budget.
+        assert_eq!(counted(stated(0, 0), 3_000, 300, 1_000), reckoned);
+        assert_eq!(counted(stated(u64::MAX, 10_000_000), 3_000, 300, 1_000), reckoned);
     }
 }

@@ -142,7 +142,8 @@ impl Outcome {
             end_unix_nano: end,
             attributes: filled.map(|(key, value)| (key.to_owned(), value)).collect(),
             numbers,
-            is_call: self.model.is_some(),
+            // An answer that was had before is no call.
+            is_call: used.requests > 0,
             error,
         }
     }

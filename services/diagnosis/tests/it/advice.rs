@@ -344,6 +344,20 @@ async fn nobody_is_asked_about_what_is_over() {
     assert!(advised.model.asked().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_later_diagnosis_that_explains_nothing_takes_no_place() {
+    let mut advised = advised(vec![says(&good())], limits());
+    advised.ending.cancel();
+    (&mut advised.running).await.ok();
+    let asked = advised.diagnosed("r1").await;
+    advised.world.owner.add(Incident { anomalies: Vec::new(), ..incident(1, State::Diagnosing) });
+    let later = advised.diagnosed("r2").await;
+    assert_eq!((later.ordinal, later.state()), (asked.ordinal + 1, v1::DiagnosisState::Unresolved));
+    advised.start_next();
+    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
+    assert_eq!(advice.state(), AdviceState::Given, "{advice:?}");
+}
+
 /// Who watches does not wait for a model that was taken out of the configuration.
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_a_model_that_is_gone_ends() {

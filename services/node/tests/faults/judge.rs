@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use llm_sre_proto::diagnosis::v1::{Hypothesis, ListDiagnosesRequest};
+use llm_sre_proto::diagnosis::v1::{Diagnosis, Hypothesis, ListDiagnosesRequest};
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 
 use crate::class::Class;
@@ -94,8 +94,12 @@ impl Before {
             after.wrong.push(format!("the one repair was {cure}, and done was {:?}", after.actions));
         }
         if !after.wrong.is_empty() {
-            after.story =
-                changed.iter().flat_map(|incident| told(incident).chain(explained(incident, system))).collect();
+            let story = |incident: &Incident| {
+                let request = diagnoses_of(incident);
+                let found = system.runtime.block_on(system.diagnoses.list_diagnoses(request));
+                told(incident, found.map(|found| found.diagnoses).unwrap_or_default())
+            };
+            after.story = changed.iter().flat_map(story).collect();
         }
         after
     }
@@ -137,23 +141,22 @@ fn standing(incident: &Incident) -> String {
     format!("{state} {reason} {}, opened {openings} times", incident.title)
 }
 
-/// How an incident was explained, and how sure that is.
-fn explained(incident: &Incident, system: &System) -> Vec<String> {
-    let request = ListDiagnosesRequest { parent: incident.name.clone(), ..ListDiagnosesRequest::default() };
-    let found = system.runtime.block_on(system.diagnoses.list_diagnoses(request));
-    let mut said = Vec::new();
-    for diagnosis in found.into_iter().flat_map(|found| found.diagnoses) {
+/// Asks for how an incident was explained.
+pub(crate) fn diagnoses_of(incident: &Incident) -> ListDiagnosesRequest {
+    ListDiagnosesRequest { parent: incident.name.clone(), ..ListDiagnosesRequest::default() }
+}
+
+/// The steps of an incident, and how it was explained and how sure that is.
+pub(crate) fn told(incident: &Incident, diagnoses: Vec<Diagnosis>) -> Vec<String> {
+    let mut said = vec![format!("{}: {}", incident.name, incident.title)];
+    said.extend(incident.timeline.iter().map(|entry| {
+        let at = entry.time.as_ref().map(|time| time.seconds).unwrap_or_default();
+        format!("  {at} {} {}", entry.state().as_str_name().trim_start_matches("STATE_"), entry.message)
+    }));
+    for diagnosis in diagnoses {
         let supposed = |hypothesis: &Hypothesis| format!("  {:.2} {}", hypothesis.confidence, hypothesis.statement);
         said.extend(diagnosis.hypotheses.iter().map(supposed));
         said.extend(diagnosis.gaps.iter().map(|gap| format!("  not known: {}: {}", gap.subject, gap.reason)));
     }
     said
-}
-
-fn told(incident: &Incident) -> impl Iterator<Item = String> {
-    let name = std::iter::once(format!("{}: {}", incident.name, incident.title));
-    name.chain(incident.timeline.iter().map(|entry| {
-        let at = entry.time.as_ref().map(|time| time.seconds).unwrap_or_default();
-        format!("  {at} {} {}", entry.state().as_str_name().trim_start_matches("STATE_"), entry.message)
-    }))
 }

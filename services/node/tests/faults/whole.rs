@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::campaign::say;
 use crate::class::BREAKABLE;
 use crate::client::{self, Client};
+use crate::judge::{diagnoses_of, told};
 use crate::ledger::{Balance, Ledger, Stored};
 use crate::parts;
 use crate::process::{self, Process};
@@ -168,7 +169,8 @@ impl Whole {
             if !opened.is_empty() && opened.iter().all(|incident| incident.end_time.is_some()) {
                 break opened;
             }
-            assert!(began.elapsed() < OVER_WITHIN, "not over after {kills} kills: {opened:#?}");
+            let is_late = began.elapsed() >= OVER_WITHIN;
+            assert!(!is_late, "{fault:?} is not over after {kills} kills\n{}", self.story(&opened));
             if kills < kills_max && Instant::now() >= next {
                 self.kill();
                 kills += 1;
@@ -180,12 +182,26 @@ impl Whole {
         let reasons: Vec<_> =
             opened.iter().map(|incident| incident.resolution.as_ref().map(|it| it.reason())).collect();
         let is_measured = opened[0].state() == State::Resolved && reasons == [Some(ResolutionReason::Measured)];
-        assert!(is_measured, "{what}: {opened:#?}");
-        assert_eq!(self.fault(&fault.name).state(), FaultState::Cured, "{what}");
+        assert!(is_measured, "{what}\n{}", self.story(&opened));
+        assert_eq!(self.fault(&fault.name).state(), FaultState::Cured, "{what}\n{}", self.story(&opened));
         let acted: Vec<String> = self.recorder.done()[done..].iter().map(|done| done.what.clone()).collect();
-        assert!(matches!(&acted[..], [only] if only.starts_with(&fault.cure)), "{what}: {acted:?}");
+        assert!(
+            matches!(&acted[..], [only] if only.starts_with(&fault.cure)),
+            "{what}: {acted:?}\n{}",
+            self.story(&opened)
+        );
         say(&format!("{what}: {:.0} s, {}", began.elapsed().as_secs_f64(), acted[0]));
         kills
+    }
+
+    /// What became of incidents, and what was done to the shop.
+    fn story(&self, incidents: &[Incident]) -> String {
+        let told = |incident: &Incident| {
+            let found = self.detector.ask(self.detector.diagnoses().list_diagnoses(diagnoses_of(incident)));
+            told(incident, found.map(|found| found.diagnoses).unwrap_or_default())
+        };
+        let done = self.recorder.done().into_iter().map(|done| format!("done: {}", done.what));
+        incidents.iter().flat_map(told).chain(done).collect::<Vec<_>>().join("\n")
     }
 
     /// That nothing came late: an incident of each fault, and its one repair.
