@@ -9,6 +9,7 @@ use std::time::Duration;
 use llm_sre_domain::Timestamp;
 use llm_sre_domain::incident::{Actor, EventKind};
 use llm_sre_domain::remedy::{Action, ActionEvent, Block, BlockReason, Clearance, TargetState, check_start};
+use llm_sre_mesh::peer::CALL_TIMEOUT;
 use llm_sre_mesh::records::Stored;
 use llm_sre_mesh::{TraceContext, status};
 use llm_sre_ports::leases::Lease;
@@ -25,8 +26,9 @@ use crate::kept::Kept;
 const POLL: Duration = Duration::from_secs(1);
 /// The same while an action is under way.
 const POLL_UNDER_WAY: Duration = Duration::from_millis(250);
-/// How long the right to act on a target is held: longer than a pass with every call at its time-out.
-const TARGET_TTL: Duration = Duration::from_secs(120);
+/// How long the right to act on a target is held. It is renewed right before each call with effect, and outlasts that at
+/// its time-out. Who was killed with it keeps others from going on for no longer.
+const TARGET_TTL: Duration = Duration::from_secs(2 * CALL_TIMEOUT.as_secs());
 /// How long a blocked plan waits until it is made again, by the product's clock.
 const REPLAN_AFTER: Duration = Duration::from_secs(10);
 /// So long after people were called, what waited is withdrawn: a plan that is made meanwhile would be withdrawn with it.

@@ -8,9 +8,9 @@ use super::{Block, Digest, Plan, Proposed, Reversibility};
 use crate::Timestamp;
 use crate::incident::{ActionId, Actor, EventKind, Verdict};
 
-/// How long a target may take to carry an action out or to undo it: a rollout of a large deployment. A minute less than
-/// the incident's own deadline for it is unless it is configured, so that the action's word comes first.
-const EXECUTION_DEADLINE: Duration = Duration::from_secs(540);
+/// How long a target may take to undo an action. A minute less than the incident's own deadline for it is unless it is
+/// configured, so that the action's word comes first.
+const UNDO_DEADLINE: Duration = Duration::from_secs(540);
 
 /// Where an action is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

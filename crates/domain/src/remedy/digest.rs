@@ -167,6 +167,7 @@ fn write_policy(writer: &mut Writer, policy: &Policy) {
         attempts_per_incident_max,
         blast_radius_max,
         approval_expiry_s,
+        execution_s,
         ineffective_max,
         ineffective_window_s,
         relapses_max,
@@ -184,7 +185,7 @@ fn write_policy(writer: &mut Writer, policy: &Policy) {
     for count in counts {
         writer.number(u64::from(*count));
     }
-    for seconds in [window_s, approval_expiry_s, ineffective_window_s, relapse_window_s, cooldown_s] {
+    for seconds in [window_s, approval_expiry_s, execution_s, ineffective_window_s, relapse_window_s, cooldown_s] {
         writer.number(*seconds);
     }
     writer.variant(blast_radius_max);

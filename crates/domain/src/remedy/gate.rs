@@ -140,6 +140,8 @@ pub struct Surroundings<'a> {
 pub struct Clearance {
     action: ActionId,
     digest: Digest,
+    /// How long its target may take.
+    pub(super) within: Duration,
 }
 
 impl Clearance {
@@ -167,7 +169,11 @@ pub fn check_start(action: &Action, around: Surroundings<'_>, target: &TargetSta
         blocks.push(Block::new(BlockReason::DigestMismatch, "the plan, the policy or the target changed since"));
     }
     blocks.sort();
-    if blocks.is_empty() { Ok(Clearance { action: plan.id, digest: plan.digest }) } else { Err(blocks) }
+    if !blocks.is_empty() {
+        return Err(blocks);
+    }
+    let within = Duration::from_secs(around.policy.limits.execution_s);
+    Ok(Clearance { action: plan.id, digest: plan.digest, within })
 }
 
 /// The rules that forbid to take an action back. That was agreed to with the action, so rungs, limits and digest are

@@ -53,6 +53,9 @@ pub struct Limits {
     pub blast_radius_max: BlastRadius,
     /// For how long an approval is asked for and, once given, may be used, in seconds.
     pub approval_expiry_s: u64,
+    /// How long a target may take to carry an action out, in seconds: a rollout of a large deployment. The incident's
+    /// `remediating_s` should be a minute more, so that the action's word comes first.
+    pub execution_s: u64,
     /// How often the same action may go without effect on the same fingerprint in `ineffective_window_s`.
     pub ineffective_max: u32,
     /// The window of `ineffective_max`, in seconds.
@@ -80,6 +83,7 @@ impl Default for Limits {
             blast_radius_max: BlastRadius::Service,
             // Long enough to be paged, look and decide; short enough that the picture still holds.
             approval_expiry_s: 1_800,
+            execution_s: 540,
             ineffective_max: 2,
             ineffective_window_s: 86_400,
             // As attempts: three cures, of which none lasted, are for people.

@@ -1,8 +1,8 @@
 //! The transitions of an action.
 
 use super::{
-    Action, ActionEffect, ActionEvent, ActionId, ActionState, Actor, Block, Clearance, Decision, Digest,
-    EXECUTION_DEADLINE, EventKind, Illegal, Reversibility, Timestamp, Verdict, blocked_report,
+    Action, ActionEffect, ActionEvent, ActionId, ActionState, Actor, Block, Clearance, Decision, Digest, EventKind,
+    Illegal, Reversibility, Timestamp, UNDO_DEADLINE, Verdict, blocked_report,
 };
 
 type Effects = Result<Vec<ActionEffect>, Illegal>;
@@ -148,7 +148,7 @@ impl Action {
         if let Some(deadline) = self.deadline.filter(|deadline| now >= *deadline) {
             return Err(Illegal::Expired { action, deadline });
         }
-        self.enter(ActionState::Executing, Some(now + EXECUTION_DEADLINE));
+        self.enter(ActionState::Executing, Some(now + clearance.within));
         self.executed_at = Some(now);
         self.fencing_token = fencing_token;
         Ok(vec![report(EventKind::ActionStarted { action }), ActionEffect::Execute])
@@ -171,7 +171,7 @@ impl Action {
         let action = self.plan.id;
         if self.plan.reversibility == Reversibility::Undo {
             self.outcome = outcome;
-            self.enter(ActionState::RollingBack, Some(now + EXECUTION_DEADLINE));
+            self.enter(ActionState::RollingBack, Some(now + UNDO_DEADLINE));
             return vec![told, ActionEffect::Undo];
         }
         self.end(ActionState::Ineffective, outcome, now);

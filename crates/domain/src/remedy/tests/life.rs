@@ -227,3 +227,15 @@ fn the_same_suggestion_is_one_action_and_another_is_another() {
     assert_eq!((third.state, third.plan.digest), (ActionState::Approved, second.plan.digest));
     assert_ne!(third.plan.id, second.plan.id);
 }
+
+#[test]
+fn a_target_has_as_long_as_policy_gives_it() {
+    let mut world = World::permissive();
+    world.policy.limits.execution_s = 7;
+    let mut action = world.action().unwrap();
+    let clearance = check_start(&action, world.around(), &world.answer).unwrap();
+    action.apply(ActionEvent::Started { clearance, fencing_token: 1 }, world.now).unwrap();
+    assert_eq!(action.deadline, Some(world.now + Duration::from_secs(7)));
+    action.apply(ActionEvent::DeadlinePassed, world.now + Duration::from_secs(7)).unwrap();
+    assert_eq!(action.state, ActionState::Unknown);
+}

@@ -182,7 +182,7 @@ fn a_digest_covers_plan_policy_and_target() {
     let action = base.action().unwrap();
     assert!(check_start(&action, base.around(), &base.answer).is_ok());
     let pattern = || ServicePattern::parse("other@*").unwrap();
-    let changes: [&dyn Fn(&mut World); 18] = [
+    let changes: [&dyn Fn(&mut World); 19] = [
         &(|w| {
             w.policy.rules.push(Rule {
                 service: ServicePattern::parse("x@*").unwrap(),
@@ -201,6 +201,7 @@ fn a_digest_covers_plan_policy_and_target() {
         &(|w| w.policy.limits.attempts_per_incident_max += 1),
         &(|w| w.policy.limits.blast_radius_max = BlastRadius::System),
         &(|w| w.policy.limits.approval_expiry_s += 1),
+        &(|w| w.policy.limits.execution_s += 1),
         &(|w| w.policy.limits.ineffective_max += 1),
         &(|w| w.policy.limits.ineffective_window_s += 1),
         &(|w| w.policy.limits.relapses_max += 1),

@@ -66,7 +66,7 @@ static PLAN: [Change; 21] = [
     |p| p.plan.attempt += 1,
 ];
 
-static POLICY: [Change; 23] = [
+static POLICY: [Change; 24] = [
     |p| p.policy.autonomy = Autonomy::Suggest,
     |p| p.policy.rules[0].service = ServicePattern::parse("bank/*@*").unwrap(),
     |p| p.policy.rules[0].action = Some(ActionKind::Restart),
@@ -86,6 +86,7 @@ static POLICY: [Change; 23] = [
     |p| p.policy.limits.attempts_per_incident_max += 1,
     |p| p.policy.limits.blast_radius_max = BlastRadius::System,
     |p| p.policy.limits.approval_expiry_s += 1,
+    |p| p.policy.limits.execution_s += 1,
     |p| p.policy.limits.ineffective_max += 1,
     |p| p.policy.limits.ineffective_window_s += 1,
     |p| p.policy.limits.relapses_max += 1,
