@@ -86,6 +86,12 @@ impl Correlator {
         &self.cases
     }
 
+    /// A case of which something calls for an incident as of the last look; `None` where it is over, or its incident is.
+    pub fn showing(&self, number: u64) -> Option<&Case> {
+        let is_it = |case: &&Case| case.number == number && case.is_living() && case.last_active >= self.asked_at;
+        self.cases.iter().find(is_it)
+    }
+
     /// Notes that the incident of a case ended.
     pub fn end(&mut self, number: u64, at: Timestamp) {
         if let Some(case) = self.cases.iter_mut().find(|case| case.number == number) {

@@ -1,5 +1,7 @@
 //! The state of detection: what was seen, and which incident each case became.
 
+mod unclaimed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub(crate) struct Brain {
     pub(crate) detector: Detector,
     correlator: Correlator,
     followed: BTreeMap<u64, Followed>,
+    /// Cases that were sure before this instance may open incidents, and are not known to be any incident's.
+    unclaimed: BTreeSet<u64>,
     pub(crate) living: BTreeMap<IncidentId, Living>,
     newest: Timestamp,
     lateness: Duration,
@@ -104,6 +108,7 @@ impl Brain {
             detector: Detector::new(options.objectives.clone()),
             correlator: Correlator::default(),
             followed: BTreeMap::new(),
+            unclaimed: BTreeSet::new(),
             living: BTreeMap::new(),
             newest: Timestamp::EPOCH,
             lateness: options.lateness,
@@ -157,6 +162,7 @@ impl Brain {
                 }
                 News::Cleared(case) => {
                     self.followed.remove(&case.number);
+                    self.unclaimed.remove(&case.number);
                 }
             }
         }

@@ -34,7 +34,8 @@ const LATEST_READ: usize = 4;
 pub(crate) enum Age {
     /// Now, and by this instance.
     New,
-    /// Before this start: it opens nothing.
+    /// Before this start: it opens nothing, unless it shows still when all of that was read again and no incident is
+    /// known to be of it.
     Known,
     /// By another instance, while this one stands by: it writes nothing.
     Watched,
@@ -97,8 +98,7 @@ impl Service {
         let mut ordinal_min = 0;
         for _ in 0..ATTEMPTS_MAX {
             // At the same time: trouble waits for all three.
-            let ended =
-                async { if age == Age::New { self.ended_about(opened, &service).await } else { Ok(Vec::new()) } };
+            let ended = self.ended_about(opened, &service);
             let living = self.living_for(opened, &service, age);
             let (living, latest, ended) = tokio::try_join!(living, self.latest(&fingerprint), ended)?;
             if let Some(living) = living {
@@ -110,8 +110,13 @@ impl Service {
                 return self.join(incident, &anomalies, &opened.impact).await;
             }
             if age != Age::New {
-                // Its incident ended, or is another instance's to open: what comes later is looked at by itself.
-                self.brain().let_go(opened.case.number);
+                let mut brain = self.brain();
+                if latest.iter().chain(&ended).any(|ended| has_ended(&ended.message, &opened.case)) {
+                    // What comes later is looked at by itself.
+                    brain.let_go(opened.case.number);
+                } else {
+                    brain.leave_unclaimed(opened.case.number);
+                }
                 return Ok(());
             }
             if let Some(incident) = Box::pin(self.bring_back(latest.as_ref(), &ended, opened, &anomalies)).await? {
@@ -251,6 +256,14 @@ impl Service {
 /// incident was sure later; a person's report says nothing of when it was.
 fn is_of(case: &Case, incident: &Incident) -> bool {
     incident.subject.trigger == Trigger::Reported || case.detected_at + TOGETHER >= incident.detected_at
+}
+
+/// Whether an incident ended that a case from before can be of.
+fn has_ended(kept: &Kept, case: &Case) -> bool {
+    let is_its_end = |incident: Incident| {
+        is_of(case, &incident) && incident.ended_at.is_some_and(|ended_at| ended_at >= case.detected_at)
+    };
+    kept.readable().is_some_and(is_its_end)
 }
 
 fn measure(finding: &Finding) {

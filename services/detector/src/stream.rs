@@ -1,8 +1,9 @@
 //! From the telemetry topics to findings.
 //!
 //! After a start the last hours of the topics are read again: detection has no other memory. Up to where this group had
-//! committed, findings are known; they are tied to the incidents that they became and open none. An instance that stood
-//! by has read all of that before.
+//! committed, findings are known; they are tied to the incidents that they became and open none. What shows still at the
+//! end of that, and is no incident's, opens one: who came upon it first was killed before it could tell. An instance that
+//! stood by has read all of that before.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -249,6 +250,11 @@ impl Service {
                 for (of, known) in std::mem::take(&mut reading.known) {
                     let next = reading.next.entry(of).or_default();
                     *next = known.max(*next);
+                }
+                let unclaimed = self.brain().claim();
+                if !self.tell(unclaimed, Age::New, shutdown).await {
+                    reading.is_torn = true;
+                    return Ok(true);
                 }
             }
             return Ok(false);

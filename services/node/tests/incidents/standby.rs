@@ -137,3 +137,30 @@ async fn who_takes_over_half_way_does_not_take_the_past_for_news() {
     assert_eq!(second.list().await, before);
     second.stop().await;
 }
+
+/// What is read again is sure at a slightly other time than it was when it was new, and who handled it may have been
+/// killed in between.
+#[tokio::test]
+async fn what_was_handled_and_never_told_is_told_by_who_comes_next() {
+    let mut shop = Shop::new(36).await;
+    shop.trade(WARM, 0.0).await;
+    shop.trade(SICK, FAILING).await;
+    let mut killed = shop.bus.subscribe(llm_sre_detector::GROUP, &topics::TELEMETRY, Start::Earliest).await.unwrap();
+    let takes = async {
+        while killed.assignment().is_empty() {
+            killed.poll(1, 1, Duration::from_millis(10)).await.unwrap();
+        }
+    };
+    tokio::time::timeout(FOLLOWED_WITHIN, takes).await.unwrap();
+    for topic in topics::TELEMETRY {
+        killed.commit(&shop.bus.end_offsets(topic).await.unwrap()).await.unwrap();
+    }
+    killed.close().await.unwrap();
+    let running = shop.start();
+    let incident = running.until(v1::State::Escalated).await;
+    assert_eq!(incident.service.as_ref().unwrap().name, "cart");
+    shop.trade(SICK, FAILING).await;
+    shop.until_read().await;
+    assert_eq!(running.list().await.len(), 1);
+    running.stop().await;
+}

@@ -1,0 +1,37 @@
+//! Cases that somebody came upon before this instance may open incidents, and that are no incident's.
+//!
+//! What is read again is sure at a slightly other time: a case that is sure by what was handled before may not have been
+//! when that was handled, and whoever did was killed before it was.
+
+use std::collections::BTreeSet;
+
+use llm_sre_domain::diagnose::rank;
+
+use super::{Brain, Finding, Opened};
+
+impl Brain {
+    /// Notes that nobody may have opened an incident of a case yet.
+    pub(crate) fn leave_unclaimed(&mut self, case: u64) {
+        self.unclaimed.insert(case);
+    }
+
+    /// What is to be told of unclaimed cases, by whoever may do so from now on: whoever came upon one before may have
+    /// been killed before it was told. What shows no more is let go.
+    pub(crate) fn claim(&mut self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for number in std::mem::take(&mut self.unclaimed) {
+            let case = self.correlator.showing(number).cloned();
+            let evidence = self.correlator.evidence(&self.detector, &BTreeSet::from([number]));
+            let (Some(case), Some(evidence)) = (case, evidence) else {
+                self.let_go(number);
+                continue;
+            };
+            if let Some(followed) = self.followed.get_mut(&number) {
+                followed.told.extend(case.anomalies.keys().cloned());
+            }
+            let (argument, impact) = (rank(&evidence), self.impact(&case));
+            found.push(Finding::Opened(Box::new(Opened { case, evidence, argument, impact })));
+        }
+        found
+    }
+}
