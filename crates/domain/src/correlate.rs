@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detect::{Abnormal, Detector};
-use crate::diagnose::{Argument, rank};
+use crate::diagnose::Argument;
 use crate::evidence::Evidence;
 use crate::topology::Topology;
 use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
 
 pub use case::Case;
-use case::Kinship;
+use case::{Kinship, argue};
 use group::{Group, JUDGED_MAX, ROOTS_MAX, Reach, STORM, groups};
 use kin::{Kin, Look, Trouble, apart};
 use waiting::Waiting;
@@ -39,9 +39,6 @@ const QUIET: Duration = Duration::from_secs(120);
 const CASES_MAX: usize = 64;
 /// How often who is called through whom is looked at where nothing new is abnormal, in event time.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// Services that stir at once and have nothing to do with a case, told from its own cause.
-const ELSEWHERE_MAX: usize = 8;
 
 /// What became of a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -370,20 +367,6 @@ impl Correlator {
         }
         apart
     }
-}
-
-/// What follows from the evidence of cases that are about one thing. What was changed and stirs elsewhere, and neither calls
-/// a root in the end nor is called by one, is another cause whose own alarm is still to come, and is set apart.
-fn argue<L: Look>(kin: &Kin<'_, L>, cases: &[&Case], evidence: &mut Evidence) -> Argument {
-    let mut argument = rank(evidence);
-    for _ in 0..ELSEWHERE_MAX {
-        let likely = argument.hypotheses.first().map(|hypothesis| &hypothesis.service);
-        let is_elsewhere = |likely: &&ServiceId| cases.iter().all(|case| case.is_elsewhere(kin, likely));
-        let Some(elsewhere) = likely.filter(is_elsewhere) else { break };
-        evidence.apart.insert(elsewhere.clone());
-        argument = rank(evidence);
-    }
-    argument
 }
 
 impl Reaches {

@@ -6,12 +6,14 @@ use super::group::Reach;
 use super::kin::{Kin, Look, TOGETHER, Trouble, apart};
 use super::waiting::Waiting;
 use crate::detect::Abnormal;
-use crate::diagnose::Argument;
+use crate::diagnose::{Argument, rank};
 use crate::evidence::{Evidence, Observation};
 use crate::{Anomaly, AnomalyId, ServiceId, Signal, Timestamp};
 
 /// Anomalies kept a case; the newest ones are left out.
 pub(super) const ANOMALIES_MAX: usize = 256;
+/// Services that stir at once and have nothing to do with a case, told from its own cause.
+const ELSEWHERE_MAX: usize = 8;
 
 /// Anomalies of one cause.
 #[derive(Clone, Debug, PartialEq)]
@@ -279,4 +281,18 @@ fn prominence(signal: Signal) -> u8 {
         Signal::Traffic => 9,
         Signal::FlatLine => 10,
     }
+}
+
+/// What follows from the evidence of cases that are about one thing. What was changed and stirs elsewhere, and neither calls
+/// a root in the end nor is called by one, is another cause whose own alarm is still to come, and is set apart.
+pub(super) fn argue<L: Look>(kin: &Kin<'_, L>, cases: &[&Case], evidence: &mut Evidence) -> Argument {
+    let mut argument = rank(evidence);
+    for _ in 0..ELSEWHERE_MAX {
+        let likely = argument.hypotheses.first().map(|hypothesis| &hypothesis.service);
+        let is_elsewhere = |likely: &&ServiceId| cases.iter().all(|case| case.is_elsewhere(kin, likely));
+        let Some(elsewhere) = likely.filter(is_elsewhere) else { break };
+        evidence.apart.insert(elsewhere.clone());
+        argument = rank(evidence);
+    }
+    argument
 }

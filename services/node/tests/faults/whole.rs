@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llm_sre_adapters::sqlite::{self, Store, back_up};
+use llm_sre_mesh::clients::Diagnoses;
+use llm_sre_mesh::peer;
 use llm_sre_ports::telemetry::RecordId;
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 use llm_sre_proto::simulator::v1::{
@@ -60,6 +62,7 @@ struct Whole {
     arguments: Vec<String>,
     shop_process: Process,
     detector: Client,
+    diagnoses: Diagnoses,
     control: String,
     shop: Client,
     recorder: Recorder,
@@ -105,11 +108,16 @@ impl Whole {
             run(&product, SERVICES, &[("--listen", at(control)), ("--otlp-grpc", at(otlp)), ("--otlp-http", at(http))]);
         let shop_arguments = run(&shop, "simulator", &[("--listen", at(simulator))]);
         let shop_process = spawn(folder.path(), "simulator", &shop_arguments);
+        let diagnoses = {
+            let _inside = runtime.enter();
+            Diagnoses::new(peer::remote(&format!("http://{}", at(control))).unwrap())
+        };
         let mut whole = Self {
             product: None,
             arguments,
             shop_process,
             detector: Client::new(&at(control)),
+            diagnoses,
             control: at(control),
             shop: Client::new(&at(simulator)),
             recorder,
@@ -199,7 +207,7 @@ impl Whole {
     /// What became of incidents, and what was done to the shop.
     fn story(&self, incidents: &[Incident]) -> String {
         let told = |incident: &Incident| {
-            let found = self.detector.ask(self.detector.diagnoses().list_diagnoses(diagnoses_of(incident)));
+            let found = self.runtime.block_on(self.diagnoses.list_diagnoses(diagnoses_of(incident)));
             told(incident, found.map(|found| found.diagnoses).unwrap_or_default())
         };
         let done = self.recorder.done().into_iter().map(|done| format!("done: {}", done.what));

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use llm_sre_mesh::{Peer, peer};
-use llm_sre_proto::diagnosis::v1::diagnosis_service_client::DiagnosisServiceClient;
 use llm_sre_proto::incident::v1::incident_service_client::IncidentServiceClient;
 use llm_sre_proto::incident::v1::{Incident, ListIncidentsRequest};
 use llm_sre_proto::remediation::v1::remediation_service_client::RemediationServiceClient;
@@ -38,10 +37,6 @@ impl Client {
 
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {
         IncidentServiceClient::new(self.peer.clone())
-    }
-
-    pub(crate) fn diagnoses(&self) -> DiagnosisServiceClient<Peer> {
-        DiagnosisServiceClient::new(self.peer.clone())
     }
 
     pub(crate) fn simulator(&self) -> SimulatorServiceClient<Peer> {
