@@ -16,6 +16,7 @@ mod shape;
 use std::sync::Arc;
 use std::time::Duration;
 
+use llm_sre_domain::Timestamp;
 use llm_sre_domain::advise::{self, Case, Question};
 use llm_sre_domain::diagnose::Hypothesis;
 use llm_sre_domain::evidence::{Evidence, Fact};
@@ -234,18 +235,34 @@ impl Service {
     async fn advise_held(&self, adviser: &Adviser, stored: Stored<v1::Diagnosis>) -> Result<(), Status> {
         let (parent, id) = names::parse_child("name", &stored.message.name, "diagnoses")?;
         let context = TraceContext::of_stage(parent, &outcome::stage_key(&id));
-        let start_time = to_proto_time(self.clock.now());
+        let begun_at = self.clock.now();
         let started = self.stages.now_unix_nano();
+        let stored = self.note_begun(stored, parent, begun_at).await?;
         let outcome = context.scope(self.ask_about(adviser, &stored.message, parent)).await?;
         let stage = outcome.stage(parent, &id, &stored.message.name, (started, self.stages.now_unix_nano()));
         let advice = v1::Advice {
-            start_time: Some(start_time),
+            start_time: Some(to_proto_time(begun_at)),
             end_time: Some(to_proto_time(self.clock.now())),
             ..outcome.into_advice()
         };
         // First, since nobody comes again once the advice is written. The same step twice is one.
         self.stages.record(stage).await?;
         self.write_advice(stored, &advice).await
+    }
+
+    /// Notes that the advice is being worked on, for who watches. Who wrote first may have given it.
+    async fn note_begun(
+        &self,
+        stored: Stored<v1::Diagnosis>,
+        parent: Uuid,
+        begun_at: Timestamp,
+    ) -> Result<Stored<v1::Diagnosis>, Status> {
+        let mut begun = stored.message.clone();
+        begun.advice.get_or_insert_default().start_time = Some(to_proto_time(begun_at));
+        match self.records.replace(&stored, &begun, attributes(parent, ADVISING)).await? {
+            Write::Done(stored) => Ok(stored),
+            Write::Conflict => Err(status::etag_mismatch(&stored.message.name)),
+        }
     }
 
     /// What comes of asking. An error is of the store, and the advice stays awaited.

@@ -77,13 +77,13 @@ impl Leases for Counting {
 }
 
 pub(crate) struct Advised {
-    world: World,
+    pub(crate) world: World,
     advising: Advising,
     pub(crate) model: Arc<ScriptedModel>,
     leases: Arc<Counting>,
-    incident: String,
-    ending: CancellationToken,
-    running: JoinHandle<()>,
+    pub(crate) incident: String,
+    pub(crate) ending: CancellationToken,
+    pub(crate) running: JoinHandle<()>,
 }
 
 impl Drop for Advised {
@@ -116,7 +116,7 @@ impl Advised {
         self.start_next();
     }
 
-    fn start_next(&mut self) {
+    pub(crate) fn start_next(&mut self) {
         self.ending = CancellationToken::new();
         let next = service(
             &self.world.owner,
@@ -188,6 +188,16 @@ async fn a_good_answer_stands_beside_the_diagnosis_and_is_kept() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].question, advised.model.asked()[0].user);
     assert!(kept[0].answer.contains("The cart fails by itself.") && kept[0].error.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_sees_that_a_model_is_being_asked() {
+    let advised = advised(vec![Said::Nothing], limits());
+    advised.diagnosed("r1").await;
+    advised.until_asked().await;
+    let advice = advised.world.list(&advised.incident).await[0].advice.clone().unwrap();
+    assert_eq!(advice.state(), AdviceState::Pending);
+    assert!(advice.start_time.is_some() && advice.end_time.is_none(), "{advice:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,51 +339,6 @@ async fn an_answer_takes_the_place_of_a_wait_that_was_given_up() {
     while !advised.given(&asked.name).await {
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nobody_is_asked_about_what_is_over() {
-    let mut advised = advised(vec![says(&good())], limits());
-    advised.ending.cancel();
-    (&mut advised.running).await.ok();
-    let asked = advised.diagnosed("r1").await;
-    advised.world.owner.add(incident(1, State::Resolved));
-    advised.start_next();
-    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
-    assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::Obsolete));
-    assert!(advised.model.asked().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_later_diagnosis_that_explains_nothing_takes_no_place() {
-    let mut advised = advised(vec![says(&good())], limits());
-    advised.ending.cancel();
-    (&mut advised.running).await.ok();
-    let asked = advised.diagnosed("r1").await;
-    advised.world.owner.add(Incident { anomalies: Vec::new(), ..incident(1, State::Diagnosing) });
-    let later = advised.diagnosed("r2").await;
-    assert_eq!((later.ordinal, later.state()), (asked.ordinal + 1, v1::DiagnosisState::Unresolved));
-    advised.start_next();
-    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
-    assert_eq!(advice.state(), AdviceState::Given, "{advice:?}");
-}
-
-/// Who watches does not wait for a model that was taken out of the configuration.
-#[tokio::test(start_paused = true)]
-async fn a_wait_for_a_model_that_is_gone_ends() {
-    let mut advised = advised(vec![says(&good())], limits());
-    advised.ending.cancel();
-    (&mut advised.running).await.ok();
-    let asked = advised.diagnosed("r1").await;
-    let without = advised.world.without_model();
-    without.reconcile().await.unwrap();
-    let now = || llm_sre_ports::clock::Clock::now(advised.world.clock.as_ref());
-    let is_awaited = |made: &v1::Diagnosis| made.advice.as_ref().unwrap().state() == AdviceState::Pending;
-    assert!(is_awaited(&advised.world.list(&advised.incident).await[0]), "another process may have one");
-    advised.world.clock.advance_to(now() + Duration::from_secs(31 * 60));
-    without.reconcile().await.unwrap();
-    let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
-    assert_eq!((advice.state(), advice.failure()), (AdviceState::Withheld, Failure::Obsolete));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod advice;
 mod logs;
+mod obsolete;
 mod owner;
 mod precedents;
 mod spending;
