@@ -6,6 +6,8 @@ use std::time::Duration;
 use llm_sre_adapters::openai::{OpenAi, Options, Server};
 use llm_sre_diagnosis::{Advising, Budget, Limits, Prices};
 use llm_sre_domain::remedy::Autonomy;
+use llm_sre_mesh::stages::Stage;
+use llm_sre_ports::documents::{Documents, Filter};
 use llm_sre_ports::memory::MemoryLeases;
 use llm_sre_proto::incident::v1;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::shop::Shop;
-use crate::{FAILING, LOOK, WARM, policy, trade_until};
+use crate::{FAILING, LOOK, SICK, WARM, policy, trade_until};
 
 /// What advice may take in these tests, in real time; a model that says nothing costs no more.
 const WITHIN: Duration = Duration::from_secs(6);
@@ -58,7 +60,7 @@ fn answer(evidence: &str, hypothesis: &str, action: &str) -> Reply {
 }
 
 /// Every way in which a server is known to go wrong, and what the diagnosis has to call it; a good one, and one that
-/// does as log lines told it, are given.
+/// proposes what treats something else, are given.
 fn replies() -> Vec<(&'static str, Reply, &'static str)> {
     vec![
         ("a good answer", answer("e1", "h1", "rollback_deployment"), ""),
@@ -204,6 +206,37 @@ async fn an_incident_ends_as_without_a_model_whatever_that_does() {
         assert!(["", "rollback_deployment"].contains(&proposed), "{name}: {advice}");
         assert!(advice["confidence"].as_f64().unwrap_or(0.0) <= without["confidence"].as_f64().unwrap(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_question_is_a_step_of_its_incident_by_the_conventions() {
+    let mut shop = Shop::new(32).await;
+    shop.advising = Some(advising(answer("e1", "h1", "")).await);
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.deploy("1.4.1", "1.4.2").await;
+    shop.trade(SICK, FAILING).await;
+    let incident = running.until(v1::State::Escalated).await;
+    assert_eq!(advice(&shop).await["state"], "ADVICE_STATE_GIVEN");
+    running.stop().await;
+    let kept = shop.documents.list("stages", Filter::default(), None, 100).await.unwrap();
+    let mut stages = kept.documents.into_iter().map(|kept| serde_json::from_value::<Stage>(kept.body).unwrap());
+    let asked = stages.find(|stage| stage.key.starts_with("advise/")).unwrap();
+    assert_eq!(format!("incidents/{}", asked.incident), incident.name);
+    assert!(asked.is_call && asked.error.is_empty() && asked.name == "chat m", "{asked:?}");
+    for (key, value) in [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "of_the_test"),
+        ("gen_ai.request.model", "m"),
+        ("gen_ai.response.model", "of-the-test"),
+    ] {
+        assert!(asked.attributes.contains(&(key.to_owned(), value.to_owned())), "{key}: {asked:?}");
+    }
+    for (key, value) in [("gen_ai.usage.input_tokens", 900), ("gen_ai.usage.output_tokens", 90)] {
+        assert!(asked.numbers.contains(&(key.to_owned(), value)), "{key}: {asked:?}");
+    }
+    let holds_text = |(key, _): &(String, String)| key.ends_with(".messages");
+    assert!(!asked.attributes.iter().any(holds_text), "no text unless that is switched on: {asked:?}");
 }
 
 /// Beside each other: most of the time they wait.
