@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Service;
-use crate::merge::Offsets;
+use crate::merge::{Ends, Offsets};
 use crate::raise::Age;
 use crate::stream::{RETRY_AFTER, ROUND_FOR, ROUND_MAX, Reading};
 
@@ -72,7 +72,7 @@ impl Service {
             *self.brain() = remembering.map_err(|error| bus::Error::Unavailable(error.to_string()))?;
             *reading = Reading::from(from);
         }
-        let handled = self.handled(&reading.next).await?;
+        let handled = Ends { first: self.handled(&reading.next).await?, then: self.handled(&reading.next).await? };
         let began = Instant::now();
         for _ in 0..ROUND_MAX {
             if began.elapsed() > ROUND_FOR || shutdown.is_cancelled() {

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::brain::Finding;
-use crate::merge::{Merge, Offsets};
+use crate::merge::{Ends, Merge, Offsets};
 use crate::points::take_metrics;
 use crate::quiet::{Quiet, measure_consumed};
 use crate::raise::Age;
@@ -219,7 +219,10 @@ impl Service {
         shutdown: &CancellationToken,
     ) -> Result<bool, bus::Error> {
         let age = if reading.known.is_empty() { Age::New } else { Age::Known };
-        let until = if age == Age::New { self.ends().await? } else { reading.known.clone() };
+        let until = match age {
+            Age::New => Ends { first: self.ends().await?, then: self.ends().await? },
+            _ => Ends { first: reading.known.clone(), then: reading.known.clone() },
+        };
         let mut is_all = true;
         let began = Instant::now();
         for count in 0.. {
