@@ -39,6 +39,12 @@ fn allowed(policy: &Policy, service: &ServiceId, kind: ActionKind) -> String {
     if !policy.is_enrolled(service) {
         return "never: it is not enrolled".to_owned();
     }
+    let autonomy = policy.autonomy(service, kind);
+    let said = at_autonomy(policy, autonomy);
+    // What is only shown is shown with what stands in its way.
+    if autonomy < Autonomy::Approve {
+        return said;
+    }
     let max = policy.limits.blast_radius_max;
     let entry = Catalogue::default().get(kind).cloned();
     let touches = |instance: &str| {
@@ -47,7 +53,6 @@ fn allowed(policy: &Policy, service: &ServiceId, kind: ActionKind) -> String {
     };
     let can_be_narrowed =
         entry.as_ref().is_some_and(|entry| entry.parameters.iter().any(|known| known.name == INSTANCE));
-    let said = at_autonomy(policy, policy.autonomy(service, kind));
     match (touches("") > max, can_be_narrowed && touches("one") <= max) {
         (false, _) => said,
         (true, true) => format!("of one named instance alone: {said}"),
@@ -109,5 +114,8 @@ mod tests {
             said(ActionKind::RollbackDeployment)
         );
         assert!(said(ActionKind::Restart).starts_with("of one named instance alone: at once"));
+        let shown = Policy { autonomy: Autonomy::Suggest, ..policy.clone() };
+        let service = ServiceId::new("shop", "cart", "demo");
+        assert_eq!(allowed(&shown, &service, ActionKind::RollbackDeployment), "a plan is shown");
     }
 }

@@ -5,15 +5,21 @@ use std::time::Duration;
 use llm_sre_proto::diagnosis::v1::{self, AdviceFailure as Failure, AdviceState};
 use llm_sre_proto::incident::v1::{Incident, State};
 
-use crate::advice::{advised, good, limits, says};
+use crate::advice::{Advised, advised, good, limits, says};
 use crate::owner::incident;
 
-#[tokio::test(start_paused = true)]
-async fn nobody_is_asked_about_what_is_over() {
+/// Advice that is awaited while nobody is at it.
+async fn awaited() -> (Advised, v1::Diagnosis) {
     let mut advised = advised(vec![says(&good())], limits());
     advised.ending.cancel();
     (&mut advised.running).await.ok();
     let asked = advised.diagnosed("r1").await;
+    (advised, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_about_what_is_over() {
+    let (mut advised, asked) = awaited().await;
     advised.world.owner.add(incident(1, State::Resolved));
     advised.start_next();
     let advice = advised.watched(&asked.name).await.pop().unwrap().advice.unwrap();
@@ -23,10 +29,7 @@ async fn nobody_is_asked_about_what_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_later_diagnosis_that_explains_nothing_takes_no_place() {
-    let mut advised = advised(vec![says(&good())], limits());
-    advised.ending.cancel();
-    (&mut advised.running).await.ok();
-    let asked = advised.diagnosed("r1").await;
+    let (mut advised, asked) = awaited().await;
     advised.world.owner.add(Incident { anomalies: Vec::new(), ..incident(1, State::Diagnosing) });
     let later = advised.diagnosed("r2").await;
     assert_eq!((later.ordinal, later.state()), (asked.ordinal + 1, v1::DiagnosisState::Unresolved));
@@ -38,10 +41,7 @@ async fn a_later_diagnosis_that_explains_nothing_takes_no_place() {
 /// Who watches does not wait for a model that was taken out of the configuration.
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_a_model_that_is_gone_ends() {
-    let mut advised = advised(vec![says(&good())], limits());
-    advised.ending.cancel();
-    (&mut advised.running).await.ok();
-    let asked = advised.diagnosed("r1").await;
+    let (advised, asked) = awaited().await;
     let without = advised.world.without_model();
     without.reconcile().await.unwrap();
     let now = || llm_sre_ports::clock::Clock::now(advised.world.clock.as_ref());

@@ -25,9 +25,8 @@ const WARM_UP: Duration = Duration::from_secs(15 * 60);
 const PAUSE: Duration = Duration::from_secs(20 * 60);
 /// How long the shop may take from a fault to the end of its incident.
 const EPISODE_MAX: Duration = Duration::from_secs(3 * 3_600);
-/// How long `--once` may take in real time. It takes less than half a minute, and a debug build on a busy machine more
-/// than one.
-const ONCE_MAX: Duration = Duration::from_secs(180);
+/// How long `--once` may take in real time.
+const ONCE_MAX: Duration = Duration::from_secs(58);
 /// How often the fault's state is asked for, in real time.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 

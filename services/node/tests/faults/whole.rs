@@ -32,11 +32,10 @@ use crate::target::Recorder;
 
 /// Kills of a sample; `LLM_SRE_FAULTS_KILLS` asks for another number, and `LLM_SRE_FAULTS_SEED` for a seed.
 const KILLS: u64 = 4;
-/// Seconds of the shop in one of real time: a process that starts again misses less than a minute of it, also on a machine
-/// that is busy.
-const SPEED: f64 = 10.0;
+/// Seconds of the shop in one of real time: a process that starts again misses less than a minute of it.
+const SPEED: f64 = 15.0;
 /// How long the shop runs before it breaks, in its own time, so that the usual is known.
-const WARM_UP_S: i64 = 10 * 60;
+const WARM_UP_S: i64 = 15 * 60;
 const WARM_WITHIN: Duration = Duration::from_secs(300);
 /// Between two kills, so that some fall into each stage, and the process comes to something in between.
 const GAP_MIN_S: f64 = 1.0;
@@ -44,7 +43,7 @@ const GAP_MAX_S: f64 = 8.0;
 /// Kills of one incident: a process that never has time comes to nothing.
 const KILLS_EACH_MAX: u64 = 6;
 /// How long an incident may take in real time, kills and all.
-const OVER_WITHIN: Duration = Duration::from_secs(420);
+const OVER_WITHIN: Duration = Duration::from_secs(300);
 const INDEXED_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SERVICES: &str = "gateway,indexer,detector,diagnosis,remediation";

@@ -1,8 +1,11 @@
 //! The demo as a newcomer meets it: served at once, and an exit code that says whether the loop closed.
 
-use crate::parts;
-use crate::process::{self, ONCE_WITHIN, Process};
+use std::time::Duration;
 
+use crate::parts;
+use crate::process::{self, Process};
+
+const ONCE_WITHIN: Duration = Duration::from_secs(75);
 /// From its start until it serves, in seconds, as it says itself.
 const SERVES_WITHIN_S: f64 = 1.0;
 

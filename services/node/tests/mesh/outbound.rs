@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::parts;
-use crate::process::{self, ONCE_WITHIN, Process};
+use crate::process::{self, Process};
+
+const ONCE_WITHIN: Duration = Duration::from_secs(90);
 
 /// Brings the loopback of a new network up, runs what it is given, and says what the kernel counted of all of it.
 const COUNTED: &str = r#"

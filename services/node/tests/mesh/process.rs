@@ -13,8 +13,6 @@ use crate::parts;
 
 /// A debug build on a loaded machine of two cores serves within two seconds; beside three campaigns thirty were not enough.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// What `demo --once` allows itself, and its end.
-pub(crate) const ONCE_WITHIN: Duration = Duration::from_secs(200);
 /// The node drains for at most ten seconds.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 const TAIL_LINES: usize = 60;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::parts::{self, Jaeger};
-use crate::process::{self, ONCE_WITHIN, Process};
+use crate::process::{self, Process};
 
+/// What `demo --once` allows itself, and its end.
+const ONCE_WITHIN: Duration = Duration::from_secs(75);
 /// A stage that an export missed is sent again within five seconds.
 const WHOLE_WITHIN: Duration = Duration::from_secs(20);
 /// What happens to an incident that policy lets the product repair.
