@@ -32,7 +32,9 @@ macro_rules! packages {
 
 packages! {
     action = "llmsre.action.v1", "What can be done to a running system.";
+    dashboard = "llmsre.dashboard.v1", "What the page in the browser follows.";
     diagnosis = "llmsre.diagnosis.v1", "Diagnoses and their evidence.";
+    fleet = "llmsre.fleet.v1", "The fleet as detection sees it.";
     incident = "llmsre.incident.v1", "Incidents and their life.";
     remediation = "llmsre.remediation.v1", "Repairs, approvals and the audit record.";
     simulator = "llmsre.simulator.v1", "The simulated shop.";

@@ -326,7 +326,7 @@ impl Service {
             };
             let is_all = changed.len() < WATCH_BATCH;
             for stored in changed.into_iter().filter(|stored| name.is_empty() || stored.message.incident.name == name) {
-                let response = v1::WatchIncidentsResponse { incident: Some(shown(stored)) };
+                let response = v1::WatchIncidentsResponse { incident: Some(shown(stored)), ..Default::default() };
                 if sender.send(Ok(response)).await.is_err() {
                     return;
                 }

@@ -74,7 +74,11 @@ impl TelemetryService for Queries {
             attributes: series.attributes,
             points: series.points.into_iter().map(point).collect(),
         });
-        Ok(Response::new(v1::QuerySeriesResponse { series: series.collect(), truncated: found.truncated }))
+        Ok(Response::new(v1::QuerySeriesResponse {
+            series: series.collect(),
+            truncated: found.truncated,
+            ..v1::QuerySeriesResponse::default()
+        }))
     }
 
     async fn search_logs(&self, request: Request<v1::SearchLogsRequest>) -> Answer<v1::SearchLogsResponse> {

@@ -148,8 +148,8 @@ async fn list(
 
 async fn watch(services: &Services, output: Output, incident: Option<&str>) -> anyhow::Result<()> {
     let name = incident.map(incident_name).unwrap_or_default();
-    let mut stream =
-        services.incidents().watch_incidents(WatchIncidentsRequest { name: name.clone() }).await?.into_inner();
+    let request = WatchIncidentsRequest { name: name.clone(), ..WatchIncidentsRequest::default() };
+    let mut stream = services.incidents().watch_incidents(request).await?.into_inner();
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(answer) = stream.message().await? {
         let Some(incident) = answer.incident else { continue };
