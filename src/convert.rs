@@ -9,6 +9,7 @@ mod attempt;
 pub mod common;
 pub mod event;
 pub mod evidence;
+mod fleet;
 pub mod hypothesis;
 pub mod incident;
 pub mod judgement;

@@ -34,6 +34,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod vitals;
 mod watch;
 mod windows;
 
@@ -69,6 +70,7 @@ pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};
 pub(crate) use requests::PEER;
 pub use routes::Fingerprint;
 pub(crate) use standing::{Hurt, Standing};
+pub use vitals::{Health, Latency, Saturation, Troubles, Vitals};
 
 /// Series watched at once; points of further ones are counted as refused.
 pub const SERIES_MAX: usize = 1 << 20;

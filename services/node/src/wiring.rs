@@ -304,6 +304,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
         },
     );
     control.serve(ServiceName::Detector, llm_sre_detector::Service::NAME, Routes::new(service.server()));
+    control.serve(ServiceName::Detector, llm_sre_detector::Service::FLEET_NAME, Routes::new(service.fleet_server()));
     node.job("detector", |shutdown| async move { Ok(Box::pin(service.run(shutdown)).await?) });
     Ok(())
 }

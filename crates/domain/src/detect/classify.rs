@@ -152,6 +152,16 @@ fn is_waiting(metric: &str) -> bool {
     ["pending", "queue", "waiting"].iter().any(|part| metric.contains(part))
 }
 
+/// The value at which a resource is full, where it says how full it is. Conventions give a share without a unit or in
+/// ones.
+pub(crate) fn full_at(metric: &str, unit: &str) -> Option<f64> {
+    match unit {
+        "%" => Some(100.0),
+        "1" | "" if is_ratio(metric) => Some(1.0),
+        _ => None,
+    }
+}
+
 fn is_ratio(metric: &str) -> bool {
     metric.contains("utilization") || metric.contains("ratio")
 }

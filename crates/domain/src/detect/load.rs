@@ -112,6 +112,6 @@ impl Detector {
 }
 
 /// Whether a unit is that of a rate, such as `{request}/s`.
-fn is_rate(unit: &str) -> bool {
+pub(super) fn is_rate(unit: &str) -> bool {
     unit.ends_with("/s")
 }

@@ -164,7 +164,7 @@ fn rise(seen: Seen<'_>) -> Option<f64> {
 }
 
 /// What a unit of time is in seconds.
-fn seconds(unit: &str) -> f64 {
+pub(super) fn seconds(unit: &str) -> f64 {
     match unit {
         "ms" => 1e-3,
         "us" => 1e-6,

@@ -1,0 +1,74 @@
+//! `FleetService` on the wire: how every service is, as detection sees it now.
+
+use std::sync::atomic::Ordering;
+
+use llm_sre_domain::detect::{Detector, Troubles, Vitals};
+use llm_sre_domain::{ServiceId, Timestamp};
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::fleet::v1;
+use llm_sre_proto::fleet::v1::fleet_service_server::{FleetService, FleetServiceServer};
+use tonic::{Request, Response, Status};
+
+use crate::Service;
+
+/// Services of one answer.
+const SERVICES_MAX: usize = 5_000;
+/// Services that are looked at before detection goes on, which nobody who looks may hold up.
+const SERVICES_AT_ONCE: usize = 64;
+
+impl Service {
+    /// The full name of the service that tells how services are, for health.
+    pub const FLEET_NAME: &str = "llmsre.fleet.v1.FleetService";
+
+    /// The service that tells how services are, ready to be mounted.
+    pub fn fleet_server(&self) -> FleetServiceServer<Self> {
+        FleetServiceServer::new(self.clone()).max_decoding_message_size(llm_sre_mesh::server::MAX_MESSAGE_BYTES)
+    }
+
+    /// What detection says now: of each service, of whether there are more, and of how far it is.
+    async fn vitals(&self) -> (Vec<Vitals>, bool, Timestamp) {
+        let (mut services, found, read_to) = {
+            let brain = self.brain();
+            let services: Vec<ServiceId> = brain.detector.services().take(SERVICES_MAX + 1).cloned().collect();
+            (services, brain.detector.abnormal(), brain.detector.watermark())
+        };
+        let is_truncated = services.len() > SERVICES_MAX;
+        services.truncate(SERVICES_MAX);
+        let troubles = Troubles::of(found);
+        let mut vitals = Vec::with_capacity(services.len());
+        for some in services.chunks(SERVICES_AT_ONCE) {
+            vitals.extend(self.with_detector(|detector| {
+                some.iter().filter_map(|service| detector.vitals(service, &troubles)).collect::<Vec<_>>()
+            }));
+            tokio::task::yield_now().await;
+        }
+        (vitals, is_truncated, read_to)
+    }
+
+    fn with_detector<T>(&self, look: impl FnOnce(&Detector) -> T) -> T {
+        look(&self.brain().detector)
+    }
+}
+
+#[tonic::async_trait]
+impl FleetService for Service {
+    async fn get_fleet(&self, _request: Request<v1::GetFleetRequest>) -> Result<Response<v1::Fleet>, Status> {
+        self.check_detecting()?;
+        let current = self.is_current.load(Ordering::Relaxed);
+        let (vitals, truncated, read_to) = self.vitals().await;
+        Ok(Response::new(v1::Fleet {
+            services: vitals.iter().map(Into::into).collect(),
+            truncated,
+            read_time: (read_to > Timestamp::EPOCH).then(|| to_proto_time(read_to)),
+            time: Some(to_proto_time(self.clock.now())),
+            current,
+        }))
+    }
+
+    async fn list_signal_recordings(
+        &self,
+        _request: Request<v1::ListSignalRecordingsRequest>,
+    ) -> Result<Response<v1::ListSignalRecordingsResponse>, Status> {
+        Err(Status::unimplemented("signals are not recorded"))
+    }
+}

@@ -1,0 +1,59 @@
+//! How the services are, as the fleet's service tells it.
+
+use llm_sre_proto::fleet::v1::fleet_service_server::FleetService;
+use llm_sre_proto::fleet::v1::{Fleet, GetFleetRequest, HealthState, ServiceHealth};
+use llm_sre_proto::incident::v1::Signal;
+use tonic::{Code, Request};
+
+use crate::shop::{Running, Shop};
+use crate::{FAILING, SICK, WARM};
+
+async fn fleet(running: &Running) -> Fleet {
+    running.service.get_fleet(Request::new(GetFleetRequest::default())).await.unwrap().into_inner()
+}
+
+fn of<'a>(fleet: &'a Fleet, name: &str) -> &'a ServiceHealth {
+    let is_named = |health: &&ServiceHealth| health.service.as_ref().is_some_and(|service| service.name == name);
+    fleet.services.iter().find(is_named).unwrap()
+}
+
+#[tokio::test]
+async fn who_is_measured_is_well_until_something_is_abnormal() {
+    let mut shop = Shop::new(61).await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    let well = fleet(&running).await;
+    assert_eq!(well.services.len(), 2);
+    assert!(well.current && !well.truncated && well.read_time.is_some() && well.time.is_some(), "{well:?}");
+    let cart = of(&well, "cart");
+    assert_eq!(cart.state(), HealthState::Well, "{cart:?}");
+    assert!((90.0..110.0).contains(&cart.requests_per_second.unwrap()), "{cart:?}");
+    assert_eq!((cart.error_ratio, cart.latency_dimension.as_str()), (Some(0.0), "p95"));
+    let web = of(&well, "web");
+    assert_eq!(web.state(), HealthState::Unknown, "nobody measures its requests: {web:?}");
+    assert_eq!((web.requests_per_second, web.error_ratio, web.latency_s), (None, None, None));
+
+    shop.trade(SICK, FAILING).await;
+    shop.until_read().await;
+    let sick = fleet(&running).await;
+    let cart = of(&sick, "cart");
+    assert_eq!(cart.state(), HealthState::Troubled, "{cart:?}");
+    assert!(cart.abnormal_signals.contains(&Signal::Errors.into()), "{cart:?}");
+    assert!(cart.burn_rate.unwrap() > 1.0, "{cart:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_who_detects_says_how_services_are() {
+    let mut shop = Shop::new(62).await;
+    let first = shop.start_as("first");
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    let second = shop.start_as("second");
+    let refused = second.service.get_fleet(Request::new(GetFleetRequest::default())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert_eq!(llm_sre_mesh::status::reason(&refused).as_deref(), Some("STANDING_BY"));
+    second.stop().await;
+    first.stop().await;
+}
