@@ -94,3 +94,16 @@ from_maven() {
   ln -sfn "$folder" "$PARTS_BIN/$1.d"
   publish "$1" "$2" "$SCRATCH/launcher"
 }
+
+# from_system_package NAME VERSION: a program that the system packages under the same name. Where it is not there, it is
+# installed if that is possible without asking anybody.
+from_system_package() {
+  if ! command -v "$1" >/dev/null; then
+    command -v apt-get >/dev/null || fail "$1 is not on the PATH; install it with the system's packages"
+    [ "$(id -u)" = 0 ] || fail "$1 is not on the PATH; get it by: sudo apt-get install $1"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >&2 ||
+      { apt-get update >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >&2; }
+  fi
+  printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$1")" > "$SCRATCH/launcher"
+  publish "$1" "$2" "$SCRATCH/launcher"
+}

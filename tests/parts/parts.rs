@@ -35,13 +35,30 @@ const PORT_DRAWS_MAX: u32 = 100_000;
 /// # Panics
 /// In CI (`CI=true`), where a missing part is built, and one that cannot be built fails the test.
 pub(crate) fn find(test: &str, part: &str) -> Option<PathBuf> {
+    found(test, "tests/parts/install", &[], part)
+}
+
+/// The folder of the page's sources, with what it is built and tested with; nothing, and a skip, where that is not there.
+///
+/// # Panics
+/// As [`find`].
+pub(crate) fn page_tools(test: &str) -> Option<PathBuf> {
+    found(test, "tests/page", &["tools"], "")
+}
+
+/// What a script prints of a part that it can get.
+fn found(test: &str, script: &str, arguments: &[&str], part: &str) -> Option<PathBuf> {
     let is_ci = std::env::var_os("CI").as_deref() == Some(OsStr::new("true"));
-    let mut install = Command::new(repository().join("tests/parts/install"));
+    let mut install = Command::new(repository().join(script));
+    install.args(arguments);
     if !is_ci {
         install.arg("--cached");
     }
-    let output = install.arg(part).stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("failed to run tests/parts/install: {error}"));
+    if !part.is_empty() {
+        install.arg(part);
+    }
+    let output = install.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("failed to run {script}: {error}"));
     if output.status.success() {
         return Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }

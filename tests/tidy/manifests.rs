@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("llm-sre-gateway", SERVICE),
     ("llm-sre-indexer", SERVICE),
     ("llm-sre-detector", &["llm-sre-domain", "llm-sre-mesh", "llm-sre-otlp", "llm-sre-ports", "llm-sre-proto"]),
+    ("llm-sre-dashboard", SERVICE),
     ("llm-sre-diagnosis", SERVICE),
     ("llm-sre-remediation", SERVICE),
 ];

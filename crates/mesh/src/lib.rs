@@ -32,6 +32,7 @@ pub mod server;
 pub mod stages;
 pub mod status;
 pub mod watch;
+mod web;
 
 pub use context::TraceContext;
 pub use peer::Peer;

@@ -26,6 +26,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::context::TraceContext;
 use crate::ending::ending;
 use crate::logging;
+use crate::web::WebLayer;
+
+pub use crate::web::Web;
 
 /// The largest request or answer that a control service takes, in bytes. An evidence snapshot with every fact at its
 /// bound has about a tenth of it.
@@ -91,6 +94,7 @@ pub struct Server {
     address: SocketAddr,
     routes: Routes,
     health: Health,
+    web: Option<Web>,
 }
 
 impl Server {
@@ -102,7 +106,12 @@ impl Server {
         let (health, health_service) = health(services).await;
         let routes = routes.add_service(HealthServer::new(health_service));
         let routes = with_reflection(routes, services).map_err(Error::Reflection)?;
-        Ok(Self { listener, address, routes, health })
+        Ok(Self { listener, address, routes, health, web: None })
+    }
+
+    /// Answers what is no gRPC, too.
+    pub fn beside(self, web: Web) -> Self {
+        Self { web: Some(web), ..self }
     }
 
     /// Where it listens.
@@ -127,6 +136,7 @@ impl Server {
             .accept_http1(true)
             .max_concurrent_streams(MAX_STREAMS)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .layer(WebLayer(self.web))
             .layer(RpcTraceLayer)
             .layer(tonic_web::GrpcWebLayer::new())
             .layer(MapResponseLayer::new(until_shutdown))

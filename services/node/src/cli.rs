@@ -107,6 +107,9 @@ pub(crate) struct Node {
     /// Address of OTLP over HTTP.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) otlp_http: Option<String>,
+    /// Address of the dashboard, the page in the browser.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) dashboard: Option<String>,
     /// Where to export the incidents' traces to, as http://host:port of an OTLP/gRPC receiver.
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) traces: Option<String>,
@@ -165,6 +168,8 @@ pub(crate) enum ServiceName {
     Diagnosis,
     /// Repairs.
     Remediation,
+    /// The page in the browser.
+    Dashboard,
 }
 
 /// `llm-sre replay`
@@ -308,6 +313,7 @@ impl Node {
         overrides.set("--listen", "listen.control", self.listen.as_ref());
         overrides.set("--otlp-grpc", "listen.otlp_grpc", self.otlp_grpc.as_ref());
         overrides.set("--otlp-http", "listen.otlp_http", self.otlp_http.as_ref());
+        overrides.set("--dashboard", "listen.dashboard", self.dashboard.as_ref());
         overrides.set("--traces", "traces.otlp_endpoint", self.traces.as_ref());
     }
 }

@@ -153,6 +153,8 @@ pub(crate) struct Listen {
     pub(crate) otlp_grpc: SocketAddr,
     /// OTLP over HTTP.
     pub(crate) otlp_http: SocketAddr,
+    /// The dashboard: the page, and gRPC-Web for what it shows.
+    pub(crate) dashboard: SocketAddr,
     /// Whether addresses other than loopback are allowed. There is no sign-in: whoever reaches the port may act.
     pub(crate) allow_remote: bool,
 }
@@ -160,7 +162,13 @@ pub(crate) struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { control: loopback(50_051), otlp_grpc: loopback(4_317), otlp_http: loopback(4_318), allow_remote: false }
+        Self {
+            control: loopback(50_051),
+            otlp_grpc: loopback(4_317),
+            otlp_http: loopback(4_318),
+            dashboard: loopback(8_080),
+            allow_remote: false,
+        }
     }
 }
 

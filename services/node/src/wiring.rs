@@ -2,6 +2,7 @@
 
 mod backend;
 mod chance;
+mod dashboard;
 mod model;
 mod opensearch;
 mod readiness;
@@ -75,21 +76,23 @@ impl Default for Simulation {
 }
 
 /// The services of the product.
-pub(crate) const PRODUCT: [ServiceName; 5] = [
+pub(crate) const PRODUCT: [ServiceName; 6] = [
     ServiceName::Gateway,
     ServiceName::Indexer,
     ServiceName::Detector,
     ServiceName::Diagnosis,
     ServiceName::Remediation,
+    ServiceName::Dashboard,
 ];
 /// The services of the product, and the shop.
-pub(crate) const EVERYTHING: [ServiceName; 6] = [
+pub(crate) const EVERYTHING: [ServiceName; 7] = [
     ServiceName::Simulator,
     ServiceName::Gateway,
     ServiceName::Indexer,
     ServiceName::Detector,
     ServiceName::Diagnosis,
     ServiceName::Remediation,
+    ServiceName::Dashboard,
 ];
 
 /// A name for this process that no other has.
@@ -113,6 +116,7 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
             ServiceName::Detector => detector(&parts, &mut node, &mut control)?,
             ServiceName::Diagnosis => diagnosis(&parts, &mut node, &mut control)?,
             ServiceName::Remediation => remediation(&parts, &mut node, &mut control)?,
+            ServiceName::Dashboard => dashboard::dashboard(&parts, &mut node, &control).await?,
             ServiceName::Simulator => {}
         }
     }
@@ -287,6 +291,7 @@ fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Re
         // In virtual time looks cost, and what a look finds a little later changes nothing.
         poll_wait: if parts.listens { defaults.poll_wait } else { VIRTUAL_POLL_WAIT },
         seed: parts.chance.series_seed,
+        records_signals: parts.listens,
         ..defaults
     };
     let service = llm_sre_detector::Service::build(

@@ -8,13 +8,14 @@ use super::opensearch::{OpenSearch, Secret};
 use super::{Config, Error, model, read_toml};
 
 /// Environment variables that are read, and the keys that they set. Those about the model depend on each other.
-const VARIABLES: [(&str, &str); 10] = [
+const VARIABLES: [(&str, &str); 11] = [
     ("LLM_SRE_STORE", "store.path"),
     ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
     ("LLM_SRE_OPENSEARCH_PASSWORD", "store.opensearch.password"),
     ("LLM_SRE_LISTEN", "listen.control"),
     ("LLM_SRE_OTLP_GRPC", "listen.otlp_grpc"),
     ("LLM_SRE_OTLP_HTTP", "listen.otlp_http"),
+    ("LLM_SRE_DASHBOARD", "listen.dashboard"),
     ("LLM_SRE_TRACES_ENDPOINT", "traces.otlp_endpoint"),
     ("LLM_SRE_METRICS_ENDPOINT", "metrics.otlp_endpoint"),
     ("LLM_SRE_LOG", "log.filter"),
@@ -105,6 +106,7 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
         "listen.control" => config.listen.control = address(value)?,
         "listen.otlp_grpc" => config.listen.otlp_grpc = address(value)?,
         "listen.otlp_http" => config.listen.otlp_http = address(value)?,
+        "listen.dashboard" => config.listen.dashboard = address(value)?,
         "traces.otlp_endpoint" => config.traces.otlp_endpoint = Some(value.to_owned()),
         "metrics.otlp_endpoint" => config.metrics.otlp_endpoint = Some(value.to_owned()),
         "log.filter" => config.log.filter = value.to_owned(),
@@ -130,7 +132,12 @@ impl Places {
 
 fn check(config: &Config, places: &Places) -> Result<(), Error> {
     let listen = &config.listen;
-    let addresses = [("control", listen.control), ("otlp_grpc", listen.otlp_grpc), ("otlp_http", listen.otlp_http)];
+    let addresses = [
+        ("control", listen.control),
+        ("otlp_grpc", listen.otlp_grpc),
+        ("otlp_http", listen.otlp_http),
+        ("dashboard", listen.dashboard),
+    ];
     for (name, address) in addresses {
         if !address.ip().is_loopback() && !listen.allow_remote {
             let reason = format!("{address} is not loopback, and there is no sign-in; listen.allow_remote allows it");
@@ -181,6 +188,7 @@ fn check_endpoints(config: &Config, places: &Places) -> Result<(), Error> {
         ("peers.detector", peers.detector.addresses()),
         ("peers.diagnosis", peers.diagnosis.addresses()),
         ("peers.remediation", peers.remediation.addresses()),
+        ("peers.indexer", peers.indexer.addresses()),
         ("traces.otlp_endpoint", config.traces.otlp_endpoint.as_slice()),
         ("metrics.otlp_endpoint", config.metrics.otlp_endpoint.as_slice()),
     ];

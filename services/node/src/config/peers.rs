@@ -18,6 +18,9 @@ pub(crate) struct Peers {
     /// The owner of actions.
     #[serde(skip_serializing_if = "Endpoints::is_empty")]
     pub(crate) remediation: Endpoints,
+    /// Who has the stored telemetry.
+    #[serde(skip_serializing_if = "Endpoints::is_empty")]
+    pub(crate) indexer: Endpoints,
 }
 
 /// The instances of a service: one address, or a list of them; none where it is not configured.

@@ -19,7 +19,7 @@ const TELEMETRY: &str = "telemetry store";
 /// is back, and loses nothing.
 pub(super) fn needs(service: ServiceName) -> &'static [&'static str] {
     match service {
-        ServiceName::Simulator => &[],
+        ServiceName::Simulator | ServiceName::Dashboard => &[],
         ServiceName::Gateway => &[BUS],
         ServiceName::Indexer => &[BUS, TELEMETRY],
         ServiceName::Detector => &[BUS, DOCUMENTS],

@@ -16,7 +16,7 @@ fn demo(policy: &str) -> Process {
     std::fs::write(&file, policy).unwrap();
     let mut command = process::llm_sre(folder.path());
     command.args(["demo", "--once", "--seed", "1"]).env("LLM_SRE_POLICY", &file);
-    for flag in ["--listen", "--otlp-grpc", "--otlp-http"] {
+    for flag in process::PORTS {
         command.args([flag, "127.0.0.1:0"]);
     }
     let mut demo = Process::spawn("llm-sre demo".to_owned(), command);

@@ -7,6 +7,7 @@ mod by_grpc_web;
 mod by_grpcurl;
 mod client;
 mod command_line;
+mod dashboard;
 mod dead_letters;
 mod demos;
 mod mistakes;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-use crate::process::{llm_sre, run, write};
+use crate::process::{self, llm_sre, run, write};
 
 const USAGE: i32 = 2;
 const FAILED: i32 = 1;
@@ -90,11 +90,10 @@ fn who_cannot_be_reached_is_named() {
 fn an_address_in_use_names_the_flag_that_moves_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for (flag, key) in
-        [("--listen", "listen.control"), ("--otlp-grpc", "listen.otlp_grpc"), ("--otlp-http", "listen.otlp_http")]
-    {
+    let keys = ["listen.control", "listen.otlp_grpc", "listen.otlp_http", "listen.dashboard"];
+    for (flag, key) in process::PORTS.into_iter().zip(keys) {
         let mut arguments = vec!["run", "--store", ":memory:"];
-        for other in ["--listen", "--otlp-grpc", "--otlp-http"] {
+        for other in process::PORTS {
             arguments.extend([other, if other == flag { &address } else { "127.0.0.1:0" }]);
         }
         check(&run(&arguments), FAILED, &[flag, key, &address, "in use"]);

@@ -49,7 +49,7 @@ fn opened(snmp: &str) -> (u64, u64) {
     (count("Tcp:", "ActiveOpens"), count("Udp:", "OutDatagrams"))
 }
 
-const DEMO: [&str; 10] = [
+const DEMO: [&str; 12] = [
     "demo",
     "--once",
     "--seed",
@@ -59,6 +59,8 @@ const DEMO: [&str; 10] = [
     "--otlp-grpc",
     "127.0.0.1:0",
     "--otlp-http",
+    "127.0.0.1:0",
+    "--dashboard",
     "127.0.0.1:0",
 ];
 

@@ -16,6 +16,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The node drains for at most ten seconds.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 const TAIL_LINES: usize = 60;
+/// What says where a process listens.
+pub(crate) const PORTS: [&str; 4] = ["--listen", "--otlp-grpc", "--otlp-http", "--dashboard"];
 
 /// The program, in a folder.
 pub(crate) fn llm_sre(folder: &Path) -> Command {
@@ -64,7 +66,7 @@ impl Process {
     pub(crate) fn start_with<'a>(arguments: &[&str], variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut command = llm_sre(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.args(arguments).envs(variables);
-        for flag in ["--listen", "--otlp-grpc", "--otlp-http"] {
+        for flag in PORTS {
             command.args([flag, "127.0.0.1:0"]);
         }
         Self::spawn(format!("llm-sre {}", arguments.join(" ")), command)
@@ -92,6 +94,11 @@ impl Process {
     /// Where OTLP over HTTP is taken.
     pub(crate) fn otlp_http(&mut self) -> String {
         self.announced("OTLP (HTTP)")
+    }
+
+    /// Where the page is.
+    pub(crate) fn dashboard(&mut self) -> String {
+        self.announced("dashboard")
     }
 
     /// Waits until it says where `what` listens.

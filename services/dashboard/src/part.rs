@@ -1,0 +1,87 @@
+//! One part of what a page follows: it is asked for again and again, said where it changed, and where it cannot be had
+//! that is said once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_sre_ports::clock::Clock;
+use llm_sre_proto::convert::common::to_proto_time;
+use llm_sre_proto::dashboard::v1::watch_response::News;
+use llm_sre_proto::dashboard::v1::{Part, Problem, WatchResponse};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+/// The reader went away.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// Where messages go.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) sender: mpsc::Sender<Result<WatchResponse, Status>>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Reader {
+    /// Says something. Waits where the reader is slow.
+    pub(crate) async fn say(&self, resume_token: String, news: Option<News>) -> Result<(), Gone> {
+        let time = Some(to_proto_time(self.clock.now()));
+        self.sender.send(Ok(WatchResponse { resume_token, time, news })).await.map_err(|_| Gone)
+    }
+}
+
+/// A part, and whether it could be had when it was asked for last.
+pub(crate) struct Followed {
+    reader: Reader,
+    part: Part,
+    /// Why it cannot be had; empty where it can.
+    problem: String,
+}
+
+impl Followed {
+    pub(crate) fn new(reader: &Reader, part: Part) -> Self {
+        Self { reader: reader.clone(), part, problem: String::new() }
+    }
+
+    /// Says of a part that it can be had, or why not, where that is news. Gives what was found.
+    pub(crate) async fn found<T>(&mut self, found: Result<T, Status>) -> Result<Option<T>, Gone> {
+        let (found, reason) = match found {
+            Ok(found) => (Some(found), String::new()),
+            // A status may lack words, and no reason means no problem.
+            Err(status) if status.message().is_empty() => (None, status.code().to_string()),
+            Err(status) => (None, status.message().to_owned()),
+        };
+        if reason != self.problem {
+            self.problem.clone_from(&reason);
+            let problem = Problem { part: self.part.into(), reason };
+            self.reader.say(String::new(), Some(News::Problem(problem))).await?;
+        }
+        Ok(found)
+    }
+
+    /// Asks for a part for ever, and says each answer that is not the one before.
+    pub(crate) async fn poll<T, F>(
+        mut self,
+        every: Duration,
+        mut ask: impl FnMut() -> F,
+        mut news: impl FnMut(T) -> Vec<News>,
+    ) -> Result<(), Gone>
+    where
+        T: PartialEq + Clone,
+        F: Future<Output = Result<T, Status>>,
+    {
+        let mut said: Option<T> = None;
+        loop {
+            if let Some(found) = self.found(ask().await).await?
+                && said.as_ref() != Some(&found)
+            {
+                for one in news(found.clone()) {
+                    self.reader.say(String::new(), Some(one)).await?;
+                }
+                said = Some(found);
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+// The connection is cut while something happens, and the page says so, and catches up once it is mended.
+
+import { check, cuttable, inBrowser, say } from "./lib.mjs";
+
+const way = await cuttable(process.env.DASHBOARD);
+process.env.DASHBOARD = way.address;
+await inBrowser(async (page, watched) => {
+  watched.excuse(/net::ERR_/);
+  await page.goto(way.address);
+  await page.locator('[data-connection="live"]').waitFor();
+  await page.locator(".map .node").first().waitFor();
+  check((await page.locator("li[data-incident]").count()) === 0, "an incident is there before the cut");
+
+  way.cut();
+  await page.getByText("Connection lost").waitFor();
+  check((await page.locator(".map .node").count()) > 0, "what was known is gone with the connection");
+  say("the page says that it is not live");
+  // Whoever started this says on our standard input when something has happened.
+  say("CUT");
+  await new Promise((done) => process.stdin.once("data", done));
+  check((await page.locator("li[data-incident]").count()) === 0, "the cut lets something through");
+
+  way.mend();
+  await page.locator('[data-connection="live"]').waitFor();
+  await page.locator("li[data-incident]").first().waitFor();
+  check((await page.getByText("Connection lost").count()) === 0, "the page still says that it is not live");
+  say("the page caught up");
+});
+way.end();
+process.exit(0);

@@ -1,0 +1,57 @@
+// An incident appears without a reload, is opened, its evidence followed, its repair approved, and its recovery seen.
+
+import { accessible, check, inBrowser, picture, say } from "./lib.mjs";
+
+await inBrowser(async (page) => {
+  await page.goto(process.env.DASHBOARD);
+  await page.locator('[data-connection="live"]').waitFor();
+  await page.locator(".map .node").first().waitFor();
+  say("the services are there");
+
+  // Nothing is done but waiting.
+  const row = page.locator("li[data-incident]").first();
+  await row.waitFor();
+  const name = await row.getAttribute("data-incident");
+  say(`${name} appeared`);
+  await accessible(page, "now");
+  await picture(page, "now");
+  await row.locator("a").click();
+  check(page.url().endsWith(`/${name}`), `a link to ${name} led to ${page.url()}`);
+
+  await page.locator("[data-hypothesis]").first().waitFor();
+  await page.locator("[data-recording]").first().waitFor();
+  const citation = page.locator("[data-evidence]").first();
+  const evidence = await citation.getAttribute("data-evidence");
+  await citation.click();
+  await page.locator(`[data-open-evidence="${evidence}"]`).waitFor();
+  check(new URL(page.url()).searchParams.get("evidence") === evidence, `the address does not say ${evidence}: ${page.url()}`);
+  say(`evidence ${evidence} was followed`);
+
+  const action = page.locator('[data-action][data-action-state="AWAITING_APPROVAL"]').first();
+  await action.waitFor();
+  await accessible(page, "an incident that waits for approval");
+  await picture(page, "approval");
+  await action.getByLabel(/^note/i).fill("seen in the browser");
+  await action.getByRole("button", { name: /^approve/i }).click();
+  await page.locator('[data-action][data-action-state="SUCCEEDED"]').first().waitFor();
+  await page.locator('[data-state="RESOLVED"]').first().waitFor();
+  say("recovery was seen");
+  await page.evaluate(() => scrollTo(0, 0));
+  await accessible(page, "an incident that has ended");
+  await picture(page, "incident");
+
+  // Whoever is given the link sees the same.
+  await page.goto(`${process.env.DASHBOARD}/${name}?evidence=${encodeURIComponent(evidence)}`);
+  await page.locator(`[data-open-evidence="${evidence}"]`).waitFor();
+
+  await page.getByRole("link", { name: "History" }).click();
+  await page.locator(`[data-incident="${name}"]`).waitFor();
+  await accessible(page, "history");
+  await picture(page, "history");
+
+  await page.getByRole("link", { name: "Audit" }).click();
+  await page.locator("[data-audit]").first().waitFor();
+  check((await page.locator("[data-audit]").allTextContents()).some((text) => text.includes("approved")), "the approval is not in the record");
+  await accessible(page, "audit");
+  await picture(page, "audit");
+});

@@ -1,0 +1,142 @@
+// The frame around every view: where one can go, whether what is seen is live, and what keeps the product from acting.
+
+import { createEffect, createMemo, For, type JSX, lazy, on, Show, Suspense } from "solid-js";
+import { Dynamic } from "solid-js/web";
+import { productNow } from "./client/clock";
+import { live, lookAt } from "./client/live";
+import { clock, span } from "./lib/time";
+import { followLinks, route } from "./lib/route";
+import { HoldsBar } from "./ui/holds";
+import { otherTheme, theme } from "./ui/theme";
+import { Now } from "./views/now/now";
+
+interface View {
+  path: RegExp;
+  title: string;
+  /** In the navigation; absent for views that are reached from others. */
+  link?: string;
+  show: () => JSX.Element;
+}
+
+const IncidentView = lazy(() => import("./views/incident/incident").then((module) => ({ default: module.IncidentView })));
+const Explore = lazy(() => import("./views/explore/explore").then((module) => ({ default: module.Explore })));
+const History = lazy(() => import("./views/history/history").then((module) => ({ default: module.History })));
+const Audit = lazy(() => import("./views/audit/audit").then((module) => ({ default: module.Audit })));
+
+const VIEWS: readonly View[] = [
+  { path: /^\/$/, title: "Now", link: "/", show: Now },
+  { path: /^\/incidents\/[^/]+$/, title: "Incident", show: IncidentView },
+  { path: /^\/incidents$/, title: "History", link: "/incidents", show: History },
+  { path: /^\/explore$/, title: "Explore", link: "/explore", show: Explore },
+  { path: /^\/audit$/, title: "Audit", link: "/audit", show: Audit },
+];
+
+export function App(): JSX.Element {
+  let main!: HTMLElement;
+  const view = () => VIEWS.find((view) => view.path.test(route().path));
+  // The stream follows the incident that is looked at, and no other.
+  createEffect(() => lookAt(/^\/incidents\/[^/]+$/.test(route().path) ? route().path.slice(1) : ""));
+  createEffect(() => {
+    const title = view()?.title ?? "Not found";
+    document.title = `${title} · LLM-SRE`;
+  });
+  // Who reads by ear learns that another view is there.
+  const path = createMemo(() => route().path);
+  createEffect(on(path, () => main.focus({ preventScroll: true }), { defer: true }));
+  return (
+    // Links are followed wherever they stand; each of them is a link by itself, for the keyboard too.
+    <div onClick={followLinks}>
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <header class="top">
+        <a class="mark" href="/">
+          LLM-SRE
+        </a>
+        <nav aria-label="Views">
+          <ul>
+            <For each={VIEWS.filter((view) => view.link)}>
+              {(view) => (
+                <li>
+                  <a href={view.link} aria-current={view.path.test(route().path) ? "page" : undefined}>
+                    {view.title}
+                  </a>
+                </li>
+              )}
+            </For>
+          </ul>
+        </nav>
+        <div class="end">
+          <ConnectionState />
+          <button type="button" onClick={otherTheme}>
+            {theme() === "dark" ? "Light" : "Dark"}
+          </button>
+        </div>
+      </header>
+      <main id="main" tabindex="-1" ref={main}>
+        <Lost />
+        <HoldsBar />
+        <Suspense fallback={<p class="state pulse">Loading…</p>}>
+          <Show when={view()} fallback={<NotFound />}>
+            {(view) => <Dynamic component={view().show} />}
+          </Show>
+        </Suspense>
+      </main>
+    </div>
+  );
+}
+
+/** Whether what is seen is live, always in sight. */
+function ConnectionState(): JSX.Element {
+  const words = () => {
+    const { state } = live.connection();
+    return state === "live" ? `live · ${clock(productNow())}` : state === "lost" ? "not live" : "connecting…";
+  };
+  const class_ = () => ({ live: "well", lost: "troubled", connecting: "unknown" })[live.connection().state];
+  return (
+    <span class={`badge ${class_()}`} data-connection={live.connection().state}>
+      {words()}
+    </span>
+  );
+}
+
+function Lost(): JSX.Element {
+  const lost = () => {
+    const connection = live.connection();
+    return connection.state === "lost" ? connection : undefined;
+  };
+  return (
+    <div role="status">
+      <Show when={lost()}>
+        {(lost) => (
+          <p class="notice lost">
+            <strong>Connection lost</strong> at {clock(lost().since)} ({lost().why}). What you see is as it was then, and
+            is brought up to date when the server answers; it is asked again every few seconds.
+          </p>
+        )}
+      </Show>
+      <Show when={live.fleet()?.fleet?.current === false}>
+        <p class="notice waiting">
+          Detection reads what came before its start, and knows less than it will
+          <Show when={behind()}>{(behind) => <> ({span(behind())} behind)</>}</Show>.
+        </p>
+      </Show>
+    </div>
+  );
+}
+
+function behind(): number | undefined {
+  const read = live.fleet()?.fleet?.readTime;
+  return read && productNow() - Number(read.seconds) * 1000;
+}
+
+function NotFound(): JSX.Element {
+  return (
+    <section>
+      <h1>There is nothing here</h1>
+      <p>
+        The address <code>{route().path}</code> is not one of this page's. <a href="/">Go to what is happening now.</a>
+      </p>
+    </section>
+  );
+}

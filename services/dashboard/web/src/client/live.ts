@@ -1,0 +1,181 @@
+// What changes, over the one stream that a browser has: as it is now, and each change. Where the stream breaks it is begun
+// again from where it was, and meanwhile the page says that it is not live.
+
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { createSignal } from "solid-js";
+import type { FleetState, Holds, WatchResponse } from "@contracts/dashboard/v1/dashboard_service_pb";
+import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
+import type { Diagnosis } from "@contracts/diagnosis/v1/diagnosis_pb";
+import type { SignalRecording } from "@contracts/fleet/v1/fleet_pb";
+import type { Incident } from "@contracts/incident/v1/incident_pb";
+import type { Action } from "@contracts/remediation/v1/remediation_pb";
+import { millis } from "../lib/time";
+import { dashboard, inWords } from "./api";
+import { hear } from "./clock";
+
+/** Nothing came for so long: the connection is gone, whatever the system says. Several beats of the server. */
+const SILENT_MS = 12_000;
+/** Before the next try: doubled each time, with some chance so that all windows do not come at once. */
+const RETRY_MS = { first: 250, most: 5_000 };
+/** Incidents that ended are kept so many, so that a page that is open for days does not grow. */
+const ENDED_MAX = 50;
+
+export type Connection = { state: "connecting" | "live" } | { state: "lost"; why: string; since: number };
+
+const [connection, setConnection] = createSignal<Connection>({ state: "connecting" });
+const [incidents, setIncidents] = createSignal<ReadonlyMap<string, Incident>>(new Map());
+const [isCaught, setCaught] = createSignal(false);
+const [fleet, setFleet] = createSignal<FleetState>();
+const [holds, setHolds] = createSignal<Holds>();
+const [problems, setProblems] = createSignal<ReadonlyMap<Part, string>>(new Map());
+const [diagnoses, setDiagnoses] = createSignal<readonly Diagnosis[]>([]);
+const [actions, setActions] = createSignal<readonly Action[]>([]);
+const [recordings, setRecordings] = createSignal<readonly SignalRecording[]>();
+
+/** What the stream has said so far. */
+export const live = {
+  connection,
+  /** Incidents that live, and some that ended while the page was open, by name. */
+  incidents,
+  /** Whether all incidents that live are known. */
+  isCaught,
+  fleet,
+  holds,
+  /** Parts that cannot be had, and why. */
+  problems,
+  /** Of the incident that is looked at, newest first. */
+  diagnoses,
+  /** Of the incident that is looked at, newest first. */
+  actions,
+  /** Of the incident that is looked at, the strongest first. */
+  recordings,
+};
+
+let lookedAt = "";
+let resumeToken = "";
+let current: AbortController | undefined;
+
+/** Whether an incident has come to its end. */
+export const hasEnded = (incident: Incident): boolean => incident.endTime !== undefined;
+
+/** Follows this incident too; none by an empty name. */
+export function lookAt(incident: string): void {
+  if (incident === lookedAt) return;
+  lookedAt = incident;
+  setDiagnoses([]);
+  setActions([]);
+  setRecordings(undefined);
+  current?.abort();
+}
+
+/** Follows for ever. */
+export async function follow(): Promise<never> {
+  let wait = RETRY_MS.first;
+  for (;;) {
+    const wanted = lookedAt;
+    const why = await once(wanted, () => (wait = RETRY_MS.first));
+    // Another incident is looked at: nothing was lost.
+    if (wanted !== lookedAt) continue;
+    setConnection((before) => (before.state === "lost" ? { ...before, why } : { state: "lost", why, since: Date.now() }));
+    await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
+    wait = Math.min(wait * 2, RETRY_MS.most);
+  }
+}
+
+/** Follows one stream until it ends; says why it did. */
+async function once(incident: string, alive: () => void): Promise<string> {
+  const stop = new AbortController();
+  current = stop;
+  let silent = false;
+  const giveUp = () => {
+    silent = true;
+    stop.abort();
+  };
+  let timer = setTimeout(giveUp, SILENT_MS);
+  try {
+    // Zero is no time-out: a stream ends with its silence.
+    const stream = dashboard.watch({ incident, resumeToken }, { signal: stop.signal, timeoutMs: 0 });
+    for await (const message of stream) {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, SILENT_MS);
+      alive();
+      if (connection().state !== "live") setConnection({ state: "live" });
+      // What a view makes of it is no failure of the connection, and must not look like one.
+      try {
+        take(message);
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    return "the server ended the stream";
+  } catch (error) {
+    return silent ? "the server does not answer" : inWords(error);
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+function take(message: WatchResponse): void {
+  if (message.time) hear(millis(message.time));
+  const { news } = message;
+  switch (news.case) {
+    case "incident":
+      setIncidents((before) => withIncident(before, news.value));
+      break;
+    case "caught":
+      if (news.value.complete) setIncidents((before) => onlyLiving(before, new Set(news.value.living)));
+      setCaught(true);
+      break;
+    case "fleet":
+      setFleet(news.value);
+      break;
+    case "holds":
+      setHolds(news.value);
+      break;
+    case "diagnosis":
+      setDiagnoses((before) => withNewest(before, news.value));
+      break;
+    case "action":
+      setActions((before) => withNewest(before, news.value));
+      break;
+    case "recordings":
+      setRecordings(news.value.recordings);
+      break;
+    case "problem":
+      setProblems((before) => withProblem(before, news.value.part, news.value.reason));
+      break;
+    case undefined:
+      break;
+  }
+  if (message.resumeToken) resumeToken = message.resumeToken;
+}
+
+/** The incidents with this one as it is now. Of those that ended, the oldest make room. */
+export function withIncident(before: ReadonlyMap<string, Incident>, incident: Incident): ReadonlyMap<string, Incident> {
+  const after = new Map(before);
+  after.set(incident.name, incident);
+  const ended = [...after.values()].filter(hasEnded).sort((a, b) => (millis(a.endTime) ?? 0) - (millis(b.endTime) ?? 0));
+  for (const old of ended.slice(0, Math.max(0, ended.length - ENDED_MAX))) after.delete(old.name);
+  return after;
+}
+
+/** The incidents without those that do not live any more, and of whose end nothing was heard. */
+function onlyLiving(before: ReadonlyMap<string, Incident>, living: ReadonlySet<string>): ReadonlyMap<string, Incident> {
+  return new Map([...before].filter(([name, incident]) => living.has(name) || hasEnded(incident)));
+}
+
+function withNewest<T extends { name: string; createTime?: Timestamp | undefined }>(
+  before: readonly T[],
+  changed: T,
+): readonly T[] {
+  const at = (one: T) => millis(one.createTime) ?? 0;
+  return [...before.filter((one) => one.name !== changed.name), changed].sort((a, b) => at(b) - at(a));
+}
+
+function withProblem(before: ReadonlyMap<Part, string>, part: Part, reason: string): ReadonlyMap<Part, string> {
+  const after = new Map(before);
+  if (reason) after.set(part, reason);
+  else after.delete(part);
+  return after;
+}

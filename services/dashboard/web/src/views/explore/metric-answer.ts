@@ -1,0 +1,123 @@
+// What is asked for one chart: the series of a metric, and those that it is compared with.
+
+import type { QuerySeriesResponse } from "@contracts/telemetry/v1/telemetry_service_pb";
+import type { SeriesView } from "@contracts/telemetry/v1/telemetry_service_pb";
+import { telemetry } from "../../client/api";
+import { parseService } from "../../lib/names";
+import type { Millis } from "../../lib/time";
+import type { Line } from "../../ui/lines";
+import { type View, WIRE_OF_VIEW } from "./choices";
+import { lengthOf, type Range, type Window } from "./range";
+import { windowNow } from "./scope";
+import { draw, type Kind, kindOf, LINES_MAX, unitOf, unitOfSeries, viewOf } from "./series";
+import { wireRange } from "./services";
+
+export interface MetricQuestion {
+  range: Range;
+  service: string;
+  metric: string;
+  /** What the reader chose; absent where the page chooses. */
+  view: View | undefined;
+  /** Another service to compare with; empty for none. */
+  other: string;
+  /** How much earlier to compare with, as in `1h`; empty for nothing. */
+  earlier: string;
+  /** Points that a series may have. */
+  points: number;
+}
+
+export interface MetricAnswer extends Window {
+  view: View;
+  unit: string;
+  lines: Line[];
+  /** What is not shown, and how what is shown was come by. */
+  words: string[];
+}
+
+/** Of what is compared, so that it is told from what is looked at, and one from the other. */
+const DASHES: readonly (readonly number[] | undefined)[] = [undefined, [8, 5], [3, 3, 10, 3]];
+/** Series asked for at a time. More than are drawn, so that those that reach highest can be told. */
+const SERIES_MAX = 60;
+/** What is kept of metrics' kinds, so that each is found out once and not with every refresh. */
+const KINDS_MAX = 500;
+const kinds = new Map<string, Kind>();
+
+interface Source {
+  prefix: string;
+  service: string;
+  shiftMs: Millis;
+}
+
+export async function answerMetric(question: MetricQuestion, signal: AbortSignal): Promise<MetricAnswer> {
+  const window = windowNow(question.range);
+  const shiftMs = lengthOf(question.earlier) ?? 0;
+  const { service, other, earlier } = question;
+  const sources: Source[] = [{ prefix: other ? service : shiftMs ? "now" : "", service, shiftMs: 0 }];
+  if (other) sources.push({ prefix: other, service: other, shiftMs: 0 });
+  if (shiftMs) sources.push({ prefix: `${earlier} earlier`, service, shiftMs });
+  const query = (source: Source, view: SeriesView) => {
+    const range = wireRange({ from: window.from - source.shiftMs, to: window.to - source.shiftMs });
+    const { metric, points: maxPoints } = question;
+    const service = parseService(source.service);
+    return telemetry.querySeries({ service, metric, range, pageSize: SERIES_MAX, maxPoints, view }, { signal });
+  };
+  const { kind, values } = await find(question, () => query(sources[0] as Source, WIRE_OF_VIEW.value));
+  const view = question.view ?? viewOf(kind);
+  const asked = sources.map((source, index) =>
+    index === 0 && view === "value" && values ? values : query(source, WIRE_OF_VIEW[view]),
+  );
+  return compose(question, window, view, kind, sources, await Promise.all(asked));
+}
+
+/** What the metric is, and its values where they had to be asked for to find that out. */
+async function find(
+  question: MetricQuestion,
+  values: () => Promise<QuerySeriesResponse>,
+): Promise<{ kind: Kind | undefined; values?: QuerySeriesResponse }> {
+  const key = `${question.service}\n${question.metric}`;
+  const known = kinds.get(key);
+  if (known) return { kind: known };
+  const found = await values();
+  const kind = kindOf(question.metric, found.series);
+  if (kind && kinds.size >= KINDS_MAX) kinds.clear();
+  if (kind) kinds.set(key, kind);
+  return { kind, values: found };
+}
+
+function compose(
+  question: MetricQuestion,
+  window: Window,
+  view: View,
+  kind: Kind | undefined,
+  sources: readonly Source[],
+  found: readonly QuerySeriesResponse[],
+): MetricAnswer {
+  // Points that were put together lie up to a part of the range apart, of which each has at most four.
+  const partMs = (4 * (window.to - window.from)) / question.points;
+  const units = found.map((one) => unitOfSeries(one.series));
+  const drawn = found.map((one, index) => {
+    const source = sources[index] as Source;
+    return draw(one.series, {
+      prefix: source.prefix,
+      alone: question.metric,
+      shiftMs: source.shiftMs,
+      max: Math.floor(LINES_MAX / sources.length),
+      gapLeastMs: one.reduced ? 2 * partMs : 0,
+      dash: DASHES[index],
+    });
+  });
+  const words = drawn.flatMap(({ lines, leftOut }, index) => wordsOf(sources[index]?.prefix ?? "", lines.length, leftOut));
+  const other = units.find((unit) => unit !== "" && unit !== units[0]);
+  if (other !== undefined) words.push(`Units differ: ${units[0] || "none"} and ${other}.`);
+  if (found.some((one) => one.truncated)) words.push("The server left out series or points beyond its limits.");
+  if (found.some((one) => one.reduced)) {
+    words.push("There are more points than fit: of each part of the time its first, last, least and greatest are shown.");
+  }
+  return { ...window, view, unit: unitOf(units[0] ?? "", view, kind), lines: drawn.flatMap((one) => one.lines), words };
+}
+
+function wordsOf(prefix: string, shown: number, leftOut: number): string[] {
+  const of = prefix ? `${prefix}: ` : "";
+  if (shown === 0 && of) return [`${of}no data in this range.`];
+  return leftOut > 0 ? [`${of}${shown} of ${shown + leftOut} series are drawn, those that reach highest.`] : [];
+}

@@ -1,0 +1,51 @@
+// What the product did lately, newest first, across all incidents.
+
+import { For, type JSX, Show } from "solid-js";
+import { live } from "../../client/live";
+import type { Incident, TimelineEntry } from "@contracts/incident/v1/incident_pb";
+import { shortId } from "../../lib/names";
+import { millis } from "../../lib/time";
+import { Moment } from "../../ui/moment";
+import { Panel } from "../../ui/panel";
+
+const ROWS_MAX = 12;
+
+interface Step {
+  incident: Incident;
+  entry: TimelineEntry;
+}
+
+function lately(incidents: Iterable<Incident>): Step[] {
+  const steps = [...incidents].flatMap((incident) => incident.timeline.slice(-ROWS_MAX).map((entry) => ({ incident, entry })));
+  return steps.sort((a, b) => (millis(b.entry.time) ?? 0) - (millis(a.entry.time) ?? 0)).slice(0, ROWS_MAX);
+}
+
+export function Doing(): JSX.Element {
+  const steps = () => lately(live.incidents().values());
+  return (
+    <Panel
+      title="Latest steps"
+      isLoading={!live.isCaught()}
+      empty={steps().length === 0 ? "Nothing had to be done since this page was opened." : undefined}
+    >
+      <ol class="steps">
+        <For each={steps()}>
+          {(step) => (
+            <li>
+              <span class="muted">
+                <Moment time={step.entry.time} /> {step.entry.actor}
+              </span>{" "}
+              {step.entry.message}{" "}
+              <a href={`/${step.incident.name}`} aria-label={`Incident ${step.incident.title}`}>
+                {shortId(step.incident.name)}
+              </a>
+              <Show when={step.incident.planWaitsFor}>
+                <span class="waiting"> · waits: {step.incident.planWaitsFor}</span>
+              </Show>
+            </li>
+          )}
+        </For>
+      </ol>
+    </Panel>
+  );
+}

@@ -1,0 +1,46 @@
+// @vitest-environment node
+import { describe, expect, it } from "vitest";
+import { barsOf, reuse, total } from "../src/views/explore/counts";
+
+interface Line {
+  at: number | undefined;
+  isBad: boolean;
+}
+
+const line = (at: number | undefined, isBad = false): Line => ({ at, isBad });
+const bars = (lines: Line[]) =>
+  barsOf(lines, (one) => one.at, [(one) => one.isBad, () => true], { from: 0, to: 100 }, 4).map((bar) => bar.counts);
+
+describe("bars", () => {
+  it("count each line once, by the first kind that it is of", () =>
+    expect(bars([line(0), line(24, true), line(25), line(99, true)])).toEqual([
+      [1, 1],
+      [0, 1],
+      [0, 0],
+      [1, 0],
+    ]));
+  it("leave out what is not in the time, or has none", () =>
+    expect(bars([line(-1), line(100), line(undefined)])).toEqual([[0, 0], [0, 0], [0, 0], [0, 0]]));
+  it("are there without lines", () => expect(bars([])).toHaveLength(4));
+  it("sum up", () => expect(total({ from: 0, to: 1, counts: [1, 2, 3] })).toBe(6));
+});
+
+describe("lines that were known", () => {
+  const key = (one: { body: string }) => one.body;
+  const make = (...bodies: string[]) => bodies.map((body) => ({ body }));
+
+  it("stay the same objects while new ones come before them", () => {
+    const before = make("b", "a");
+    const after = reuse(before, make("c", "b", "a"), key);
+    expect(after.map(key)).toEqual(["c", "b", "a"]);
+    expect(after[1]).toBe(before[0]);
+    expect(after[2]).toBe(before[1]);
+  });
+  it("are told apart where they say the same", () => {
+    const before = make("a", "a");
+    const after = reuse(before, make("a", "a", "a"), key);
+    expect(new Set(after).size).toBe(3);
+    expect(after[1]).toBe(before[0]);
+    expect(after[2]).toBe(before[1]);
+  });
+});

@@ -1,0 +1,30 @@
+//! The dashboard's port: the page, and the services that it asks.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use llm_sre_mesh::server::Server;
+
+use super::{Control, Parts};
+use crate::cli::ServiceName;
+use crate::node::Node;
+
+/// Binds the port of the page.
+pub(super) async fn dashboard(parts: &Parts, node: &mut Node, control: &Control) -> anyhow::Result<()> {
+    // A page in virtual time would be seen by nobody.
+    if !parts.listens {
+        return Ok(());
+    }
+    let service = llm_sre_dashboard::Service::build(llm_sre_dashboard::Dependencies {
+        clock: Arc::clone(&parts.clock),
+        detector: parts.detector(control)?,
+        diagnosis: parts.diagnosis(control)?,
+        indexer: parts.peer(control, ServiceName::Indexer, "peers.indexer", &parts.config.peers.indexer)?,
+        remediation: parts.remediation(control)?,
+    });
+    let name = llm_sre_dashboard::Service::NAME;
+    let server = Server::bind(parts.config.listen.dashboard, service.routes(), &[name]).await;
+    let server = server.context("--dashboard (listen.dashboard) says where the page is")?;
+    node.port("dashboard", server.beside(llm_sre_dashboard::Service::page()), &[(name, &[])]);
+    Ok(())
+}

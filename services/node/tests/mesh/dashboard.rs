@@ -1,0 +1,106 @@
+//! The page in a real browser, with the real program and its simulated shop behind it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::parts;
+use crate::process::{self, Process};
+
+/// The warm-up, an incident, and its repair, in a debug build beside other tests.
+const STORY_WITHIN: Duration = Duration::from_secs(240);
+/// What the demo lets the product do, but that people have to say yes.
+const ASK_PEOPLE: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n[[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"approve\"\n";
+
+/// A demo whose repairs wait for people.
+fn demo(arguments: &[&str]) -> Process {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = process::write(folder.path(), "policy.toml", ASK_PEOPLE);
+    let mut command = process::llm_sre(folder.path());
+    command.arg("demo").args(arguments).env("LLM_SRE_POLICY", &policy);
+    for flag in process::PORTS {
+        command.args([flag, "127.0.0.1:0"]);
+    }
+    let mut demo = Process::spawn(format!("llm-sre demo {}", arguments.join(" ")), command);
+    // It has read the policy once it serves.
+    demo.control();
+    demo
+}
+
+/// A story that runs in a browser.
+struct Story {
+    name: String,
+    node: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    said: Vec<String>,
+}
+
+impl Story {
+    /// Begins it, or reports a skip.
+    fn begin(test: &str, name: &str, demo: &mut Process, variables: &[(&str, &str)]) -> Option<Self> {
+        let chromium = parts::find(test, "chromium")?;
+        let web = parts::page_tools(test)?;
+        let mut command = Command::new("node");
+        command.arg(format!("browser/{name}.mjs")).current_dir(web);
+        command.env("CHROMIUM", chromium).env("DASHBOARD", format!("http://{}", demo.dashboard()));
+        command.envs(variables.iter().copied());
+        let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        Some(Self { name: name.to_owned(), node, lines, said: Vec::new() })
+    }
+
+    /// Waits until it says this line.
+    fn until(&mut self, line: &str) {
+        while self.said.last().is_none_or(|said| said != line) {
+            let Some(said) = self.lines.next() else {
+                panic!("{} ended before it said {line}: {:?}", self.name, self.said)
+            };
+            self.said.push(said.unwrap());
+        }
+    }
+
+    /// Lets it go on.
+    fn go_on(&mut self) {
+        self.node.stdin.as_mut().unwrap().write_all(b"on\n").unwrap();
+    }
+
+    /// Waits until it ends well.
+    fn end(mut self) {
+        self.said.extend(self.lines.by_ref().map_while(Result::ok));
+        let mut status = None;
+        parts::wait_until(&format!("the end of {}", self.name), STORY_WITHIN, || {
+            status = self.node.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success(), "{} failed after {:#?}", self.name, self.said);
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        // It has ended, or the test fails.
+        drop(self.node.kill());
+        drop(self.node.wait());
+    }
+}
+
+#[test]
+fn an_incident_is_followed_from_its_first_sight_to_its_recovery() {
+    const TEST: &str = "an_incident_is_followed_from_its_first_sight_to_its_recovery";
+    let _alone = process::one_shop_at_a_time();
+    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"]);
+    let Some(story) = Story::begin(TEST, "story", &mut demo, &[]) else { return };
+    story.end();
+}
+
+#[test]
+fn a_connection_that_was_cut_says_so_and_catches_up() {
+    const TEST: &str = "a_connection_that_was_cut_says_so_and_catches_up";
+    let _alone = process::one_shop_at_a_time();
+    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"]);
+    let Some(mut story) = Story::begin(TEST, "cut", &mut demo, &[]) else { return };
+    story.until("CUT");
+    demo.wait_until("an incident", STORY_WITHIN, |demo| demo.out().contains("opened: "));
+    story.go_on();
+    story.end();
+}
