@@ -16,6 +16,7 @@ use llm_sre_domain::{Anomaly, AnomalyId, ServiceId, Timestamp};
 use crate::Options;
 use crate::disturbed::{self, Disturbing};
 use crate::impact::Impact;
+use crate::recorder::Recorder;
 
 /// The watermark moves in steps: each closes windows, and looks at every service and at all that is abnormal.
 const STEP: Duration = Duration::from_secs(1);
@@ -46,6 +47,8 @@ pub(crate) struct Brain {
     crowds_told_at: Timestamp,
     /// Event time at which what a start cannot read again is written next.
     pub(crate) checkpoint_due: Timestamp,
+    /// What is recorded for people to look at, where it is.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// A case that became an incident.
@@ -59,7 +62,8 @@ struct Followed {
 /// An incident whose recovery is measured.
 #[derive(Default)]
 pub(crate) struct Living {
-    anomalies: BTreeMap<AnomalyId, Anomaly>,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) anomalies: BTreeMap<AnomalyId, Anomaly>,
     /// Samples up to here say nothing of recovery: the last detection, or the last time that a signal was outside.
     since: Timestamp,
     told_at: Timestamp,
@@ -116,6 +120,7 @@ impl Brain {
             counted: Counts::default(),
             crowds_told_at: Timestamp::EPOCH,
             checkpoint_due: Timestamp::EPOCH,
+            recorder: options.records_signals.then(Recorder::default),
         }
     }
 
@@ -168,6 +173,9 @@ impl Brain {
         }
         findings.extend(self.grown());
         findings.extend(self.recovered());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.advance(&self.detector, &self.living);
+        }
         findings
     }
 
@@ -194,6 +202,7 @@ impl Brain {
             living.roots.clone_from(roots);
         }
         living.subject = Some(incident.subject.service.clone());
+        living.opened_at = incident.detected_at;
         for anomaly in &incident.anomalies {
             living.since = living.since.max(anomaly.detected_at);
             living.anomalies.insert(anomaly.id.clone(), anomaly.clone());

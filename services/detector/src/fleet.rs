@@ -1,4 +1,4 @@
-//! `FleetService` on the wire: how every service is, as detection sees it now.
+//! `FleetService` on the wire: how every service is, as detection sees it now, and how the signals of an incident moved.
 
 use std::sync::atomic::Ordering;
 
@@ -67,8 +67,9 @@ impl FleetService for Service {
 
     async fn list_signal_recordings(
         &self,
-        _request: Request<v1::ListSignalRecordingsRequest>,
+        request: Request<v1::ListSignalRecordingsRequest>,
     ) -> Result<Response<v1::ListSignalRecordingsResponse>, Status> {
-        Err(Status::unimplemented("signals are not recorded"))
+        let parent = request.into_inner().parent;
+        self.recordings_of(&parent).await.map(Response::new)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
-use std::time::Duration;
 
 use llm_sre_domain::diagnose::rank;
 use llm_sre_domain::evidence::Evidence;
@@ -19,9 +18,7 @@ use llm_sre_proto::convert::judgement::ruling;
 use llm_sre_proto::diagnosis::v1::EvidenceSnapshot;
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::{IncidentService, IncidentServiceServer};
-use tokio::sync::mpsc;
 use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Service;
@@ -32,11 +29,6 @@ use crate::kept::Kept;
 pub(crate) const NOTE_MAX: usize = 2_000;
 /// The longest title of a report, in characters.
 const TITLE_MAX: usize = 200;
-/// How often a watch looks for changes, and how many it takes at once.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
-const WATCH_BATCH: usize = 100;
-/// Incidents that wait for a slow reader; then the watch itself waits.
-const WATCH_WAITING_MAX: usize = 16;
 
 impl Service {
     /// The full name of the service, for health.
@@ -88,14 +80,8 @@ impl IncidentService for Service {
     type WatchIncidentsStream = Watch;
 
     async fn watch_incidents(&self, request: Request<v1::WatchIncidentsRequest>) -> Result<Response<Watch>, Status> {
-        let name = request.into_inner().name;
-        if !name.is_empty() {
-            self.find(&name).await?;
-        }
-        let (sender, receiver) = mpsc::channel(WATCH_WAITING_MAX);
-        let service = self.clone();
-        tokio::spawn(async move { service.watch(name, sender).await });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let answers = self.begin_watch(request.into_inner()).await?;
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn acknowledge_incident(
@@ -310,36 +296,6 @@ impl Service {
         }
         let filter = Filter::default().with("request", request_id);
         Ok(self.records.list_readable(filter, None, 1).await?.0.into_iter().next())
-    }
-
-    /// Sends what there is and each change, until the reader goes away or the store fails.
-    async fn watch(&self, name: String, sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>) {
-        let mut cursor = None;
-        loop {
-            let (changed, next) = match self.records.changes(cursor.clone(), WATCH_BATCH).await {
-                Ok(found) => found,
-                Err(error) => {
-                    // Whether the reader still listens does not matter: the watch ends either way.
-                    let _is_heard = sender.send(Err(error)).await.is_ok();
-                    return;
-                }
-            };
-            let is_all = changed.len() < WATCH_BATCH;
-            for stored in changed.into_iter().filter(|stored| name.is_empty() || stored.message.incident.name == name) {
-                let response = v1::WatchIncidentsResponse { incident: Some(shown(stored)), ..Default::default() };
-                if sender.send(Ok(response)).await.is_err() {
-                    return;
-                }
-            }
-            cursor = next;
-            if is_all {
-                tokio::select! {
-                    biased;
-                    () = sender.closed() => return,
-                    () = tokio::time::sleep(WATCH_EVERY) => {}
-                }
-            }
-        }
     }
 }
 

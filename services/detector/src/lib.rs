@@ -21,9 +21,13 @@ mod points;
 mod publish;
 mod quiet;
 mod raise;
+mod recorder;
+mod recording;
+mod recordings;
 mod returned;
 mod service;
 mod stream;
+mod watch;
 mod windows;
 
 pub use publish::topic_spec;

@@ -26,6 +26,8 @@ use crate::brain::Brain;
 use crate::checkpoints;
 use crate::duties::Owing;
 use crate::kept::Kept;
+use crate::recording::KeptSignals;
+use crate::recordings;
 use crate::stream::Reading;
 use crate::windows::KeptWindow;
 
@@ -78,6 +80,8 @@ pub struct Options {
     pub poll_wait: Duration,
     /// Goes into the fingerprints of series: who knows it can send two series that are taken for one.
     pub seed: u64,
+    /// Whether the signals of incidents are recorded, for people to look at.
+    pub records_signals: bool,
 }
 
 impl Default for Options {
@@ -90,6 +94,7 @@ impl Default for Options {
             tick: Duration::from_secs(1),
             poll_wait: Duration::from_millis(25),
             seed: 0,
+            records_signals: true,
         }
     }
 }
@@ -114,6 +119,7 @@ pub struct Service {
     pub(crate) records: Records<Kept>,
     pub(crate) window_records: Records<KeptWindow>,
     pub(crate) checkpoints: Records<Checkpoint>,
+    pub(crate) recordings: Records<KeptSignals>,
     pub(crate) leases: Arc<dyn Leases>,
     pub(crate) bus: Arc<dyn EventBus>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -139,6 +145,7 @@ impl Service {
     pub fn build(options: Options, dependencies: Dependencies) -> Self {
         Self {
             checkpoints: Records::new(Arc::clone(&dependencies.documents), checkpoints::COLLECTION),
+            recordings: Records::new(Arc::clone(&dependencies.documents), recordings::COLLECTION),
             records: Records::new(Arc::clone(&dependencies.documents), "incidents"),
             window_records: Records::new(dependencies.documents, "maintenance_windows"),
             leases: dependencies.leases,
@@ -212,7 +219,8 @@ impl Service {
                     lost.cancel();
                     ended
                 };
-                tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost)).0
+                let recording = Box::pin(self.keep_recordings(&lost));
+                tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost), recording).0
             };
             let ((), ended) = tokio::join!(holding, working);
             measure_lease(false);

@@ -41,6 +41,14 @@ impl Baseline {
         self.low != self.median && self.median != self.high
     }
 
+    /// What lies within so many of the deviations on either side, and what was normal before.
+    pub(crate) fn range(&self, deviations: f64) -> (f64, f64) {
+        let median = self.median();
+        let low = median - deviations * f64::from(self.scale_down);
+        let high = median + deviations * f64::from(self.scale_up);
+        (low.min(self.low.get()), high.max(self.high.get()))
+    }
+
     /// Signed robust standard deviations from the median, small within what was normal before.
     pub(crate) fn deviation(&self, sample: &Sample<'_>) -> f64 {
         let (value, median) = (sample.value, self.median());

@@ -240,7 +240,7 @@ fn is_of_days(anomaly: &Anomaly) -> bool {
     &*anomaly.dimension == BURN_OF_DAYS && anomaly.signal == Signal::BudgetBurn
 }
 
-fn series_key(anomaly: &Anomaly) -> SeriesKey {
+pub(super) fn series_key(anomaly: &Anomaly) -> SeriesKey {
     SeriesKey {
         service: anomaly.service.clone(),
         instance: anomaly.origin.instance.clone(),

@@ -5,6 +5,7 @@
 mod advised;
 mod fleet;
 mod maintenance;
+mod recordings;
 mod returns;
 mod shop;
 mod silence;
@@ -14,6 +15,7 @@ mod steps;
 mod target;
 mod unreadable;
 mod verdicts;
+mod watching;
 
 use std::time::Duration;
 
