@@ -13,6 +13,7 @@ mod measure;
 mod membership;
 mod missed;
 mod query;
+mod reduce;
 mod retention;
 mod retry;
 mod times;

@@ -14,8 +14,16 @@ use llm_sre_proto::telemetry::v1;
 use llm_sre_proto::telemetry::v1::telemetry_service_server::TelemetryService;
 use tonic::{Code, Request, Response, Status};
 
+use crate::reduce::{Dot, View, reduce};
+
 /// How long a caller waits before it asks an absent store again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Points of one series that are read for a view, and of all of them: some 60 MB while they are reduced.
+const READ_OF_SERIES_MAX: usize = 200_000;
+const READ_MAX: usize = 500_000;
+/// Points of all series in an answer with a view. Each has some 30 bytes, of the 4 MiB that a message may have.
+const SHOWN_MAX: usize = 120_000;
 
 /// Answers from the store.
 pub(crate) struct Queries {
@@ -55,30 +63,40 @@ impl TelemetryService for Queries {
         if request.metric.is_empty() {
             return Err(status::invalid_argument("metric", "is required"));
         }
+        let view = view(request.view)?;
+        let series_max = page::size(request.page_size, 50, 500)?;
+        let points_max = page::size(request.max_points, 500, 5000)
+            .map_err(|_| status::invalid_argument("max_points", "is not negative"))?;
+        let range = range(request.range.as_ref())?;
         let query = SeriesQuery {
             service: service.clone(),
             metric: request.metric.clone(),
             attributes: request.attributes,
             instance: request.instance,
-            range: range(request.range.as_ref())?,
-            series_max: page::size(request.page_size, 50, 500)?,
-            points_max: page::size(request.max_points, 500, 5000)
-                .map_err(|_| status::invalid_argument("max_points", "is not negative"))?,
+            range,
+            series_max,
+            points_max: view.map_or(points_max, |_| (READ_MAX / series_max).min(READ_OF_SERIES_MAX)),
         };
         let found = self.store.series(query).await.map_err(refusal)?;
+        let most = points_max.min(SHOWN_MAX / found.series.len().max(1));
+        let mut reduced = false;
         let series = found.series.into_iter().map(|series| v1::Series {
             service: Some((&service).into()),
             origin: Some((&series.origin).into()),
             metric: request.metric.clone(),
             unit: series.unit,
             attributes: series.attributes,
-            points: series.points.into_iter().map(point).collect(),
+            points: match view {
+                None => series.points.into_iter().map(point).collect(),
+                Some(view) => {
+                    let (dots, is_reduced) = reduce(view.read(&series.points), range, most);
+                    reduced |= is_reduced;
+                    dots.into_iter().map(dot).collect()
+                }
+            },
         });
-        Ok(Response::new(v1::QuerySeriesResponse {
-            series: series.collect(),
-            truncated: found.truncated,
-            ..v1::QuerySeriesResponse::default()
-        }))
+        let series = series.collect();
+        Ok(Response::new(v1::QuerySeriesResponse { series, truncated: found.truncated, reduced }))
     }
 
     async fn search_logs(&self, request: Request<v1::SearchLogsRequest>) -> Answer<v1::SearchLogsResponse> {
@@ -130,6 +148,16 @@ impl TelemetryService for Queries {
     }
 }
 
+fn view(view: i32) -> Result<Option<View>, Status> {
+    match v1::SeriesView::try_from(view) {
+        Ok(v1::SeriesView::Unspecified) => Ok(None),
+        Ok(v1::SeriesView::Value) => Ok(Some(View::Value)),
+        Ok(v1::SeriesView::Rate) => Ok(Some(View::Rate)),
+        Ok(v1::SeriesView::Mean) => Ok(Some(View::Mean)),
+        Err(_) => Err(status::invalid_argument("view", format!("the value {view} is not known"))),
+    }
+}
+
 fn range(range: Option<&v1::TimeRange>) -> Result<Range, Status> {
     let range = range.ok_or_else(|| status::invalid_argument("range", "is required"))?;
     let time = |field, time: Option<&pbjson_types::Timestamp>| {
@@ -160,6 +188,10 @@ fn trace_id(text: &str) -> Result<Option<[u8; 16]>, Status> {
 fn point(point: telemetry::Point) -> v1::Point {
     let quantiles = point.quantiles.into_iter().map(|(quantile, value)| v1::Quantile { quantile, value }).collect();
     v1::Point { time: Some(to_proto_time(point.time)), value: point.value, count: point.count, quantiles }
+}
+
+fn dot(dot: Dot) -> v1::Point {
+    v1::Point { time: Some(to_proto_time(dot.time)), value: dot.value, ..v1::Point::default() }
 }
 
 /// The last service of a page, in hexadecimal, because its parts may hold anything.

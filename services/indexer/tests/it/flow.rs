@@ -79,3 +79,41 @@ async fn changes_are_recognised_among_logs() {
     assert_eq!((change.service.clone().unwrap(), change.kind()), (identity("cart"), v1::ChangeKind::Deployment));
     running.stop().await;
 }
+
+/// A counter that grows by 7 in a second, with one restart, and by 700 for the length of one point.
+#[tokio::test]
+async fn a_counter_is_charted_by_its_rate_with_its_peak() {
+    const POINTS: u32 = 400;
+    let world = World::new().await;
+    let running = world.start();
+    let mut count = 0_u32;
+    let points = (0..POINTS).map(|second| {
+        count = if second == 100 { 7 } else { count + if second == 217 { 700 } else { 7 } };
+        json!({"timeUnixNano": nanos(second.into()), "asInt": count.to_string()})
+    });
+    let sum = json!({"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": points.collect::<Vec<_>>()});
+    let metrics = json!([{"name": "http.server.requests", "sum": sum}]);
+    let request = json!({"resourceMetrics": [{"resource": resource("cart"), "scopeMetrics": [{"metrics": metrics}]}]});
+    world.send_metrics(request).await;
+    world.until_caught_up().await;
+    let (start, end) = (NOW_SECS, NOW_SECS + i64::from(POINTS));
+    let at = |seconds: i64| Some(pbjson_types::Timestamp { seconds, nanos: 0 });
+    let request = |view: v1::SeriesView| v1::QuerySeriesRequest {
+        service: Some(identity("cart")),
+        metric: "http.server.requests".to_owned(),
+        range: Some(v1::TimeRange { start_time: at(start), end_time: at(end) }),
+        max_points: 40,
+        view: view.into(),
+        ..Default::default()
+    };
+    let mut queries = world.queries();
+    let found = queries.query_series(request(v1::SeriesView::Rate)).await.unwrap().into_inner();
+    assert!(found.reduced && !found.truncated, "{found:?}");
+    let points = &found.series[0].points;
+    assert!(points.len() <= 40);
+    let rates: Vec<f64> = points.iter().map(|point| point.value).collect();
+    assert!(rates.iter().all(|rate| [7.0, 700.0].contains(rate)) && rates.contains(&700.0), "{rates:?}");
+    let sent = queries.query_series(request(v1::SeriesView::Unspecified)).await.unwrap().into_inner();
+    assert!(!sent.reduced && sent.truncated && sent.series[0].points.len() == 40, "{sent:?}");
+    running.stop().await;
+}

@@ -64,6 +64,7 @@ async fn wrong_fields_are_named() {
         (v1::QuerySeriesRequest { metric: String::new(), ..series() }, "metric"),
         (v1::QuerySeriesRequest { page_size: -1, ..series() }, "page_size"),
         (v1::QuerySeriesRequest { max_points: -1, ..series() }, "max_points"),
+        (v1::QuerySeriesRequest { view: 99, ..series() }, "view"),
     ] {
         assert_invalid(&queries.query_series(request).await.unwrap_err(), field);
     }
