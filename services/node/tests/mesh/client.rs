@@ -35,6 +35,11 @@ impl Client {
         Self { runtime, peer }
     }
 
+    /// The way there, for a client of the caller's.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.clone()
+    }
+
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {
         IncidentServiceClient::new(self.peer.clone())
     }

@@ -1,5 +1,7 @@
 //! The page in a real browser, with the real program and its simulated shop behind it.
 
+mod size;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,10 +14,14 @@ const STORY_WITHIN: Duration = Duration::from_secs(240);
 /// What the demo lets the product do, but that people have to say yes.
 const ASK_PEOPLE: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n[[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"approve\"\n";
 
-/// A demo whose repairs wait for people.
-fn demo(arguments: &[&str]) -> Process {
+/// The same, where nobody has to.
+const BY_ITSELF: &str =
+    "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n[[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"auto\"\n";
+
+/// A demo under a policy.
+fn demo(arguments: &[&str], policy: &str) -> Process {
     let folder = tempfile::tempdir().unwrap();
-    let policy = process::write(folder.path(), "policy.toml", ASK_PEOPLE);
+    let policy = process::write(folder.path(), "policy.toml", policy);
     let mut command = process::llm_sre(folder.path());
     command.arg("demo").args(arguments).env("LLM_SRE_POLICY", &policy);
     for flag in process::PORTS {
@@ -65,14 +71,20 @@ impl Story {
     }
 
     /// Waits until it ends well.
-    fn end(mut self) {
-        self.said.extend(self.lines.by_ref().map_while(Result::ok));
+    fn end(self) {
+        self.end_within(STORY_WITHIN);
+    }
+
+    fn end_within(mut self, within: Duration) {
         let mut status = None;
-        parts::wait_until(&format!("the end of {}", self.name), STORY_WITHIN, || {
+        parts::wait_until(&format!("the end of {}", self.name), within, || {
             status = self.node.try_wait().unwrap();
             status.is_some()
         });
+        self.said.extend(self.lines.by_ref().map_while(Result::ok));
         assert!(status.unwrap().success(), "{} failed after {:#?}", self.name, self.said);
+        // With --nocapture the figures are there for who asks for them.
+        self.said.iter().for_each(|line| println!("{line}"));
     }
 }
 
@@ -88,7 +100,7 @@ impl Drop for Story {
 fn an_incident_is_followed_from_its_first_sight_to_its_recovery() {
     const TEST: &str = "an_incident_is_followed_from_its_first_sight_to_its_recovery";
     let _alone = process::one_shop_at_a_time();
-    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"]);
+    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"], ASK_PEOPLE);
     let Some(story) = Story::begin(TEST, "story", &mut demo, &[]) else { return };
     story.end();
 }
@@ -97,10 +109,19 @@ fn an_incident_is_followed_from_its_first_sight_to_its_recovery() {
 fn a_connection_that_was_cut_says_so_and_catches_up() {
     const TEST: &str = "a_connection_that_was_cut_says_so_and_catches_up";
     let _alone = process::one_shop_at_a_time();
-    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"]);
+    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"], ASK_PEOPLE);
     let Some(mut story) = Story::begin(TEST, "cut", &mut demo, &[]) else { return };
     story.until("CUT");
     demo.wait_until("an incident", STORY_WITHIN, |demo| demo.out().contains("opened: "));
     story.go_on();
+    story.end();
+}
+
+#[test]
+fn a_service_that_falls_silent_is_shown_as_silent_and_never_as_zero() {
+    const TEST: &str = "a_service_that_falls_silent_is_shown_as_silent_and_never_as_zero";
+    let _alone = process::one_shop_at_a_time();
+    let mut demo = demo(&["--seed", "1", "--fault", "paused_sender", "--service", "cart"], ASK_PEOPLE);
+    let Some(story) = Story::begin(TEST, "silent", &mut demo, &[("SERVICE", "shop/cart@demo")]) else { return };
     story.end();
 }

@@ -61,3 +61,13 @@ export function span(length: Millis): string {
 export function relative(at: Millis, now: Millis): string {
   return at > now ? `in ${span(at - now)}` : `${span(now - at)} ago`;
 }
+
+/** A time under an axis whose ticks, in seconds, stand so close: with seconds where they matter, with the day where it does. */
+export function tickTime(at: Millis, ticks: readonly number[]): string {
+  const [first, second] = ticks;
+  const step = first === undefined || second === undefined ? 60 : second - first;
+  const [day, time] = dateTime(at).split(" ") as [string, string];
+  if (step >= 86_400) return day.slice(5);
+  if (step >= 3_600 && time.startsWith("00:00")) return day.slice(5);
+  return step < 60 ? time : time.slice(0, 5);
+}

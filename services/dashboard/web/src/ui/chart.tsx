@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import { createEffect, createMemo, createSignal, For, type JSX, on, onCleanup, onMount, Show } from "solid-js";
 import uPlot from "uplot";
 import { quantity } from "../lib/format";
-import { clock, dateTime, type Millis } from "../lib/time";
+import { clock, dateTime, type Millis, tickTime } from "../lib/time";
 import { align, type Line, summary } from "./lines";
 import { type Band, drawBand, drawMarks, type Mark } from "./overlays";
 import { theme } from "./theme";
@@ -51,7 +51,7 @@ export function Chart(props: ChartProps): JSX.Element {
     },
     // Names stand above, and values under the cursor beside them.
     legend: { show: false },
-    axes: [axis(style), { ...axis(style), size: 72, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+    axes: [{ ...axis(style), values: (_, ticks) => ticks.map((tick) => tickTime(tick * 1000, ticks)) }, { ...axis(style), size: 72, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
     series: [{}, ...props.lines.map((line, index) => ({
       stroke: style(`--series${(index % COLOURS) + 1}`),
       width: 1.5,

@@ -86,7 +86,9 @@ function Recorded(props: RecordedProps): JSX.Element {
     return open?.fact.case === "anomaly" && open.fact.value.id === props.recording.anomaly ? open : undefined;
   };
   return (
-    <section
+    // No landmark: there is one of each process, and they are alike.
+    <div
+      role="group"
       id={elementOf.signal(props.recording.anomaly)}
       class="recorded"
       classList={{ cited: cited() !== undefined }}
@@ -133,7 +135,7 @@ function Recorded(props: RecordedProps): JSX.Element {
           {props.late}
         </p>
       </Show>
-    </section>
+    </div>
   );
 }
 

@@ -36,8 +36,8 @@ export function Doing(): JSX.Element {
                 <Moment time={step.entry.time} /> {step.entry.actor}
               </span>{" "}
               {step.entry.message}{" "}
-              <a href={`/${step.incident.name}`} aria-label={`Incident ${step.incident.title}`}>
-                {shortId(step.incident.name)}
+              <a href={`/${step.incident.name}`} title={step.incident.title}>
+                incident {shortId(step.incident.name)}
               </a>
               <Show when={step.incident.planWaitsFor}>
                 <span class="waiting"> · waits: {step.incident.planWaitsFor}</span>
