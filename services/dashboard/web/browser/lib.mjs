@@ -63,10 +63,18 @@ function watch(page) {
   };
 }
 
-/** Fails where axe finds something against WCAG 2.2 AA. */
+/** Fails where axe finds something against WCAG 2.2 AA, in the light and in the dark. */
 export async function accessible(page, what) {
   // The page's own policy lets no other code in; a debugger may.
   await page.evaluate(axeSource);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.locator(`:root[data-theme="${colorScheme}"]`).waitFor();
+    await holds(page, `${what}, ${colorScheme}`);
+  }
+}
+
+async function holds(page, what) {
   const found = await page.evaluate(() =>
     globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
   );

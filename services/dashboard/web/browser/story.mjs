@@ -54,4 +54,31 @@ await inBrowser(async (page) => {
   check((await page.locator("[data-audit]").allTextContents()).some((text) => text.includes("approved")), "the approval is not in the record");
   await accessible(page, "audit");
   await picture(page, "audit");
+
+  // From the map to the metrics of a service, and to its logs.
+  await page.getByRole("link", { name: "Now" }).click();
+  await page.locator('.map .node[data-service="shop/account@demo"] a').click();
+  await page.getByRole("checkbox", { name: "process.cpu.utilization" }).check();
+  await page.locator('[data-metric="process.cpu.utilization"] canvas').waitFor();
+  await page.getByRole("checkbox", { name: "http.server.request.duration" }).check();
+  await page.locator('[data-metric="http.server.request.duration"] canvas').waitFor();
+  await accessible(page, "metrics");
+  await picture(page, "explore");
+  await page.getByRole("link", { name: "Logs" }).click();
+  await page.locator("[data-log]").first().waitFor();
+  await accessible(page, "logs");
+  await page.getByRole("link", { name: "Changes" }).click();
+  await page.getByRole("cell", { name: "2.9.0" }).first().waitFor();
+  await accessible(page, "changes");
+
+  // On a phone nothing but what scrolls by itself is wider than the screen.
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const address of ["/", `/${name}`, "/incidents", "/audit", "/explore?service=shop%2Faccount%40demo"]) {
+    await page.goto(`${process.env.DASHBOARD}${address}`);
+    await page.locator('[data-connection="live"]').waitFor();
+    await page.locator("main .panel").first().waitFor();
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    check(over <= 0, `${address} is ${over} px wider than a phone`);
+    await accessible(page, `${address.split("?")[0]} on a phone`);
+  }
 });

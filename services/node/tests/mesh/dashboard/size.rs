@@ -65,8 +65,10 @@ fn hour(service: &str, start_s: u64, first_s: u64) -> ExportMetricsServiceReques
     let nanos = |seconds: u64| (seconds * 1_000_000_000).to_string();
     let times: Vec<u64> = (0..3_600 / EVERY_S).map(|step| start_s + step * EVERY_S).collect();
     let gauge = |name: &str, unit: &str, value: &dyn Fn(u64) -> f64| {
-        let points: Vec<_> =
-            times.iter().map(|time| serde_json::json!({"timeUnixNano": nanos(*time), "asDouble": value(*time)})).collect();
+        let points: Vec<_> = times
+            .iter()
+            .map(|time| serde_json::json!({"timeUnixNano": nanos(*time), "asDouble": value(*time)}))
+            .collect();
         serde_json::json!({"name": name, "unit": unit, "gauge": {"dataPoints": points}})
     };
     let buckets: Vec<_> = times
@@ -152,8 +154,7 @@ fn the_first_view_is_there_at_once_whatever_lies_behind_it() {
 
     let (services, incidents) = (SERVICES.to_string(), size.incidents.to_string());
     let (dense, most) = (size.dense.to_string(), size.first_view_ms.to_string());
-    let wanted =
-        [("SERVICES", &*services), ("INCIDENTS", &*incidents), ("POINTS", &*dense), ("FIRST_VIEW_MS", &*most)];
+    let wanted = [("SERVICES", &*services), ("INCIDENTS", &*incidents), ("POINTS", &*dense), ("FIRST_VIEW_MS", &*most)];
     let Some(story) = Story::begin(TEST, "size", &mut product, &wanted) else { return };
     story.end();
     product.assert_alive();
