@@ -188,7 +188,10 @@ impl Access {
             let error = |key: &str, reason: String| Err(Error { key: format!("tokens[{index}].{key}"), reason });
             let name = &token.name;
             if !is_name(name) {
-                return error("name", format!("'{name}' is not 1 to {NAME_MAX} characters of a-z, 0-9, '.', '_' and '-'"));
+                return error(
+                    "name",
+                    format!("'{name}' is not 1 to {NAME_MAX} characters of a-z, 0-9, '.', '_' and '-'"),
+                );
             }
             if OWN_NAMES.contains(&name.as_str()) {
                 return error("name", format!("'{name}' is what the product calls itself or a part of it"));
@@ -273,7 +276,8 @@ fn told_actor(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether it can be the name of a token.
 fn is_name(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+    let is_allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 

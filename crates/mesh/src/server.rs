@@ -321,7 +321,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_gone_without_a_word_is_found_out() {
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), Routes::default(), &[], Access::default()).await.unwrap();
+        let server =
+            Server::bind("127.0.0.1:0".parse().unwrap(), Routes::default(), &[], Access::default()).await.unwrap();
         let (address, shutdown) = (server.address(), CancellationToken::new());
         let serving = tokio::spawn(server.run(shutdown.clone()));
         let mut client = TcpStream::connect(address).await.unwrap();

@@ -39,7 +39,8 @@ impl Access {
             return Err(status::error(Code::PermissionDenied, "ORIGIN", message, &[]));
         }
         if !host.as_ref().is_some_and(|host| self.is_ours(host)) {
-            let message = "a browser asks under a name that is neither an IP address, nor localhost, nor in access.hosts";
+            let message =
+                "a browser asks under a name that is neither an IP address, nor localhost, nor in access.hosts";
             return Err(status::error(Code::PermissionDenied, "HOST", message, &[]));
         }
         Ok(())
