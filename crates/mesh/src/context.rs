@@ -100,7 +100,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Of lower-case hexadecimal; `None` where it is none, or of another length.
+pub(crate) fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let is_hex = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     if text.len() != 2 * N || !is_hex {
         return None;

@@ -1,5 +1,6 @@
 //! What every gRPC service of the mesh shares.
 //!
+//! * [`access`]: who may do what, asked at every port.
 //! * [`server`]: one port with health, reflection and gRPC-Web around a service's routes.
 //! * [`peer`]: a service in this process or across the network, as one type.
 //! * [`status`]: errors on the wire, each with `google.rpc.ErrorInfo`.
@@ -16,6 +17,7 @@
 //! * [`readiness`]: whether what services depend on answers.
 //! * [`logging`]: logs with trace ids, and export by OTLP.
 
+pub mod access;
 pub mod clients;
 pub mod context;
 mod ending;

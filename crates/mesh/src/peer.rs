@@ -14,6 +14,7 @@ use tower::timeout::error::Elapsed;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
+use crate::access::Bearer;
 use crate::context::{TRACEPARENT, TraceContext};
 use crate::failover::Failover;
 use crate::server::RpcTraceLayer;
@@ -53,6 +54,14 @@ pub fn remote(address: &str) -> Result<Peer, InvalidEndpoint> {
         .tcp_nodelay(true)
         .connect_lazy();
     Ok(over(channel))
+}
+
+/// A peer to which every call shows a token, where there is one.
+pub fn signed_in(peer: Peer, token: Option<&Bearer>) -> Peer {
+    match token {
+        Some(token) => token.on(peer),
+        None => peer,
+    }
 }
 
 /// Instances of the same services, behind one address each. Calls go round, and pass over who is away.

@@ -23,6 +23,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use crate::access::{Access, AccessLayer};
 use crate::context::TraceContext;
 use crate::ending::ending;
 use crate::logging;
@@ -95,18 +96,20 @@ pub struct Server {
     routes: Routes,
     health: Health,
     web: Option<Web>,
+    access: Access,
 }
 
 impl Server {
     /// Binds `address` (port 0 takes a free one) and puts health and reflection beside `routes`. Every service named
-    /// in `services` is NOT_SERVING until [`Health::set_serving`] says otherwise.
-    pub async fn bind(address: SocketAddr, routes: Routes, services: &[&str]) -> Result<Self, Error> {
+    /// in `services` is NOT_SERVING until [`Health::set_serving`] says otherwise. `access` says who may ask; whom it does
+    /// not know gets no answer but of health and reflection.
+    pub async fn bind(address: SocketAddr, routes: Routes, services: &[&str], access: Access) -> Result<Self, Error> {
         let listener = listen(address).map_err(|source| Error::Bind { address, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address, source })?;
         let (health, health_service) = health(services).await;
         let routes = routes.add_service(HealthServer::new(health_service));
         let routes = with_reflection(routes, services).map_err(Error::Reflection)?;
-        Ok(Self { listener, address, routes, health, web: None })
+        Ok(Self { listener, address, routes, health, access, web: None })
     }
 
     /// Answers what is no gRPC, too.
@@ -137,8 +140,10 @@ impl Server {
             .max_concurrent_streams(MAX_STREAMS)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .layer(WebLayer(self.web))
-            .layer(RpcTraceLayer)
             .layer(tonic_web::GrpcWebLayer::new())
+            .layer(AccessLayer::new(self.access))
+            // Behind the door: who is refused leaves no span in an incident's trace.
+            .layer(RpcTraceLayer)
             .layer(MapResponseLayer::new(until_shutdown))
             .add_routes(self.routes)
             .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
@@ -326,7 +331,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_gone_without_a_word_is_found_out() {
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), Routes::default(), &[]).await.unwrap();
+        let server =
+            Server::bind("127.0.0.1:0".parse().unwrap(), Routes::default(), &[], Access::default()).await.unwrap();
         let (address, shutdown) = (server.address(), CancellationToken::new());
         let serving = tokio::spawn(server.run(shutdown.clone()));
         let mut client = TcpStream::connect(address).await.unwrap();

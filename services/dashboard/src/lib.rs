@@ -6,11 +6,13 @@
 mod forward;
 mod page;
 mod part;
+mod session;
 mod watch;
 
 use std::sync::Arc;
 
 use llm_sre_mesh::Peer;
+use llm_sre_mesh::access::Access;
 use llm_sre_mesh::server::Web;
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::dashboard::v1::dashboard_service_server::DashboardServiceServer;
@@ -74,8 +76,9 @@ impl Service {
         router.into()
     }
 
-    /// The page, for whoever asks its port for something that is no gRPC.
-    pub fn page() -> Web {
-        page::Page::new().web()
+    /// The page, and who is signed in, for whoever asks its port for something that is no gRPC. The page itself is for
+    /// everybody; what it shows is not.
+    pub fn page(access: Access) -> Web {
+        page::Page::new().web(access)
     }
 }

@@ -12,11 +12,14 @@ use http::header::{
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use llm_sre_mesh::access::Access;
 use llm_sre_mesh::server::Web;
 use sha2::{Digest, Sha256};
 use tonic::body::Body;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
+
+use crate::session;
 
 /// Path and content, one row a file.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -44,10 +47,13 @@ impl Page {
         Self(FILES.iter().map(|(path, content)| (*path, File::new(path, content))).collect())
     }
 
-    pub(crate) fn web(self) -> Web {
+    pub(crate) fn web(self, access: Access) -> Web {
         let page = Arc::new(self);
         BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
-            let response = page.answer(request.method(), request.uri().path(), request.headers());
+            let response = match request.uri().path() {
+                session::PATH => session::answer(&access, request.method(), request.headers(), request.uri()),
+                path => page.answer(request.method(), path, request.headers()),
+            };
             std::future::ready(Ok(response))
         }))
     }
@@ -139,7 +145,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn text(status: StatusCode, said: &'static str) -> Response<Body> {
+pub(crate) fn text(status: StatusCode, said: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from_static(said.as_bytes()))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -10,7 +10,7 @@ use llm_sre_domain::incident::{
 };
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::Stored;
-use llm_sre_mesh::{names, page, status};
+use llm_sre_mesh::{access, names, page, status};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::convert::ConvertError;
 use llm_sre_proto::convert::common::{from_proto_time, required_service, required_time, to_proto_time};
@@ -88,9 +88,10 @@ impl IncidentService for Service {
         &self,
         request: Request<v1::AcknowledgeIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
+        let person = person(&request)?;
         let v1::AcknowledgeIncidentRequest { name, note, etag, request_id, validate_only } = request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
-        let event = self.event_by_a_person(&request_id, EventKind::Acknowledged { note })?;
+        let event = self.event_by_a_person(&request_id, person, EventKind::Acknowledged { note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 
@@ -103,9 +104,10 @@ impl IncidentService for Service {
             v1::ResolutionReason::FalsePositive => HandReason::FalsePositive,
             _ => return Err(status::invalid_argument("reason", "is MANUAL or FALSE_POSITIVE; others are measured")),
         };
+        let person = person(&request)?;
         let v1::ResolveIncidentRequest { name, note, etag, request_id, validate_only, .. } = request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
-        let event = self.event_by_a_person(&request_id, EventKind::ResolvedByHand { reason, note })?;
+        let event = self.event_by_a_person(&request_id, person, EventKind::ResolvedByHand { reason, note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 
@@ -113,11 +115,12 @@ impl IncidentService for Service {
         &self,
         request: Request<v1::JudgeIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
+        let person = person(&request)?;
         let v1::JudgeIncidentRequest { name, kind, cause, note, etag, request_id, validate_only } =
             request.into_inner();
         check_text("note", &note, 0, NOTE_MAX)?;
         let ruling = ruling(kind, cause.as_ref()).map_err(|error| invalid(&error))?;
-        let event = self.event_by_a_person(&request_id, EventKind::Judged { ruling, note })?;
+        let event = self.event_by_a_person(&request_id, person, EventKind::Judged { ruling, note })?;
         self.ordered(&name, &etag, &event, validate_only).await
     }
 
@@ -125,7 +128,8 @@ impl IncidentService for Service {
         &self,
         request: Request<v1::ReportIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
-        self.report(request.into_inner()).await.map(Response::new)
+        let person = person(&request)?;
+        self.report(request.into_inner(), person).await.map(Response::new)
     }
 
     async fn record_event(&self, request: Request<v1::RecordEventRequest>) -> Result<Response<v1::Incident>, Status> {
@@ -174,7 +178,8 @@ impl IncidentService for Service {
         &self,
         request: Request<v1::CreateMaintenanceWindowRequest>,
     ) -> Result<Response<v1::MaintenanceWindow>, Status> {
-        Box::pin(self.order_window(request.into_inner())).await.map(Response::new)
+        let person = person(&request)?;
+        Box::pin(self.order_window(request.into_inner(), &person)).await.map(Response::new)
     }
 
     async fn list_maintenance_windows(
@@ -188,14 +193,15 @@ impl IncidentService for Service {
         &self,
         request: Request<v1::EndMaintenanceWindowRequest>,
     ) -> Result<Response<v1::MaintenanceWindow>, Status> {
-        Box::pin(self.end_window(request.into_inner())).await.map(Response::new)
+        let person = person(&request)?;
+        Box::pin(self.end_window(request.into_inner(), &person)).await.map(Response::new)
     }
 }
 
 impl Service {
-    fn event_by_a_person(&self, request_id: &str, kind: EventKind) -> Result<Event, Status> {
+    fn event_by_a_person(&self, request_id: &str, person: Actor, kind: EventKind) -> Result<Event, Status> {
         names::check_request_id(request_id)?;
-        self.event_by(request_id, person()?, kind)
+        self.event_by(request_id, person, kind)
     }
 
     /// What a person orders.
@@ -219,7 +225,7 @@ impl Service {
         Ok(Response::new(v1::Incident { etag: stored.etag(), ..(&incident).into() }))
     }
 
-    async fn report(&self, request: v1::ReportIncidentRequest) -> Result<v1::Incident, Status> {
+    async fn report(&self, request: v1::ReportIncidentRequest, person: Actor) -> Result<v1::Incident, Status> {
         let service = request.service.as_ref().map(|service| required_service("service", Some(service))).transpose();
         let service = service.map_err(|error| invalid(&error))?;
         check_text("title", &request.title, 1, TITLE_MAX)?;
@@ -252,7 +258,7 @@ impl Service {
             severity: Severity::Sev4,
             onset,
             detected_at: now,
-            actor: person()?,
+            actor: person,
             coverage,
         };
         let (incident, effects) = Incident::open(opening, &self.options.rules, now)
@@ -299,9 +305,9 @@ impl Service {
     }
 }
 
-/// Whoever calls, until there is sign-in.
-pub(crate) fn person() -> Result<Actor, Status> {
-    Actor::new("unauthenticated:local").map_err(|error| status::internal(error.to_string()))
+/// Who asks, as the port found out.
+fn person<T>(request: &Request<T>) -> Result<Actor, Status> {
+    Actor::new(access::actor(request.metadata())).map_err(|error| status::internal(error.to_string()))
 }
 
 pub(crate) fn check_text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Status> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use llm_sre_domain::incident::{Coverage, EventKind, Incident, Maintenance, Window};
+use llm_sre_domain::incident::{Actor, Coverage, EventKind, Incident, Maintenance, Window};
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_mesh::records::{Attributes, Stored, Write};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::Service;
 use crate::book::shown;
-use crate::grpc::{NOTE_MAX, check_text, person};
+use crate::grpc::{NOTE_MAX, check_text};
 use crate::kept::Kept;
 
 /// Namespace of the ids of windows that a request named.
@@ -177,6 +177,7 @@ impl Service {
     pub(crate) async fn order_window(
         &self,
         request: v1::CreateMaintenanceWindowRequest,
+        actor: &Actor,
     ) -> Result<v1::MaintenanceWindow, Status> {
         names::check_request_id(&request.request_id)?;
         let (now, records) = (self.clock.now(), &self.window_records);
@@ -193,7 +194,8 @@ impl Service {
                 }
                 return Ok(shown_window(&before));
             }
-            let order = v1::MaintenanceWindow { name: name.clone(), ..ordered(&request, now)? };
+            let order =
+                v1::MaintenanceWindow { name: name.clone(), actor: actor.to_string(), ..ordered(&request, now)? };
             let open = self.open_windows().await?;
             let standing = open.records.iter().filter(|window| !is_over(&window.message.order, now)).count();
             if standing >= STANDING_MAX || open.records.len() >= OPEN_MAX {
@@ -238,6 +240,7 @@ impl Service {
     pub(crate) async fn end_window(
         &self,
         request: v1::EndMaintenanceWindowRequest,
+        actor: &Actor,
     ) -> Result<v1::MaintenanceWindow, Status> {
         let v1::EndMaintenanceWindowRequest { name, note, validate_only } = request;
         check_text("note", &note, 0, NOTE_MAX)?;
@@ -249,7 +252,7 @@ impl Service {
         for _ in 0..ATTEMPTS_MAX {
             let stored = match records.get(id).await {
                 Err(error) if error.code() == Code::Internal => {
-                    match self.end_unreadable(id, &note, validate_only).await? {
+                    match self.end_unreadable(id, &note, actor, validate_only).await? {
                         Some(ended) => return Ok(ended),
                         None => continue,
                     }
@@ -262,7 +265,7 @@ impl Service {
             }
             let mut kept = stored.message.clone();
             kept.order.end_time = Some(to_proto_time(now));
-            kept.order.end_actor = person()?.to_string();
+            kept.order.end_actor = actor.to_string();
             kept.order.end_note.clone_from(&note);
             if validate_only {
                 return Ok(v1::MaintenanceWindow { etag: stored.etag(), ..kept.order });
@@ -284,13 +287,14 @@ impl Service {
         &self,
         id: &str,
         note: &str,
+        actor: &Actor,
         validate_only: bool,
     ) -> Result<Option<v1::MaintenanceWindow>, Status> {
         let Some(found) = self.window_records.unreadable(id).await? else { return Ok(None) };
         if found.attributes.get("open").is_some_and(|open| open == "no") {
             return Ok(Some(ended_unread(&found)));
         }
-        let (now, actor) = (self.clock.now(), person()?.to_string());
+        let (now, actor) = (self.clock.now(), actor.to_string());
         let ended = v1::MaintenanceWindow {
             end_time: Some(to_proto_time(now)),
             end_actor: actor.clone(),
@@ -328,7 +332,7 @@ fn widest(id: &str, noted: Option<v1::Maintenance>, now: Timestamp) -> v1::Maint
     }
 }
 
-/// The window that a request orders, but for its name.
+/// The window that a request orders, but for its name and who orders it.
 fn ordered(request: &v1::CreateMaintenanceWindowRequest, now: Timestamp) -> Result<v1::MaintenanceWindow, Status> {
     check_text("note", &request.note, 0, NOTE_MAX)?;
     if !(1..=SERVICES_MAX).contains(&request.services.len()) {
@@ -365,7 +369,6 @@ fn ordered(request: &v1::CreateMaintenanceWindowRequest, now: Timestamp) -> Resu
         start_time: start.map(to_proto_time),
         end_time: Some(to_proto_time(end)),
         note: request.note.clone(),
-        actor: person()?.to_string(),
         create_time: Some(to_proto_time(now)),
         ..v1::MaintenanceWindow::default()
     })

@@ -6,12 +6,14 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use llm_sre_mesh::access::{Access, Least, Role};
 use llm_sre_mesh::status;
 use llm_sre_proto::otlp::from_json;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -26,8 +28,8 @@ use crate::intake::{Intake, Outcome};
 use crate::measure;
 use crate::signal::Signal;
 
-/// The routes `/v1/metrics`, `/v1/logs` and `/v1/traces`.
-pub(crate) fn router(intake: Arc<Intake>) -> Router {
+/// The routes `/v1/metrics`, `/v1/logs` and `/v1/traces`, for senders that are known.
+pub(crate) fn router(intake: Arc<Intake>, access: Access) -> Router {
     Router::new()
         .route("/v1/metrics", post(export::<ExportMetricsServiceRequest>))
         .route("/v1/logs", post(export::<ExportLogsServiceRequest>))
@@ -36,7 +38,31 @@ pub(crate) fn router(intake: Arc<Intake>) -> Router {
         .fallback(not_found)
         // What it cannot read it passes on, so that the refusal has a body of the right kind.
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        // Outside, so that nothing is read of who may not send.
+        .layer(from_fn_with_state(access, admit))
         .with_state(intake)
+}
+
+/// Answers only who may send, whatever they ask for.
+async fn admit(State(access): State<Access>, mut request: Request<Body>, next: Next) -> Response {
+    let headers = request.headers();
+    let admitted = access
+        .check_browser(headers, request.uri())
+        .and_then(|()| access.require(headers, Least::Role(Role::Sender), request.uri().path()));
+    match admitted {
+        Ok(identity) => {
+            identity.mark(request.headers_mut());
+            next.run(request).await
+        }
+        Err(status) => {
+            let encoding = Encoding::of(headers).unwrap_or(Encoding::Json);
+            let mut refusal = encoding.refusal(http_code(&status), &status);
+            if status.code() == Code::Unauthenticated {
+                refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            refusal
+        }
+    }
 }
 
 /// How the body is written; the answer is written the same way.
@@ -164,6 +190,8 @@ fn http_code(status: &Status) -> StatusCode {
             StatusCode::PAYLOAD_TOO_LARGE
         }
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

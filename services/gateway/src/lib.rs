@@ -17,6 +17,7 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use llm_sre_mesh::access::Access;
 use llm_sre_ports::bus::{EventBus, TopicSpec};
 use llm_sre_ports::clock::Clock;
 use llm_sre_proto::topics;
@@ -93,16 +94,21 @@ impl Gateway {
         grpc::routes(&self.intake)
     }
 
-    /// OTLP over HTTP, to be mounted on a port.
-    pub fn http_routes(&self) -> axum::Router {
-        http::router(Arc::clone(&self.intake))
+    /// OTLP over HTTP, to be mounted on a port, for whom `access` lets send.
+    pub fn http_routes(&self, access: Access) -> axum::Router {
+        http::router(Arc::clone(&self.intake), access)
     }
 
-    /// Serves OTLP over HTTP on a listener until `shutdown`, then lets requests under way end, for at most five
+    /// Serves OTLP over HTTP on a listener, to whom `access` lets send, until `shutdown`, then lets requests under way end, for at most five
     /// seconds.
-    pub async fn run_http(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run_http(
+        &self,
+        listener: TcpListener,
+        access: Access,
+        shutdown: CancellationToken,
+    ) -> Result<(), Error> {
         let serving =
-            axum::serve(listener, self.http_routes()).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+            axum::serve(listener, self.http_routes(access)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let drained = async {
             shutdown.cancelled().await;
             tokio::time::sleep(DRAIN).await;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod asking;
 mod dlq;
 mod eval;
@@ -16,6 +17,7 @@ use llm_sre_proto::simulator::v1::FaultKind;
 
 use crate::config::Overrides;
 
+pub(crate) use access::Access;
 pub(crate) use asking::{
     Actions, ActionsCommand, Audit, AuditCommand, Client, Diagnose, Exchanges, Faults, FaultsCommand, Health,
     Incidents, IncidentsCommand, Mutation, Output, Verdict,
@@ -85,6 +87,9 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Let everything go wrong that may, many times over in virtual time, and hold what is done against the rules.
     World(World),
+    /// Make tokens for people and programs.
+    #[command(subcommand)]
+    Access(Access),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),

@@ -14,6 +14,7 @@ mod post_mortem;
 
 use std::pin::Pin;
 
+use llm_sre_mesh::access::Bearer;
 use llm_sre_mesh::server::MAX_MESSAGE_BYTES;
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_proto::diagnosis::v1::diagnosis_service_client::DiagnosisServiceClient;
@@ -29,11 +30,14 @@ pub(crate) use incidents::severity_text;
 
 use crate::cli::{self, Client, Mutation};
 use crate::config::{self, Config, Endpoints};
+use crate::wiring;
 
 /// The services behind one address.
 #[derive(Clone)]
 pub(crate) struct Services {
     peer: Peer,
+    /// What is shown to those that are elsewhere.
+    token: Option<Bearer>,
 }
 
 impl Services {
@@ -45,12 +49,13 @@ impl Services {
             key: "listen.control".to_owned(),
             reason: error.to_string(),
         };
-        Ok(Self { peer: peer::remote(&address).map_err(bad)? })
+        let token = wiring::own_token(client.token_file.as_deref(), config)?;
+        Ok(Self { peer: peer::signed_in(peer::remote(&address).map_err(bad)?, token.as_ref()), token })
     }
 
     /// Behind a peer.
     pub(crate) fn over(peer: Peer) -> Self {
-        Self { peer }
+        Self { peer, token: None }
     }
 
     /// These, or those at the addresses, where there are some.
@@ -58,7 +63,8 @@ impl Services {
         if elsewhere.is_empty() {
             return Ok(self.clone());
         }
-        Ok(Self::over(peer::remote_any(elsewhere.addresses())?))
+        let peer = peer::signed_in(peer::remote_any(elsewhere.addresses())?, self.token.as_ref());
+        Ok(Self { peer, token: self.token.clone() })
     }
 
     pub(crate) fn incidents(&self) -> IncidentServiceClient<Peer> {

@@ -2,6 +2,7 @@
 //!
 //! A mistake is an error that names where it stands, the key and the reason; nothing falls back to a default.
 
+mod access;
 mod bus;
 mod load;
 mod model;
@@ -17,6 +18,7 @@ use llm_sre_domain::incident::Rules;
 use llm_sre_domain::remedy::{Policy, ServicePattern};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use access::{Access, token_of, token_said};
 pub(crate) use load::{Overrides, load};
 pub(crate) use model::{Mistake as ModelMistake, Model, Place};
 pub(crate) use opensearch::OpenSearch;
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) bus: bus::Bus,
     /// Where this process listens.
     pub(crate) listen: Listen,
+    /// Who is known at the ports, and how this process signs in at others.
+    pub(crate) access: Access,
     /// Where services are that do not run in this process, as `http://host:port`, or a list of such instances.
     pub(crate) peers: Peers,
     /// Whose actions go where; the first that matches counts.
@@ -155,7 +159,8 @@ pub(crate) struct Listen {
     pub(crate) otlp_http: SocketAddr,
     /// The dashboard: the page, and gRPC-Web for what it shows.
     pub(crate) dashboard: SocketAddr,
-    /// Whether addresses other than loopback are allowed. There is no sign-in: whoever reaches the port may act.
+    /// Whether addresses other than loopback are allowed. Without `access.tokens` whoever reaches a port may act; with
+    /// them tokens travel readably, so that what ends TLS belongs in front of the ports.
     pub(crate) allow_remote: bool,
 }
 
@@ -181,6 +186,10 @@ pub(crate) struct Target {
     pub(crate) service: ServicePattern,
     /// `http://host:port` of an `llmsre.action.v1.ActionService`.
     pub(crate) endpoint: String,
+    /// The file with the token that this target asks for, beside the configuration's where it is relative; it is shown
+    /// none without. The token of the product's own processes is for no target of somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Export of the product's own traces.

@@ -48,7 +48,7 @@ pub(crate) async fn run(demo: Demo, mut config: Config) -> anyhow::Result<()> {
         policy,
         simulation: wiring::Simulation { seed: demo.seed, speed: demo.speed, ..wiring::Simulation::default() },
         holder,
-        ways: wiring::Ways::default(),
+        ways: wiring::ways(&config)?,
         listens: true,
         config,
     };

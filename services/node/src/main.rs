@@ -1,5 +1,6 @@
 //! The one binary of LLM-SRE.
 
+mod access;
 mod cli;
 mod client;
 mod config;
@@ -54,6 +55,7 @@ fn start(cli: Cli, config: Config) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config(cli::Config::Dump) => Ok(output::line(config.to_toml()?.trim_end())?),
+        Command::Access(command) => access::run(command),
         Command::Incidents(arguments) => runtime.block_on(client::run(Asking::Incidents(arguments), &config)),
         Command::Diagnose(arguments) => runtime.block_on(client::run(Asking::Diagnose(arguments), &config)),
         Command::Exchanges(arguments) => runtime.block_on(client::run(Asking::Exchanges(arguments), &config)),

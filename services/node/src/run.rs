@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Run, config: Config) -> anyhow::Result<()> {
         simulation: wiring::Simulation { speed: config.clock.speed, ..wiring::Simulation::default() },
         services,
         holder,
-        ways: wiring::Ways::default(),
+        ways: wiring::ways(&config)?,
         listens: true,
         config,
     };

@@ -1,5 +1,6 @@
 //! Where adapters meet services: the only place that knows both.
 
+mod access;
 mod backend;
 mod chance;
 mod dashboard;
@@ -28,6 +29,7 @@ use crate::config::{self, Config, Endpoints};
 use crate::node::{Needs, Node};
 use crate::self_watch::SelfWatch;
 
+pub(crate) use access::{own_token, ways};
 pub(crate) use backend::{Backend, IN_MEMORY, open_backend, open_store};
 pub(crate) use chance::Chance;
 pub(crate) use model::advising;
@@ -139,7 +141,8 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     node.reached_by(slot);
     if parts.listens && !services.is_empty() {
         let names: Vec<&str> = services.iter().map(|(name, _)| *name).collect();
-        let server = Server::bind(parts.config.listen.control, routes, &names).await;
+        let access = access::at_ports(&parts.config)?;
+        let server = Server::bind(parts.config.listen.control, routes, &names, access).await;
         let server = server.context("--listen (listen.control) says where control services listen")?;
         node.port("control (gRPC)", server, &services);
     }
@@ -248,7 +251,8 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
         });
         return Ok(peer);
     }
-    let server = Server::bind(listen.otlp_grpc, routes.clone(), &names).await;
+    let access = access::at_ports(&parts.config)?;
+    let server = Server::bind(listen.otlp_grpc, routes.clone(), &names, access.clone()).await;
     let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
     let services = names.map(|name| (name, readiness::needs(ServiceName::Gateway)));
     node.port("OTLP (gRPC)", server, &services);
@@ -259,7 +263,7 @@ async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
         )
     })?;
     node.announce("OTLP (HTTP)", listener.local_addr()?.to_string());
-    node.job("OTLP (HTTP)", |shutdown| async move { Ok(gateway.run_http(listener, shutdown).await?) });
+    node.job("OTLP (HTTP)", |shutdown| async move { Ok(gateway.run_http(listener, access, shutdown).await?) });
     Ok(peer::local(routes))
 }
 
@@ -335,8 +339,9 @@ fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::R
 
 fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
     let mut targets = Vec::new();
-    for target in &parts.config.targets {
-        targets.push((target.service.clone(), parts.ways.to(&target.endpoint)?));
+    for (index, target) in parts.config.targets.iter().enumerate() {
+        let token = access::for_target(index, target)?;
+        targets.push((target.service.clone(), parts.ways.to_target(&target.endpoint, token.as_ref())?));
     }
     if parts.services.contains(&ServiceName::Simulator) {
         let shop = ServicePattern::parse(llm_sre_simulator::SERVICES).context("the shop's pattern is invalid")?;

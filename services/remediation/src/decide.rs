@@ -10,12 +10,10 @@ use crate::Service;
 use crate::book::illegal;
 use crate::propose::shown;
 
-/// Who decides, until there is sign-in.
-pub(crate) const PERSON: &str = "unauthenticated:local";
 /// The longest note, in characters.
 const NOTE_MAX: usize = 2_000;
 
-/// What is decided, apart from by whom.
+/// What is decided, apart from by whom and why.
 pub(crate) enum Verb {
     /// Let it go ahead; the digest that was seen.
     Approve(String),
@@ -29,6 +27,7 @@ pub(crate) enum Verb {
 
 /// One decision.
 pub(crate) struct Order {
+    pub(crate) actor: Actor,
     pub(crate) name: String,
     pub(crate) verb: Verb,
     pub(crate) note: String,
@@ -65,8 +64,7 @@ impl Service {
     pub(crate) async fn decide(&self, order: Order) -> Result<v1::Action, Status> {
         names::check_request_id(&order.request_id)?;
         check_note(&order.note)?;
-        let actor = Actor::new(PERSON).map_err(|error| status::internal(error.to_string()))?;
-        let event = order.verb.event(&actor, &order.note)?;
+        let event = order.verb.event(&order.actor, &order.note)?;
         let stored = self.find(&order.name).await?;
         let verb = order.verb.name();
         if let Some(before) = stored.message.requests.get(&order.request_id) {
@@ -88,7 +86,7 @@ impl Service {
             return Ok(v1::Action { recovery, etag: stored.etag(), ..(&action).into() });
         }
         let context = TraceContext::of_stage(stored.message.incident(), &stored.message.present_stage());
-        let applied = self.apply(&stored, event, &actor, |kept| {
+        let applied = self.apply(&stored, event, &order.actor, |kept| {
             if !order.request_id.is_empty() {
                 kept.requests.insert(order.request_id.clone(), verb.to_owned());
             }

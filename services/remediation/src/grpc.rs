@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use llm_sre_mesh::{names, page, status, watch};
+use llm_sre_domain::incident::Actor;
+use llm_sre_mesh::{access, names, page, status, watch};
 use llm_sre_ports::documents::Filter;
 use llm_sre_proto::remediation::v1;
 use llm_sre_proto::remediation::v1::remediation_service_server::{RemediationService, RemediationServiceServer};
@@ -25,6 +26,11 @@ impl Service {
     async fn shown(&self, name: &str) -> Result<v1::Action, Status> {
         self.find(name).await.map(shown)
     }
+}
+
+/// Who asks, as the port found out.
+fn person<T>(request: &Request<T>) -> Result<Actor, Status> {
+    Actor::new(access::actor(request.metadata())).map_err(|error| status::internal(error.to_string()))
 }
 
 /// An action under watch.
@@ -90,20 +96,23 @@ impl RemediationService for Service {
     }
 
     async fn approve_action(&self, request: Request<v1::ApproveActionRequest>) -> Result<Response<v1::Action>, Status> {
+        let actor = person(&request)?;
         let v1::ApproveActionRequest { name, digest, note, request_id, validate_only } = request.into_inner();
-        let order = Order { name, verb: Verb::Approve(digest), note, request_id, validate_only };
+        let order = Order { actor, name, verb: Verb::Approve(digest), note, request_id, validate_only };
         Box::pin(self.decide(order)).await.map(Response::new)
     }
 
     async fn reject_action(&self, request: Request<v1::RejectActionRequest>) -> Result<Response<v1::Action>, Status> {
+        let actor = person(&request)?;
         let v1::RejectActionRequest { name, note, request_id, validate_only } = request.into_inner();
-        let order = Order { name, verb: Verb::Reject, note, request_id, validate_only };
+        let order = Order { actor, name, verb: Verb::Reject, note, request_id, validate_only };
         Box::pin(self.decide(order)).await.map(Response::new)
     }
 
     async fn cancel_action(&self, request: Request<v1::CancelActionRequest>) -> Result<Response<v1::Action>, Status> {
+        let actor = person(&request)?;
         let v1::CancelActionRequest { name, note, request_id, validate_only } = request.into_inner();
-        let order = Order { name, verb: Verb::Cancel, note, request_id, validate_only };
+        let order = Order { actor, name, verb: Verb::Cancel, note, request_id, validate_only };
         Box::pin(self.decide(order)).await.map(Response::new)
     }
 
@@ -111,8 +120,9 @@ impl RemediationService for Service {
         &self,
         request: Request<v1::RollBackActionRequest>,
     ) -> Result<Response<v1::Action>, Status> {
+        let actor = person(&request)?;
         let v1::RollBackActionRequest { name, note, request_id, validate_only } = request.into_inner();
-        let order = Order { name, verb: Verb::RollBack, note, request_id, validate_only };
+        let order = Order { actor, name, verb: Verb::RollBack, note, request_id, validate_only };
         Box::pin(self.decide(order)).await.map(Response::new)
     }
 
@@ -157,11 +167,13 @@ impl RemediationService for Service {
         &self,
         request: Request<v1::SetKillSwitchRequest>,
     ) -> Result<Response<v1::KillSwitch>, Status> {
-        self.move_switch(request.into_inner()).await.map(Response::new)
+        let actor = person(&request)?;
+        self.move_switch(request.into_inner(), &actor).await.map(Response::new)
     }
 
     async fn create_freeze(&self, request: Request<v1::CreateFreezeRequest>) -> Result<Response<v1::Freeze>, Status> {
-        self.order_freeze(request.into_inner()).await.map(Response::new)
+        let actor = person(&request)?;
+        self.order_freeze(request.into_inner(), &actor).await.map(Response::new)
     }
 
     async fn list_freezes(
@@ -172,6 +184,7 @@ impl RemediationService for Service {
     }
 
     async fn end_freeze(&self, request: Request<v1::EndFreezeRequest>) -> Result<Response<v1::Freeze>, Status> {
-        self.lift_freeze(request.into_inner()).await.map(Response::new)
+        let actor = person(&request)?;
+        self.lift_freeze(request.into_inner(), &actor).await.map(Response::new)
     }
 }

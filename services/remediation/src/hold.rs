@@ -21,7 +21,6 @@ use uuid::Uuid;
 
 use crate::Service;
 use crate::audit::Audit;
-use crate::decide::PERSON;
 use crate::kept::{Kept, Step};
 
 /// The kill switch's name, and its id in the store.
@@ -69,13 +68,13 @@ impl<M> Hold<M> {
         Self { order, unaudited: Vec::new(), steps: 0, asked: Some(asked), is_closed: false }
     }
 
-    /// Owes the audit record a step.
-    pub(crate) fn owe(&mut self, name: &str, step: &str, detail: String, now: Timestamp) {
+    /// Owes the audit record a step of somebody's.
+    pub(crate) fn owe(&mut self, name: &str, actor: &Actor, step: &str, detail: String, now: Timestamp) {
         self.steps += 1;
         self.unaudited.push(Step {
             key: format!("{name}/{}", self.steps),
             time_unix_nano: now.as_nanos(),
-            actor: PERSON.to_owned(),
+            actor: actor.to_string(),
             step: step.to_owned(),
             detail,
         });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use llm_sre_domain::Timestamp;
+use llm_sre_domain::incident::Actor;
 use llm_sre_domain::remedy::ServicePattern;
 use llm_sre_mesh::records::{Stored, Write};
 use llm_sre_mesh::{names, page, status};
@@ -13,7 +14,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::Service;
-use crate::decide::{PERSON, check_note};
+use crate::decide::check_note;
 use crate::hold::{FREEZES, Hold, KILL_SWITCH, is_over, settle};
 
 /// Namespace of the ids of freezes that a request named.
@@ -39,7 +40,11 @@ impl Service {
     }
 
     /// Moves the kill switch. Where it stands as asked already, nothing changes.
-    pub(crate) async fn move_switch(&self, request: v1::SetKillSwitchRequest) -> Result<v1::KillSwitch, Status> {
+    pub(crate) async fn move_switch(
+        &self,
+        request: v1::SetKillSwitchRequest,
+        actor: &Actor,
+    ) -> Result<v1::KillSwitch, Status> {
         let v1::SetKillSwitchRequest { engaged, note, etag, validate_only } = request;
         check_note(&note)?;
         let records = &self.holds.kill_switch;
@@ -58,12 +63,12 @@ impl Service {
             let now = self.clock.now();
             let update_time = Some(to_proto_time(now));
             hold.order =
-                v1::KillSwitch { engaged, note: note.clone(), actor: PERSON.to_owned(), update_time, etag: seen };
+                v1::KillSwitch { engaged, note: note.clone(), actor: actor.to_string(), update_time, etag: seen };
             if validate_only {
                 return Ok(hold.order);
             }
             hold.order.etag.clear();
-            hold.owe(KILL_SWITCH, if engaged { "engaged" } else { "released" }, note.clone(), now);
+            hold.owe(KILL_SWITCH, actor, if engaged { "engaged" } else { "released" }, note.clone(), now);
             let written = match &stored {
                 Some(stored) => records.replace(stored, &hold, hold.attributes()).await?,
                 None => records.create(KILL_SWITCH, &hold, hold.attributes()).await?,
@@ -79,7 +84,11 @@ impl Service {
     }
 
     /// Orders a freeze. The same request twice is one freeze.
-    pub(crate) async fn order_freeze(&self, request: v1::CreateFreezeRequest) -> Result<v1::Freeze, Status> {
+    pub(crate) async fn order_freeze(
+        &self,
+        request: v1::CreateFreezeRequest,
+        actor: &Actor,
+    ) -> Result<v1::Freeze, Status> {
         names::check_request_id(&request.request_id)?;
         let (now, records) = (self.clock.now(), &self.holds.freezes);
         let id = match request.request_id.as_str() {
@@ -95,7 +104,7 @@ impl Service {
                 }
                 return settle(records, &self.audit, &name, before).await.map(|stored| shown(&stored));
             }
-            let order = v1::Freeze { name: name.clone(), ..ordered(&request, now)? };
+            let order = v1::Freeze { name: name.clone(), ..ordered(&request, actor, now)? };
             let open = self.holds.open().await?;
             let standing = open.iter().filter(|freeze| !is_over(&freeze.message.order, now)).count();
             if standing >= STANDING_MAX || open.len() >= OPEN_MAX {
@@ -108,7 +117,7 @@ impl Service {
                 return Ok(order);
             }
             let mut hold = Hold::new(order, asked.clone());
-            hold.owe(&name, "frozen", detail(&hold.order), now);
+            hold.owe(&name, actor, "frozen", detail(&hold.order), now);
             // On a conflict the same request came a moment before.
             if let Write::Done(stored) = records.create(&id, &hold, hold.attributes()).await? {
                 self.note_order();
@@ -135,7 +144,7 @@ impl Service {
     }
 
     /// Ends a freeze now. One that is over stays as it is.
-    pub(crate) async fn lift_freeze(&self, request: v1::EndFreezeRequest) -> Result<v1::Freeze, Status> {
+    pub(crate) async fn lift_freeze(&self, request: v1::EndFreezeRequest, actor: &Actor) -> Result<v1::Freeze, Status> {
         let v1::EndFreezeRequest { name, note, validate_only } = request;
         check_note(&note)?;
         let is_canonical = |id: &&str| Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == **id);
@@ -155,7 +164,7 @@ impl Service {
                 return Ok(v1::Freeze { etag: stored.etag(), ..hold.order });
             }
             hold.is_closed = true;
-            hold.owe(&name, "ended", note.clone(), now);
+            hold.owe(&name, actor, "ended", note.clone(), now);
             if let Write::Done(stored) = records.replace(&stored, &hold, hold.attributes()).await? {
                 self.note_order();
                 return settle(records, &self.audit, &name, stored).await.map(|stored| shown(&stored));
@@ -166,7 +175,7 @@ impl Service {
 }
 
 /// The freeze that a request orders, but for its name.
-fn ordered(request: &v1::CreateFreezeRequest, now: Timestamp) -> Result<v1::Freeze, Status> {
+fn ordered(request: &v1::CreateFreezeRequest, actor: &Actor, now: Timestamp) -> Result<v1::Freeze, Status> {
     check_note(&request.note)?;
     if !(1..=SERVICES_MAX).contains(&request.services.len()) {
         return Err(status::invalid_argument("services", format!("are from 1 to {SERVICES_MAX} patterns")));
@@ -201,7 +210,7 @@ fn ordered(request: &v1::CreateFreezeRequest, now: Timestamp) -> Result<v1::Free
         start_time: start.map(to_proto_time),
         end_time: Some(to_proto_time(end)),
         note: request.note.clone(),
-        actor: PERSON.to_owned(),
+        actor: actor.to_string(),
         create_time: Some(to_proto_time(now)),
         ..v1::Freeze::default()
     })

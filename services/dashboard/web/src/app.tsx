@@ -6,7 +6,9 @@ import { productNow } from "./client/clock";
 import { live, lookAt } from "./client/live";
 import { clock, span } from "./lib/time";
 import { followLinks, route } from "./lib/route";
+import { session, signOut } from "./client/session";
 import { HoldsBar } from "./ui/holds";
+import { SignIn } from "./ui/sign-in";
 import { otherTheme, theme } from "./ui/theme";
 import { Now } from "./views/now/now";
 
@@ -68,19 +70,22 @@ export function App(): JSX.Element {
         </nav>
         <div class="end">
           <ConnectionState />
+          <Who />
           <button type="button" onClick={otherTheme}>
             {theme() === "dark" ? "Light" : "Dark"}
           </button>
         </div>
       </header>
       <main id="main" tabindex="-1" ref={main}>
-        <Lost />
-        <HoldsBar />
-        <Suspense fallback={<p class="state pulse">Loading…</p>}>
-          <Show when={view()} fallback={<NotFound />}>
-            {(view) => <Dynamic component={view().show} />}
-          </Show>
-        </Suspense>
+        <Show when={session().state !== "out"} fallback={<SignIn />}>
+          <Lost />
+          <HoldsBar />
+          <Suspense fallback={<p class="state pulse">Loading…</p>}>
+            <Show when={view()} fallback={<NotFound />}>
+              {(view) => <Dynamic component={view().show} />}
+            </Show>
+          </Suspense>
+        </Show>
       </main>
     </div>
   );
@@ -97,6 +102,28 @@ function ConnectionState(): JSX.Element {
     <span class={`badge ${class_()}`} data-connection={live.connection().state}>
       {words()}
     </span>
+  );
+}
+
+/** Who is signed in; nobody where the server asks nobody. */
+function Who(): JSX.Element {
+  const who = () => {
+    const known = session();
+    return known.state === "in" && known.signedIn ? known : undefined;
+  };
+  return (
+    <Show when={who()}>
+      {(who) => (
+        <>
+          <span data-who={who().role}>
+            {who().actor} <span class="muted">({who().role})</span>
+          </span>
+          <button type="button" onClick={() => void signOut()}>
+            Sign out
+          </button>
+        </>
+      )}
+    </Show>
   );
 }
 

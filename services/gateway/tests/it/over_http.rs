@@ -3,6 +3,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+use llm_sre_mesh::access::{Access, Role, Token, TokenHash};
+
 use super::bus::Mood;
 use super::*;
 
@@ -21,7 +23,11 @@ impl Answer {
 }
 
 async fn send(fixture: &Fixture, request: Request<Body>) -> Answer {
-    let response = fixture.gateway.http_routes().oneshot(request).await.unwrap();
+    send_knowing(Access::default(), fixture, request).await
+}
+
+async fn send_knowing(access: Access, fixture: &Fixture, request: Request<Body>) -> Answer {
+    let response = fixture.gateway.http_routes(access).oneshot(request).await.unwrap();
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (code, content_type, retry_after) = (response.status(), header("content-type"), header("retry-after"));
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -110,4 +116,34 @@ async fn a_refusal_that_passes_says_when_to_come_again() {
         let refused = post(&fixture, "/v1/logs", &[JSON], body.clone()).await;
         assert_eq!((refused.code, refused.retry_after.as_deref()), (code, Some("1")));
     }
+}
+
+#[tokio::test]
+async fn only_who_may_send_is_taken_from() {
+    let token = |name: &str, role| Token { name: name.to_owned(), role, sha256: TokenHash::of(name) };
+    let access = Access::new(vec![token("collector", Role::Sender), token("ann", Role::Admin)], Vec::new()).unwrap();
+    let fixture = Fixture::new(Options::default()).await;
+    for (token, path, code, reason) in [
+        (None, "/v1/metrics", StatusCode::UNAUTHORIZED, Some("TOKEN_MISSING")),
+        (Some("Bearer wrong"), "/v1/metrics", StatusCode::UNAUTHORIZED, Some("TOKEN_UNKNOWN")),
+        (Some("Bearer ann"), "/v1/metrics", StatusCode::FORBIDDEN, Some("ROLE_TOO_LOW")),
+        (None, "/v1/nothing", StatusCode::UNAUTHORIZED, Some("TOKEN_MISSING")),
+        (Some("Bearer collector"), "/v1/nothing", StatusCode::NOT_FOUND, Some("NOT_FOUND")),
+        (Some("Bearer collector"), "/v1/metrics", StatusCode::OK, None),
+    ] {
+        let mut request = Request::post(path).header(PROTOBUF.0, PROTOBUF.1);
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        let body = parse::<ExportMetricsServiceRequest>(metrics()).encode_to_vec();
+        let answer = send_knowing(access.clone(), &fixture, request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.code, code, "{token:?} {path}");
+        if let Some(reason) = reason {
+            assert!(String::from_utf8_lossy(&answer.body).contains(reason), "{token:?} {path}");
+        }
+    }
+    assert_metrics_arrived(&fixture).await;
+    let request = Request::post("/v1/logs").header(JSON.0, JSON.1).body(Body::from("{}")).unwrap();
+    let answer = send_knowing(access, &fixture, request).await;
+    assert_eq!(answer.json()["code"], json!(16), "the body says it in the sender's encoding");
 }

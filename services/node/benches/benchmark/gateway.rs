@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use llm_sre_gateway::{Dependencies, Options, SERVICE_NAMES};
 use llm_sre_kafka::KafkaBus;
+use llm_sre_mesh::access::Access;
 use llm_sre_mesh::server::Server;
 use llm_sre_ports::bus::EventBus;
 use llm_sre_ports::clock::ScaledClock;
@@ -34,7 +35,8 @@ pub(crate) async fn measure(table: &mut Table) {
     }
     let dependencies = Dependencies { bus: Arc::new(bus), clock: Arc::new(ScaledClock::real()) };
     let gateway = llm_sre_gateway::build(Options::default(), dependencies);
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), gateway.routes(), &SERVICE_NAMES).await.unwrap();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(any, gateway.routes(), &SERVICE_NAMES, Access::default()).await.unwrap();
     let url = format!("http://{}", server.address());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(stop.clone()));

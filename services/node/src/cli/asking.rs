@@ -1,5 +1,7 @@
 //! The commands that ask running services.
 
+use std::path::PathBuf;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use llm_sre_domain::Timestamp;
@@ -12,6 +14,9 @@ pub(crate) struct Client {
     /// Address of the control services, as host:port; the configuration's where it is not said.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) address: Option<String>,
+    /// The file with the token to show; the variable LLM_SRE_TOKEN where it is not said.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Tables for people, or proto3 JSON, a message a line.
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,

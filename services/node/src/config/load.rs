@@ -8,7 +8,7 @@ use super::opensearch::{OpenSearch, Secret};
 use super::{Config, Error, model, read_toml};
 
 /// Environment variables that are read, and the keys that they set. Those about the model depend on each other.
-const VARIABLES: [(&str, &str); 11] = [
+const VARIABLES: [(&str, &str); 13] = [
     ("LLM_SRE_STORE", "store.path"),
     ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
     ("LLM_SRE_OPENSEARCH_PASSWORD", "store.opensearch.password"),
@@ -20,6 +20,8 @@ const VARIABLES: [(&str, &str); 11] = [
     ("LLM_SRE_METRICS_ENDPOINT", "metrics.otlp_endpoint"),
     ("LLM_SRE_LOG", "log.filter"),
     ("LLM_SRE_POLICY", "policy.file"),
+    ("LLM_SRE_PEER_TOKEN", "access.peer_token"),
+    ("LLM_SRE_TOKEN", "access.own_token"),
 ];
 
 /// The variable that names the configuration file where no flag does.
@@ -82,6 +84,10 @@ fn beside(mut config: Config, file: &Path) -> Config {
     config.store.opensearch = config.store.opensearch.map(|opensearch| opensearch.beside(folder));
     config.policy.file = config.policy.file.map(|policy| folder.join(policy));
     config.model = config.model.map(|model| model.beside(folder));
+    config.access.beside(folder);
+    for target in &mut config.targets {
+        target.token_file = target.token_file.take().map(|file| folder.join(file));
+    }
     if let Some(kafka) = &mut config.bus.kafka {
         kafka.beside(folder);
     }
@@ -111,6 +117,8 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
         "metrics.otlp_endpoint" => config.metrics.otlp_endpoint = Some(value.to_owned()),
         "log.filter" => config.log.filter = value.to_owned(),
         "policy.file" => config.policy.file = Some(PathBuf::from(value)),
+        "access.peer_token" => config.access.peer_token = Some(Secret::new(value.to_owned())),
+        "access.own_token" => config.access.own_token = Some(Secret::new(value.to_owned())),
         _ => return Err(bad("is not a key".to_owned())),
     }
     Ok(())
@@ -140,7 +148,8 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     ];
     for (name, address) in addresses {
         if !address.ip().is_loopback() && !listen.allow_remote {
-            let reason = format!("{address} is not loopback, and there is no sign-in; listen.allow_remote allows it");
+            let sign_in = if config.access.tokens.is_empty() { "without access.tokens" } else { "without TLS" };
+            let reason = format!("{address} is not loopback, {sign_in}; listen.allow_remote allows it");
             return Err(places.error(&format!("listen.{name}"), reason));
         }
         if address.port() != 0 && addresses.iter().any(|(other, same)| *other != name && *same == address) {
@@ -163,6 +172,7 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     if let Some(model) = &config.model {
         model.check().map_err(|(key, reason)| places.error(&format!("model.{key}"), reason))?;
     }
+    config.access.at_ports().map_err(|(key, reason)| places.error(&format!("access.{key}"), reason))?;
     check_endpoints(config, places)?;
     check_services(config, places)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use llm_sre_mesh::server::Server;
 
-use super::{Control, Parts};
+use super::{Control, Parts, access};
 use crate::cli::ServiceName;
 use crate::node::Node;
 
@@ -23,8 +23,9 @@ pub(super) async fn dashboard(parts: &Parts, node: &mut Node, control: &Control)
         remediation: parts.remediation(control)?,
     });
     let name = llm_sre_dashboard::Service::NAME;
-    let server = Server::bind(parts.config.listen.dashboard, service.routes(), &[name]).await;
+    let asked = access::at_ports(&parts.config)?;
+    let server = Server::bind(parts.config.listen.dashboard, service.routes(), &[name], asked.clone()).await;
     let server = server.context("--dashboard (listen.dashboard) says where the page is")?;
-    node.port("dashboard", server.beside(llm_sre_dashboard::Service::page()), &[(name, &[])]);
+    node.port("dashboard", server.beside(llm_sre_dashboard::Service::page(asked)), &[(name, &[])]);
     Ok(())
 }

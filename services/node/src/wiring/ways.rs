@@ -3,27 +3,42 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use llm_sre_mesh::access::Bearer;
 use llm_sre_mesh::{Peer, peer};
 
 /// The peer at an address; `None` where nobody can be.
 pub(crate) type Way = dyn Fn(&str) -> Option<Peer> + Send + Sync;
 
 /// See the module.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) enum Ways {
-    /// Across the network.
-    #[default]
-    Network,
+    /// Across the network, with the token that the other processes of the product ask for.
+    Network(Option<Bearer>),
     /// By whoever plays several processes in this one.
     Within(Arc<Way>),
 }
 
+impl Default for Ways {
+    /// Across the network, to whoever asks for no token.
+    fn default() -> Self {
+        Self::Network(None)
+    }
+}
+
 impl Ways {
-    /// Services at an address.
-    pub(super) fn to(&self, address: &str) -> anyhow::Result<Peer> {
+    /// Services of the product at an address.
+    fn to(&self, address: &str) -> anyhow::Result<Peer> {
         match self {
-            Self::Network => Ok(peer::remote(address)?),
+            Self::Network(token) => Ok(peer::signed_in(peer::remote(address)?, token.as_ref())),
             Self::Within(way) => way(address).with_context(|| format!("nobody can be at {address}")),
+        }
+    }
+
+    /// A target at an address, which may be somebody else's: it is shown its own token, and never that of the product.
+    pub(super) fn to_target(&self, address: &str, token: Option<&Bearer>) -> anyhow::Result<Peer> {
+        match self {
+            Self::Network(_) => Ok(peer::signed_in(peer::remote(address)?, token)),
+            Self::Within(_) => self.to(address),
         }
     }
 

@@ -62,7 +62,7 @@ impl Layout {
             config.peers.remediation = at(ServiceName::Remediation);
         }
         let service = ServicePattern::parse(llm_sre_simulator::SERVICES)?;
-        config.targets = vec![Target { service, endpoint: address(SHOP) }];
+        config.targets = vec![Target { service, endpoint: address(SHOP), token_file: None }];
         Ok(config)
     }
 }

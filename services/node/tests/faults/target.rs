@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use llm_sre_mesh::access::Access;
 use llm_sre_mesh::clients::Target;
 use llm_sre_mesh::peer;
 use llm_sre_mesh::server::Server;
@@ -36,7 +37,9 @@ impl Recorder {
         let recorder = Self { shop, done: Arc::default() };
         let routes = Routes::new(ActionServiceServer::new(recorder.clone()));
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = runtime.block_on(Server::bind(address, routes, &["llmsre.action.v1.ActionService"])).unwrap();
+        let server = runtime
+            .block_on(Server::bind(address, routes, &["llmsre.action.v1.ActionService"], Access::default()))
+            .unwrap();
         let port = server.address().port();
         runtime.spawn(server.run(CancellationToken::new()));
         (recorder, port)

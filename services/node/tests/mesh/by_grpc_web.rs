@@ -13,14 +13,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The flag of a frame that holds trailers.
 const TRAILERS: u8 = 0x80;
 
-/// The whole answer of a POST over HTTP/1.1.
+/// The whole answer of a POST over HTTP/1.1. The host is the address, where the headers name no other.
 pub(crate) fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(ANSWER_WITHIN)).unwrap();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let host = headers.iter().find(|(name, _)| *name == "host").map_or(address, |(_, host)| *host);
+    let headers: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| *name != "host")
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let (headers, length) = (headers.concat(), body.len());
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
     );
     stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
     let mut answer = Vec::new();

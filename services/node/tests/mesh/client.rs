@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use http_body_util::Full;
+use llm_sre_mesh::access::Bearer;
 use llm_sre_mesh::{Peer, peer};
 use llm_sre_proto::incident::v1::incident_service_client::IncidentServiceClient;
 use llm_sre_proto::incident::v1::{Incident, ListIncidentsRequest};
@@ -13,7 +16,9 @@ use llm_sre_proto::telemetry::v1::{
 };
 use pbjson_types::Timestamp;
 use tokio::runtime::Runtime;
-use tonic::{Response, Status};
+use tonic::body::Body;
+use tonic::{Code, Response, Status};
+use tower::ServiceExt;
 
 /// How far back questions look.
 const PAST: Duration = Duration::from_secs(3_600);
@@ -27,10 +32,19 @@ pub(crate) struct Client {
 impl Client {
     /// To host:port.
     pub(crate) fn new(address: &str) -> Self {
+        Self::showing(address, None)
+    }
+
+    /// To host:port, with a token.
+    pub(crate) fn signed_in(address: &str, token: &str) -> Self {
+        Self::showing(address, Some(&Bearer::new(token).unwrap()))
+    }
+
+    fn showing(address: &str, token: Option<&Bearer>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let peer = {
             let _inside = runtime.enter();
-            peer::remote(&format!("http://{address}")).unwrap()
+            peer::signed_in(peer::remote(&format!("http://{address}")).unwrap(), token)
         };
         Self { runtime, peer }
     }
@@ -59,6 +73,14 @@ impl Client {
     /// The answer of a call.
     pub(crate) fn ask<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
         self.runtime.block_on(call).map(Response::into_inner)
+    }
+
+    /// The refusal of a call with an empty message, whatever the method, where it is refused.
+    pub(crate) fn refusal(&self, path: &str) -> Option<Status> {
+        let message = Body::new(Full::new(Bytes::from_static(&[0; 5])));
+        let request = http::Request::post(path).header("content-type", "application/grpc").body(message).unwrap();
+        let answer = self.runtime.block_on(self.peer.clone().oneshot(request)).unwrap();
+        Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok)
     }
 
     /// Whether the process can be asked for incidents.

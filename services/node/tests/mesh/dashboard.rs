@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::parts;
 use crate::process::{self, Process};
+use crate::{access, parts};
 
 /// The warm-up, an incident, and its repair, in a debug build beside other tests.
 const STORY_WITHIN: Duration = Duration::from_secs(240);
@@ -123,5 +123,17 @@ fn a_service_that_falls_silent_is_shown_as_silent_and_never_as_zero() {
     let _alone = process::one_shop_at_a_time();
     let mut demo = demo(&["--seed", "1", "--fault", "paused_sender", "--service", "cart"], ASK_PEOPLE);
     let Some(story) = Story::begin(TEST, "silent", &mut demo, &[("SERVICE", "shop/cart@demo")]) else { return };
+    story.end();
+}
+
+#[test]
+fn a_viewer_sees_everything_and_decides_nothing() {
+    const TEST: &str = "a_viewer_sees_everything_and_decides_nothing";
+    let _alone = process::one_shop_at_a_time();
+    let folder = tempfile::tempdir().unwrap();
+    let config = process::write(folder.path(), "llm-sre.toml", &access::tokens()).display().to_string();
+    let arguments = ["--seed", "1", "--fault", "bad_deploy", "--service", "account", "--config", &config];
+    let mut demo = demo(&arguments, ASK_PEOPLE);
+    let Some(story) = Story::begin(TEST, "viewer", &mut demo, &[("TOKEN", &access::token("vera"))]) else { return };
     story.end();
 }

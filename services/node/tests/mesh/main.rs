@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A helper that fails fails its test.
 
+mod access;
 mod backup;
 mod by_grpc_web;
 mod by_grpcurl;

@@ -18,9 +18,9 @@ const PAGE: &str = include_str!("../../../../docs/separate-processes.md");
 const PORTS: [&str; 7] = ["4317", "4318", "50051", "50052", "50053", "50054", "50055"];
 const JAEGER_PORT: &str = "14317";
 /// How long the shop runs before it breaks, in its own time, so that the usual is known.
-const WARM_UP_S: i64 = 15 * 60;
-const WARM_WITHIN: Duration = Duration::from_secs(40);
-const REPAIRED_WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const WARM_UP_S: i64 = 15 * 60;
+pub(crate) const WARM_WITHIN: Duration = Duration::from_secs(40);
+pub(crate) const REPAIRED_WITHIN: Duration = Duration::from_secs(90);
 
 /// The page with the ports of this run.
 struct Page {
@@ -85,20 +85,20 @@ impl Page {
 }
 
 /// Waits for a condition as long as all processes live.
-fn wait_until(processes: &mut [Process], what: &str, deadline: Duration, holds: impl Fn() -> bool) {
+pub(crate) fn wait_until(processes: &mut [Process], what: &str, deadline: Duration, holds: impl Fn() -> bool) {
     parts::wait_until(what, deadline, || {
         processes.iter_mut().for_each(Process::assert_alive);
         holds()
     });
 }
 
-fn is_measured(incident: &Incident) -> bool {
+pub(crate) fn is_measured(incident: &Incident) -> bool {
     let reason = incident.resolution.as_ref().map(|resolution| resolution.reason());
     incident.state() == State::Resolved && reason == Some(ResolutionReason::Measured)
 }
 
 /// The shop's time; nothing while it cannot be asked.
-fn shop_time_s(shop: &Client) -> Option<i64> {
+pub(crate) fn shop_time_s(shop: &Client) -> Option<i64> {
     let simulation = shop.ask(shop.simulator().get_simulation(GetSimulationRequest {})).ok()?;
     simulation.time.map(|time| time.seconds)
 }

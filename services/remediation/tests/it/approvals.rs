@@ -50,6 +50,20 @@ async fn an_approval_is_for_what_was_seen_and_is_used_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_decides_is_whom_the_port_names() {
+    let (world, service, action) = offered().await;
+    let (name, digest) = (action.name.clone(), action.digest.clone());
+    let mut request = Request::new(v1::ApproveActionRequest { name, digest, ..Default::default() });
+    request.metadata_mut().insert("x-llm-sre-actor", "alice".parse().unwrap());
+    let approved = service.approve_action(request).await.unwrap().into_inner();
+    assert_eq!(approved.decision.unwrap().actor, "alice");
+    world.run_until(&service, &action.name, v1::ActionState::Succeeded).await;
+    let request = v1::ListAuditRecordsRequest { action: action.name, ..Default::default() };
+    let audit = service.list_audit_records(Request::new(request)).await.unwrap().into_inner().records;
+    assert!(audit.iter().any(|record| record.actor == "alice"), "{audit:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_altered_approval_is_refused_whichever_digit_it_is() {
     let (world, service, action) = offered().await;
     for place in 0..action.digest.len() {

@@ -10,8 +10,10 @@ import type { SignalRecording } from "@contracts/fleet/v1/fleet_pb";
 import type { Incident } from "@contracts/incident/v1/incident_pb";
 import type { Action } from "@contracts/remediation/v1/remediation_pb";
 import { millis } from "../lib/time";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { dashboard, inWords } from "./api";
 import { hear } from "./clock";
+import { askWho, isSignedOut, session, whenIn } from "./session";
 
 /** Nothing came for so long: the connection is gone, whatever the system says. Several beats of the server. */
 const SILENT_MS = 12_000;
@@ -72,6 +74,9 @@ export function lookAt(incident: string): void {
 export async function follow(): Promise<never> {
   let wait = RETRY_MS.first;
   for (;;) {
+    // The server may be away, or another one by now, that asks for a token.
+    if (session().state === "asking") await askWho().catch(() => {});
+    else if (session().state === "out") await whenIn();
     const wanted = lookedAt;
     const why = await once(wanted, () => (wait = RETRY_MS.first));
     // Another incident is looked at: nothing was lost.
@@ -109,6 +114,7 @@ async function once(incident: string, alive: () => void): Promise<string> {
     }
     return "the server ended the stream";
   } catch (error) {
+    if (ConnectError.from(error).code === Code.Unauthenticated) isSignedOut("");
     return silent ? "the server does not answer" : inWords(error);
   } finally {
     clearTimeout(timer);

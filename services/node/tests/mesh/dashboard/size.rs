@@ -1,5 +1,6 @@
 //! How soon the page is there, and how it stays, with as much behind it as a company has.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use llm_sre_mesh::Peer;
@@ -33,8 +34,8 @@ struct Size {
 impl Size {
     fn asked() -> Self {
         // The sample runs beside other tests, in a debug build: it holds to what nobody could miss.
-        match std::env::var("LLM_SRE_DASHBOARD_SIZE").as_deref() {
-            Ok("full") => Self { hours: 24, incidents: 1_000, dense: 100_000, first_view_ms: 1_000 },
+        match std::env::var_os("LLM_SRE_DASHBOARD_SIZE").as_deref().and_then(OsStr::to_str) {
+            Some("full") => Self { hours: 24, incidents: 1_000, dense: 100_000, first_view_ms: 1_000 },
             _ => Self { hours: 1, incidents: 40, dense: 6_000, first_view_ms: 10_000 },
         }
     }
@@ -165,7 +166,8 @@ fn the_first_view_is_there_at_once_whatever_lies_behind_it() {
 fn a_page_that_is_left_open_does_not_grow() {
     const TEST: &str = "a_page_that_is_left_open_does_not_grow";
     let _alone = process::one_shop_at_a_time();
-    let minutes = std::env::var("LLM_SRE_DASHBOARD_MINUTES").unwrap_or_else(|_| "1".to_owned());
+    let minutes = std::env::var_os("LLM_SRE_DASHBOARD_MINUTES");
+    let minutes = minutes.map_or("1".to_owned(), |minutes| minutes.to_string_lossy().into_owned());
     let mut demo = super::demo(&["--seed", "1"], super::BY_ITSELF);
     let Some(story) = Story::begin(TEST, "open", &mut demo, &[("MINUTES", &minutes)]) else { return };
     story.end_within(Duration::from_secs(60 * minutes.parse::<u64>().unwrap() + 120));

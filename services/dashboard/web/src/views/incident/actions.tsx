@@ -9,6 +9,8 @@ import { setQuery } from "../../lib/route";
 import { durationMillis, span } from "../../lib/time";
 import { Countdown, Moment } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
+import { mayDecide } from "../../client/session";
+import { ForWhoDecides } from "../../ui/may";
 import { CancelForm, DecideForm, RollBackForm } from "./decide";
 import { elementOf } from "./evidence";
 import { Fact } from "./form";
@@ -94,13 +96,15 @@ function OneAction(props: ActionsProps & { action: Action; isNewest: boolean }):
             <p class="muted">Recovery is being measured; there is no measurement yet, which is not the same as well.</p>
           </Show>
           <Show when={state() === ActionState.AWAITING_APPROVAL}>
-            <DecideForm action={props.action} model={props.model} />
+            <ForWhoDecides>
+              <DecideForm action={props.action} model={props.model} />
+            </ForWhoDecides>
           </Show>
-          <Show when={state() === ActionState.VERIFYING}>
+          <Show when={state() === ActionState.VERIFYING && mayDecide()}>
             <RollBackForm action={props.action} model={props.model} />
           </Show>
           <Plan action={props.action} />
-          <Show when={CANCELLABLE.includes(state())}>
+          <Show when={CANCELLABLE.includes(state()) && mayDecide()}>
             <CancelForm action={props.action} model={props.model} />
           </Show>
         </div>

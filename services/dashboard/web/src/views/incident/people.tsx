@@ -1,6 +1,7 @@
 // What people say of the incident: that they take care, that it is over, and what it was.
 
 import { createSignal, createUniqueId, For, type JSX, Show } from "solid-js";
+import { mayDecide } from "../../client/session";
 import { CauseKind, CauseKindSchema, type Incident, JudgementKind, ResolutionReason } from "@contracts/incident/v1/incident_pb";
 import { incidents } from "../../client/api";
 import { hasEnded, live } from "../../client/live";
@@ -24,7 +25,7 @@ export function People(props: PeopleProps): JSX.Element {
       <Panel title="People" error={props.model.incident.error()}>
         <div class="stack people">
           <Acknowledge {...props} />
-          <Show when={!hasEnded(props.incident)}>
+          <Show when={!hasEnded(props.incident) && mayDecide()}>
             <Resolve {...props} />
           </Show>
           <Judge {...props} />
@@ -57,7 +58,7 @@ function Acknowledge(props: PeopleProps): JSX.Element {
           </p>
         )}
       </Show>
-      <Show when={!hasEnded(props.incident)}>
+      <Show when={!hasEnded(props.incident) && mayDecide()}>
         <form class="stack" onSubmit={(event) => void acknowledge(event)}>
           <NoteField label="Note (optional)" value={note()} onInput={setNote} />
           <div class="row">
@@ -144,6 +145,7 @@ function Judge(props: PeopleProps): JSX.Element {
     <section aria-labelledby="people-judge">
       <h3 id="people-judge">What it was</h3>
       <Verdict incident={props.incident} />
+      <Show when={mayDecide()}>
       <details>
         <summary>Say what it was</summary>
         <form class="stack" onSubmit={(event) => void judge(event)}>
@@ -166,6 +168,7 @@ function Judge(props: PeopleProps): JSX.Element {
           </div>
         </form>
       </details>
+      </Show>
       <Outcome of={submit} />
     </section>
   );

@@ -5,6 +5,7 @@ import { inWords, remediation } from "../../client/api";
 import { live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { Command } from "../../ui/command";
+import { ForWhoDecides } from "../../ui/may";
 import { Ago } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 
@@ -47,6 +48,7 @@ export function KillSwitchPanel(): JSX.Element {
                 </span>
               </Show>
             </p>
+            <ForWhoDecides>
             <label class="field">
               Why
               <input value={note()} maxlength="2000" onInput={(event) => setNote(event.currentTarget.value)} />
@@ -61,6 +63,7 @@ export function KillSwitchPanel(): JSX.Element {
                 </span>
               </Show>
             </div>
+            </ForWhoDecides>
             <Command line={`llm-sre kill-switch ${kill().engaged ? "release" : "engage"}`} />
           </form>
         )}
