@@ -35,16 +35,17 @@ impl Reader {
 pub(crate) struct Followed {
     reader: Reader,
     part: Part,
-    /// Why it cannot be had; empty where it can.
-    problem: String,
+    /// Why it cannot be had, as far as it was said; empty where it can.
+    problem: Option<String>,
 }
 
 impl Followed {
     pub(crate) fn new(reader: &Reader, part: Part) -> Self {
-        Self { reader: reader.clone(), part, problem: String::new() }
+        Self { reader: reader.clone(), part, problem: None }
     }
 
-    /// Says of a part that it can be had, or why not, where that is news. Gives what was found.
+    /// Says of a part that it can be had, or why not, where that is news: always at first, since whoever reads may have
+    /// heard otherwise before. Gives what was found.
     pub(crate) async fn found<T>(&mut self, found: Result<T, Status>) -> Result<Option<T>, Gone> {
         let (found, reason) = match found {
             Ok(found) => (Some(found), String::new()),
@@ -52,8 +53,8 @@ impl Followed {
             Err(status) if status.message().is_empty() => (None, status.code().to_string()),
             Err(status) => (None, status.message().to_owned()),
         };
-        if reason != self.problem {
-            self.problem.clone_from(&reason);
+        if self.problem.as_ref() != Some(&reason) {
+            self.problem = Some(reason.clone());
             let problem = Problem { part: self.part.into(), reason };
             self.reader.say(String::new(), Some(News::Problem(problem))).await?;
         }
@@ -83,5 +84,41 @@ impl Followed {
             }
             tokio::time::sleep(every).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_sre_ports::clock::ScaledClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_outcome_of_a_part_is_said_and_then_each_other_one() {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let reader = Reader { sender, clock: Arc::new(ScaledClock::real()) };
+        let mut followed = Followed::new(&reader, Part::Fleet);
+        let outcomes = [Ok(1), Ok(2), Err(Status::unavailable("away")), Err(Status::unavailable("away")), Ok(3)];
+        for outcome in outcomes {
+            let is_there = outcome.is_ok();
+            assert_eq!(followed.found(outcome).await.unwrap().is_some(), is_there);
+        }
+        drop((followed, reader));
+        let mut said = Vec::new();
+        while let Some(message) = receiver.recv().await {
+            let Some(News::Problem(problem)) = message.unwrap().news else { panic!("nothing but problems was said") };
+            assert_eq!(problem.part(), Part::Fleet);
+            said.push(problem.reason);
+        }
+        assert_eq!(said, ["", "away", ""], "who reads may have heard otherwise before");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_without_words_is_a_problem_all_the_same() {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let reader = Reader { sender, clock: Arc::new(ScaledClock::real()) };
+        Followed::new(&reader, Part::Calls).found::<()>(Err(Status::internal(""))).await.unwrap();
+        let Some(News::Problem(problem)) = receiver.recv().await.unwrap().unwrap().news else { panic!("no problem") };
+        assert!(!problem.reason.is_empty());
     }
 }

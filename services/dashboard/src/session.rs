@@ -1,7 +1,7 @@
 //! Signing in and out: a token becomes a cookie that no script can read and no other site can have sent.
 
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use llm_sre_mesh::access::{Access, Identity, Role, SESSION_COOKIE};
 use tonic::body::Body;
@@ -28,7 +28,7 @@ pub(crate) fn answer(access: &Access, method: &Method, headers: &HeaderMap, uri:
         Method::DELETE => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
-            keep(&mut response, "", 0);
+            keep(&mut response, "", 0, false);
             response
         }
         _ => {
@@ -52,15 +52,18 @@ fn sign_in(access: &Access, headers: &HeaderMap) -> Response<Body> {
     }
     let mut response = told(access, &who);
     let token = shown.get(AUTHORIZATION).and_then(|token| token.to_str().ok()).and_then(|token| token.split_once(' '));
+    // What ends TLS in front of this port passes on where the page came from.
+    let is_secure = headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     if let Some((_, token)) = token.filter(|_| access.asks()) {
-        keep(&mut response, token.trim(), KEPT_S);
+        keep(&mut response, token.trim(), KEPT_S, is_secure);
     }
     response
 }
 
 /// Sets the cookie. Without TLS there is no way to keep it from whoever reads the wire, as `docs/access.md` says.
-fn keep(response: &mut Response<Body>, token: &str, seconds: u32) {
-    let cookie = format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
+fn keep(response: &mut Response<Body>, token: &str, seconds: u32, is_secure: bool) {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let cookie = format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     // What was known as a token is text of a header.
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().insert(SET_COOKIE, cookie);

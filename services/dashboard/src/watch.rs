@@ -43,10 +43,13 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 const RECORDINGS_EVERY: Duration = Duration::from_secs(2);
 /// Whoever reads hears something so often, and so knows that the connection lives.
 const BEAT_EVERY: Duration = Duration::from_secs(3);
+/// How long a part may take. One that hangs is one that cannot be had, and holds up those that are asked with it for no
+/// longer.
+const ASK_WITHIN: Duration = Duration::from_secs(3);
 /// The wait before a stream that broke is begun again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Messages that wait for a slow reader; then the parts themselves wait.
-const WAITING_MAX: usize = 16;
+const WAITING_MAX: usize = 2;
 /// Of the incident that is looked at, the newest so many.
 const DIAGNOSES_MAX: i32 = 20;
 const ACTIONS_MAX: i32 = 50;
@@ -154,11 +157,12 @@ impl Service {
         let mut said: Option<FleetState> = None;
         loop {
             let client = FleetServiceClient::new(self.detector.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-            let found = { client }.get_fleet(GetFleetRequest {}).await.map(Response::into_inner);
+            let found =
+                within(async { { client }.get_fleet(GetFleetRequest {}).await.map(Response::into_inner) }).await;
             if let Some(mut fleet) = fleets.found(found).await? {
                 if counted_at.is_none_or(|at| at.elapsed() >= CALLS_EVERY) {
                     counted_at = Some(tokio::time::Instant::now());
-                    calls = calling.found(self.calls(&fleet).await).await?.unwrap_or_default();
+                    calls = calling.found(within(self.calls(&fleet)).await).await?.unwrap_or_default();
                 }
                 // The message says when it was said.
                 fleet.time = None;
@@ -190,7 +194,7 @@ impl Service {
         let mut covered = Followed::new(reader, Part::Maintenance);
         let mut said: Option<Holds> = None;
         loop {
-            let (stops, windows) = tokio::join!(self.stops(), self.windows());
+            let (stops, windows) = tokio::join!(within(self.stops()), within(self.windows()));
             // What cannot be asked for is not released: what was said stands, and a problem beside it.
             let (stops, windows) = (held.found(stops).await?, covered.found(windows).await?);
             let before = said.clone().unwrap_or_default();
@@ -229,17 +233,17 @@ impl Service {
         }
         let diagnosing = Followed::new(reader, Part::Diagnoses).poll(
             LOOKED_AT_EVERY,
-            || self.diagnoses_of(incident.clone()),
+            || within(self.diagnoses_of(incident.clone())),
             changed(|one: &Diagnosis| (one.name.clone(), one.etag.clone()), News::Diagnosis),
         );
         let acting = Followed::new(reader, Part::Actions).poll(
             LOOKED_AT_EVERY,
-            || self.actions_of(incident.clone()),
+            || within(self.actions_of(incident.clone())),
             changed(|one: &Action| (one.name.clone(), one.etag.clone()), News::Action),
         );
         let recording = Followed::new(reader, Part::Recordings).poll(
             RECORDINGS_EVERY,
-            || self.recordings_of(incident.clone()),
+            || within(self.recordings_of(incident.clone())),
             |recordings| vec![News::Recordings(recordings)],
         );
         tokio::try_join!(Box::pin(diagnosing), Box::pin(acting), Box::pin(recording)).map(|_| ())
@@ -263,6 +267,12 @@ impl Service {
         let found = { client }.list_signal_recordings(ListSignalRecordingsRequest { parent }).await?;
         Ok(Recordings { recordings: found.into_inner().recordings })
     }
+}
+
+/// An answer that comes in time, or that none does.
+async fn within<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let late = |_| Status::deadline_exceeded(format!("no answer within {} s", ASK_WITHIN.as_secs()));
+    tokio::time::timeout(ASK_WITHIN, answer).await.map_err(late)?
 }
 
 /// Of resources those that were not said yet as they are.

@@ -13,8 +13,16 @@ use crate::Service;
 
 /// Services of one answer.
 const SERVICES_MAX: usize = 5_000;
-/// Services that are looked at before detection goes on, which nobody who looks may hold up.
+/// Services that are looked at before detection goes on, once it was asked what is abnormal.
 const SERVICES_AT_ONCE: usize = 64;
+
+/// How services were at a time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    read_to: Timestamp,
+    truncated: bool,
+    services: Vec<v1::ServiceHealth>,
+}
 
 impl Service {
     /// The full name of the service that tells how services are, for health.
@@ -25,24 +33,33 @@ impl Service {
         FleetServiceServer::new(self.clone()).max_decoding_message_size(llm_sre_mesh::server::MAX_MESSAGE_BYTES)
     }
 
-    /// What detection says now: of each service, of whether there are more, and of how far it is.
-    async fn vitals(&self) -> (Vec<Vitals>, bool, Timestamp) {
+    /// What detection says now. Of all who ask at once one looks, and the others wait for what it sees.
+    async fn vitals(&self) -> Said {
+        let mut said = self.said.lock().await;
+        let read_to = self.brain().detector.watermark();
+        if said.read_to != read_to || read_to == Timestamp::EPOCH {
+            *said = self.look_at_all().await;
+        }
+        said.clone()
+    }
+
+    async fn look_at_all(&self) -> Said {
         let (mut services, found, read_to) = {
             let brain = self.brain();
             let services: Vec<ServiceId> = brain.detector.services().take(SERVICES_MAX + 1).cloned().collect();
             (services, brain.detector.abnormal(), brain.detector.watermark())
         };
-        let is_truncated = services.len() > SERVICES_MAX;
+        let truncated = services.len() > SERVICES_MAX;
         services.truncate(SERVICES_MAX);
         let troubles = Troubles::of(found);
         let mut vitals = Vec::with_capacity(services.len());
         for some in services.chunks(SERVICES_AT_ONCE) {
             vitals.extend(self.with_detector(|detector| {
-                some.iter().filter_map(|service| detector.vitals(service, &troubles)).collect::<Vec<_>>()
+                some.iter().filter_map(|service| detector.vitals(service, &troubles)).collect::<Vec<Vitals>>()
             }));
             tokio::task::yield_now().await;
         }
-        (vitals, is_truncated, read_to)
+        Said { read_to, truncated, services: vitals.iter().map(Into::into).collect() }
     }
 
     fn with_detector<T>(&self, look: impl FnOnce(&Detector) -> T) -> T {
@@ -55,12 +72,18 @@ impl FleetService for Service {
     async fn get_fleet(&self, _request: Request<v1::GetFleetRequest>) -> Result<Response<v1::Fleet>, Status> {
         self.check_detecting()?;
         let current = self.is_current.load(Ordering::Relaxed);
-        let (vitals, truncated, read_to) = self.vitals().await;
+        let Said { read_to, truncated, mut services } = self.vitals().await;
+        let now = self.clock.now();
+        // Whoever was well when detection came no further may be anything by now.
+        if now.since(read_to) > self.options.stale_after {
+            let well = services.iter_mut().filter(|service| service.state() == v1::HealthState::Well);
+            well.for_each(|service| service.set_state(v1::HealthState::Unknown));
+        }
         Ok(Response::new(v1::Fleet {
-            services: vitals.iter().map(Into::into).collect(),
+            services,
             truncated,
             read_time: (read_to > Timestamp::EPOCH).then(|| to_proto_time(read_to)),
-            time: Some(to_proto_time(self.clock.now())),
+            time: Some(to_proto_time(now)),
             current,
         }))
     }

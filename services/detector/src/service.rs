@@ -25,6 +25,7 @@ use tonic::Status;
 use crate::brain::Brain;
 use crate::checkpoints;
 use crate::duties::Owing;
+use crate::fleet::Said;
 use crate::kept::Kept;
 use crate::recording::KeptSignals;
 use crate::recordings;
@@ -82,6 +83,9 @@ pub struct Options {
     pub seed: u64,
     /// Whether the signals of incidents are recorded, for people to look at.
     pub records_signals: bool,
+    /// How far detection may be behind the clock for what it says of services to be true still: as long as all senders may
+    /// be silent.
+    pub stale_after: Duration,
 }
 
 impl Default for Options {
@@ -95,6 +99,7 @@ impl Default for Options {
             poll_wait: Duration::from_millis(25),
             seed: 0,
             records_signals: true,
+            stale_after: Duration::from_secs(120),
         }
     }
 }
@@ -138,6 +143,8 @@ pub struct Service {
     /// Whether it has read all that there was: before, it knows less than it will.
     pub(crate) is_current: Arc<AtomicBool>,
     brain: Arc<Mutex<Brain>>,
+    /// How services were when it was said last: whoever asks again before there is more gets the same.
+    pub(crate) said: Arc<tokio::sync::Mutex<Said>>,
 }
 
 impl Service {
@@ -162,6 +169,7 @@ impl Service {
             stepped: Arc::new(Notify::new()),
             is_detecting: Arc::default(),
             is_current: Arc::default(),
+            said: Arc::default(),
         }
     }
 

@@ -30,6 +30,7 @@ await inBrowser(async (page) => {
   const action = page.locator('[data-action][data-action-state="AWAITING_APPROVAL"]').first();
   await action.waitFor();
   await accessible(page, "an incident that waits for approval");
+  await page.evaluate(() => scrollTo(0, 0));
   await picture(page, "approval");
   await action.getByLabel(/^note/i).fill("seen in the browser");
   await action.getByRole("button", { name: /^approve/i }).click();

@@ -1,6 +1,6 @@
 // The frame around every view: where one can go, whether what is seen is live, and what keeps the product from acting.
 
-import { createEffect, createMemo, For, type JSX, lazy, on, Show, Suspense } from "solid-js";
+import { createEffect, createMemo, ErrorBoundary, For, type JSX, lazy, on, onMount, Show, Suspense } from "solid-js";
 import { Dynamic } from "solid-js/web";
 import { productNow } from "./client/clock";
 import { live, lookAt } from "./client/live";
@@ -11,6 +11,9 @@ import { HoldsBar } from "./ui/holds";
 import { SignIn } from "./ui/sign-in";
 import { otherTheme, theme } from "./ui/theme";
 import { Now } from "./views/now/now";
+
+/** After the first view is there. */
+const FETCH_AFTER_MS = 2_000;
 
 interface View {
   path: RegExp;
@@ -25,6 +28,9 @@ const Explore = lazy(() => import("./views/explore/explore").then((module) => ({
 const History = lazy(() => import("./views/history/history").then((module) => ({ default: module.History })));
 const Audit = lazy(() => import("./views/audit/audit").then((module) => ({ default: module.Audit })));
 
+/** The address of an incident that there can be. */
+const INCIDENT = /^\/incidents\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 const VIEWS: readonly View[] = [
   { path: /^\/$/, title: "Now", link: "/", show: Now },
   { path: /^\/incidents\/[^/]+$/, title: "Incident", show: IncidentView },
@@ -33,15 +39,21 @@ const VIEWS: readonly View[] = [
   { path: /^\/audit$/, title: "Audit", link: "/audit", show: Audit },
 ];
 
+/** Fetches what other views are made of while nothing else is to do: so they are there, and of one version, whatever comes. */
+function fetchViews(): void {
+  for (const view of [IncidentView, Explore, History, Audit]) void view.preload().catch(() => {});
+}
+
 export function App(): JSX.Element {
   let main!: HTMLElement;
   const view = () => VIEWS.find((view) => view.path.test(route().path));
   // The stream follows the incident that is looked at, and no other.
-  createEffect(() => lookAt(/^\/incidents\/[^/]+$/.test(route().path) ? route().path.slice(1) : ""));
+  createEffect(() => lookAt(INCIDENT.test(route().path) ? route().path.slice(1) : ""));
   createEffect(() => {
     const title = view()?.title ?? "Not found";
     document.title = `${title} · LLM-SRE`;
   });
+  onMount(() => setTimeout(fetchViews, FETCH_AFTER_MS));
   // Who reads by ear learns that another view is there.
   const path = createMemo(() => route().path);
   createEffect(on(path, () => main.focus({ preventScroll: true }), { defer: true }));
@@ -81,9 +93,11 @@ export function App(): JSX.Element {
           <Lost />
           <HoldsBar />
           <Suspense fallback={<p class="state pulse">Loading…</p>}>
-            <Show when={view()} fallback={<NotFound />}>
-              {(view) => <Dynamic component={view().show} />}
-            </Show>
+            <ErrorBoundary fallback={(error) => <Broken error={error} />}>
+              <Show when={view()} fallback={<NotFound />}>
+                {(view) => <Dynamic component={view().show} />}
+              </Show>
+            </ErrorBoundary>
           </Suspense>
         </Show>
       </main>
@@ -155,6 +169,21 @@ function Lost(): JSX.Element {
 function behind(): number | undefined {
   const read = live.fleet()?.fleet?.readTime;
   return read && productNow() - Number(read.seconds) * 1000;
+}
+
+/** Where a view fails: most often its part of the page could not be fetched, or is of another version than the rest. */
+function Broken(props: { error: unknown }): JSX.Element {
+  console.error(props.error);
+  return (
+    <section role="alert">
+      <h1>This view cannot be shown</h1>
+      <p>{String(props.error)}</p>
+      <p>The server may be away, or may have been replaced by another version since this page was opened.</p>
+      <button type="button" class="primary" onClick={() => location.reload()}>
+        Load the page anew
+      </button>
+    </section>
+  );
 }
 
 function NotFound(): JSX.Element {

@@ -120,6 +120,7 @@ test.each([
 test("of signals in the unit 1 errors are shares, and counts and burn rates are not", () => {
   expect(signalValue({ signal: Signal.TRAFFIC, unit: "1" }, 1)).toBe("1");
   expect(signalValue({ signal: Signal.BUDGET_BURN, unit: "1" }, 1)).toBe("1");
-  expect(signalValue({ signal: Signal.SATURATION, unit: "1" }, 0.8)).toBe("80 %");
+  expect(signalValue({ signal: Signal.SATURATION, unit: "1", metric: "queue.length" }, 1)).toBe("1");
+  expect(signalValue({ signal: Signal.SATURATION, unit: "1", metric: "process.cpu.utilization" }, 0.8)).toBe("80 %");
   expect(signalValue({ signal: Signal.ERRORS, unit: "1" }, 0.02)).toBe("2 %");
 });

@@ -20,6 +20,10 @@ pub(crate) fn ways(config: &Config) -> Result<Ways, config::Error> {
     let has_peers = [&peers.gateway, &peers.detector, &peers.diagnosis, &peers.remediation, &peers.indexer]
         .iter()
         .any(|at| !at.is_empty());
+    if token.is_some() && config.access.tokens.is_empty() {
+        let reason = "makes no sense without access.tokens: whoever reaches this process would act as it".to_owned();
+        return Err(wrong(PLACE, "access.peer_token_file".to_owned(), reason));
+    }
     if token.is_none() && has_peers && !config.access.tokens.is_empty() {
         let reason = "is required, or LLM_SRE_PEER_TOKEN, where there are access.tokens and peers".to_owned();
         return Err(wrong(PLACE, "access.peer_token_file".to_owned(), reason));

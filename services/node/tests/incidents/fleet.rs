@@ -8,6 +8,9 @@ use tonic::{Code, Request};
 use crate::shop::{Running, Shop};
 use crate::{FAILING, SICK, WARM};
 
+/// Longer than detection may be behind for what it says to be true still.
+const STALE_STEPS: i64 = 15;
+
 async fn fleet(running: &Running) -> Fleet {
     running.service.get_fleet(Request::new(GetFleetRequest::default())).await.unwrap().into_inner()
 }
@@ -56,4 +59,21 @@ async fn only_who_detects_says_how_services_are() {
     assert_eq!(llm_sre_mesh::status::reason(&refused).as_deref(), Some("STANDING_BY"));
     second.stop().await;
     first.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_is_well_while_detection_comes_no_further() {
+    let mut shop = Shop::new(63).await;
+    let running = shop.start();
+    shop.trade(WARM, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(of(&fleet(&running).await, "cart").state(), HealthState::Well);
+    // Nobody is heard, the bus may be away: event time stands still, and says nothing of anybody.
+    shop.stop_for(STALE_STEPS);
+    let stale = fleet(&running).await;
+    assert_eq!(of(&stale, "cart").state(), HealthState::Unknown, "{stale:?}");
+    shop.trade(SICK, 0.0).await;
+    shop.until_read().await;
+    assert_eq!(of(&fleet(&running).await, "cart").state(), HealthState::Well);
+    running.stop().await;
 }

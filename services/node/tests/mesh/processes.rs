@@ -14,8 +14,9 @@ use crate::parts::{self, Jaeger};
 use crate::process::{self, Process};
 
 const PAGE: &str = include_str!("../../../../docs/separate-processes.md");
-/// The ports of the page: OTLP over gRPC and HTTP, and the control ports from the indexer's to the simulator's.
-const PORTS: [&str; 7] = ["4317", "4318", "50051", "50052", "50053", "50054", "50055"];
+/// The ports of the page: OTLP over gRPC and HTTP, the control ports from the indexer's to the simulator's, and the
+/// dashboard's.
+const PORTS: [&str; 8] = ["4317", "4318", "50051", "50052", "50053", "50054", "50055", "8080"];
 const JAEGER_PORT: &str = "14317";
 /// How long the shop runs before it breaks, in its own time, so that the usual is known.
 pub(crate) const WARM_UP_S: i64 = 15 * 60;
@@ -25,7 +26,7 @@ pub(crate) const REPAIRED_WITHIN: Duration = Duration::from_secs(90);
 /// The page with the ports of this run.
 struct Page {
     text: String,
-    ports: [u16; 7],
+    ports: [u16; 8],
     folder: TempDir,
 }
 
@@ -114,7 +115,7 @@ fn services_as_processes_repair_an_incident_together() {
     }
     page.commands("printf").iter().for_each(|line| drop(page.run(line)));
     let commands = page.commands("llm-sre run");
-    assert_eq!(commands.len(), 6, "{commands:?}");
+    assert_eq!(commands.len(), 7, "{commands:?}");
     let mut processes: Vec<_> = commands.iter().map(|line| page.start(line)).collect();
     let (detector, shop) = (page.client("50052"), page.client("50055"));
     wait_until(&mut processes, "start of shop and detector", WARM_WITHIN, || {

@@ -13,6 +13,7 @@ use llm_sre_proto::simulator::v1::{Fault, FaultState, GetSimulationRequest, List
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::by_grpc_web::post;
 use crate::client::{self, Client};
 use crate::parts::kafka::Kafka;
 use crate::parts::{self, Jaeger, OpenSearch};
@@ -69,7 +70,9 @@ fn the_compose_file_is_valid_and_shows_itself_to_this_machine_only() {
     }
     let built: Vec<_> = services(&project).filter(|(_, service)| service["build"].is_object()).collect();
     assert!(matches!(built[..], [(_, service)] if is_ours(service)), "one service builds the image for all: {built:?}");
-    for name in ["kafka", "opensearch", "opensearch-dashboards", "jaeger", "collector", "gateway", "simulator"] {
+    for name in
+        ["kafka", "opensearch", "opensearch-dashboards", "jaeger", "collector", "gateway", "dashboard", "simulator"]
+    {
         assert!(project["services"][name].is_object(), "{name}");
     }
     for name in ["indexer", "detector", "diagnosis", "remediation"] {
@@ -322,6 +325,18 @@ fn the_compose_deployment_repairs_every_fault_and_leaves_the_control_alone() {
             traces::check_whole(&engines.jaeger, &incidents[0].name);
         }
     }
+    // The page has all of it from processes that it only knows by their addresses.
+    let place = &deployment.places["dashboard:8080"];
+    let page = parts::http_get(process::port(place), "/").unwrap();
+    assert!(page.contains("<title>LLM-SRE</title>"), "{page}");
+    let of_page = format!("http://{place}");
+    let headers = [("content-type", "application/grpc-web+proto"), ("x-grpc-web", "1"), ("origin", of_page.as_str())];
+    let asked = post(place, "/llmsre.incident.v1.IncidentService/ListIncidents", &headers, &[0; 5]);
+    let asked = String::from_utf8_lossy(&asked);
+    assert!(asked.contains("grpc-status:0"), "what the page asks: {asked}");
+    let seen = deployment.client("dashboard:8080").all_incidents();
+    let name = |incident: &Incident| incident.name.clone();
+    assert!(seen.iter().map(name).eq(clients.incidents.all_incidents().iter().map(name)), "{seen:#?}");
 }
 
 /// Every process ends and starts again, one after the other, as an upgrade does.

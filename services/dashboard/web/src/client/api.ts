@@ -1,6 +1,6 @@
 // The services that the page asks, over gRPC-Web.
 
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { DashboardService } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { DiagnosisService } from "@contracts/diagnosis/v1/diagnosis_service_pb";
@@ -8,8 +8,20 @@ import { FleetService } from "@contracts/fleet/v1/fleet_service_pb";
 import { IncidentService } from "@contracts/incident/v1/incident_service_pb";
 import { RemediationService } from "@contracts/remediation/v1/remediation_service_pb";
 import { TelemetryService } from "@contracts/telemetry/v1/telemetry_service_pb";
+import { isSignedOut } from "./session";
+
+/** Whoever asks and is not known any more is asked to sign in, whatever it was about. */
+const noteWhoIsOut: Interceptor = (next) => async (request) => {
+  try {
+    return await next(request);
+  } catch (error) {
+    if (ConnectError.from(error).code === Code.Unauthenticated) isSignedOut("");
+    throw error;
+  }
+};
 
 const transport = createGrpcWebTransport({
+  interceptors: [noteWhoIsOut],
   baseUrl: location.origin,
   // Streams say how long they may take themselves, and none may take for ever.
   defaultTimeoutMs: 20_000,

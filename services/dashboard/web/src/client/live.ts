@@ -8,11 +8,11 @@ import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import type { Diagnosis } from "@contracts/diagnosis/v1/diagnosis_pb";
 import type { SignalRecording } from "@contracts/fleet/v1/fleet_pb";
 import type { Incident } from "@contracts/incident/v1/incident_pb";
-import type { Action } from "@contracts/remediation/v1/remediation_pb";
+import type { Action, KillSwitch } from "@contracts/remediation/v1/remediation_pb";
 import { millis } from "../lib/time";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { dashboard, inWords } from "./api";
-import { hear } from "./clock";
+import { hear, productNow } from "./clock";
 import { askWho, isSignedOut, session, whenIn } from "./session";
 
 /** Nothing came for so long: the connection is gone, whatever the system says. Several beats of the server. */
@@ -53,6 +53,9 @@ export const live = {
   recordings,
 };
 
+/** Parts that belong to the incident that is looked at. */
+const OF_ONE: readonly Part[] = [Part.DIAGNOSES, Part.ACTIONS, Part.RECORDINGS];
+
 let lookedAt = "";
 let resumeToken = "";
 let current: AbortController | undefined;
@@ -67,7 +70,14 @@ export function lookAt(incident: string): void {
   setDiagnoses([]);
   setActions([]);
   setRecordings(undefined);
+  // What could not be had of another incident says nothing of this one.
+  setProblems((before) => new Map([...before].filter(([part]) => !OF_ONE.includes(part))));
   current?.abort();
+}
+
+/** Takes what a call of this page said of the kill switch, which the stream says a moment later. */
+export function takeKillSwitch(killSwitch: KillSwitch): void {
+  setHolds((before) => before && { ...before, killSwitch });
 }
 
 /** Follows for ever. */
@@ -81,7 +91,7 @@ export async function follow(): Promise<never> {
     const why = await once(wanted, () => (wait = RETRY_MS.first));
     // Another incident is looked at: nothing was lost.
     if (wanted !== lookedAt) continue;
-    setConnection((before) => (before.state === "lost" ? { ...before, why } : { state: "lost", why, since: Date.now() }));
+    setConnection((before) => (before.state === "lost" ? { ...before, why } : { state: "lost", why, since: productNow() }));
     await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
     wait = Math.min(wait * 2, RETRY_MS.most);
   }
@@ -97,6 +107,7 @@ async function once(incident: string, alive: () => void): Promise<string> {
     stop.abort();
   };
   let timer = setTimeout(giveUp, SILENT_MS);
+  let isFirst = true;
   try {
     // Zero is no time-out: a stream ends with its silence.
     const stream = dashboard.watch({ incident, resumeToken }, { signal: stop.signal, timeoutMs: 0 });
@@ -104,6 +115,9 @@ async function once(incident: string, alive: () => void): Promise<string> {
       clearTimeout(timer);
       timer = setTimeout(giveUp, SILENT_MS);
       alive();
+      // Each stream says of every part anew whether it can be had.
+      if (isFirst) setProblems(new Map());
+      isFirst = false;
       if (connection().state !== "live") setConnection({ state: "live" });
       // What a view makes of it is no failure of the connection, and must not look like one.
       try {
@@ -137,7 +151,7 @@ function take(message: WatchResponse): void {
       setFleet(news.value);
       break;
     case "holds":
-      setHolds(news.value);
+      setHolds((before) => asKnown(before, news.value));
       break;
     case "diagnosis":
       setDiagnoses((before) => withNewest(before, news.value));
@@ -166,9 +180,19 @@ export function withIncident(before: ReadonlyMap<string, Incident>, incident: In
   return after;
 }
 
-/** The incidents without those that do not live any more, and of whose end nothing was heard. */
+/** What cannot be asked for is not released: what was known of it stands. */
+function asKnown(before: Holds | undefined, now: Holds): Holds {
+  const lacks = problems();
+  return {
+    ...now,
+    ...(before && lacks.has(Part.HOLDS) ? { killSwitch: before.killSwitch, freezes: before.freezes } : {}),
+    ...(before && lacks.has(Part.MAINTENANCE) ? { windows: before.windows } : {}),
+  } as Holds;
+}
+
+/** Those that live, after a beginning: what else there was is of a time, or of a store, that was not followed to its end. */
 function onlyLiving(before: ReadonlyMap<string, Incident>, living: ReadonlySet<string>): ReadonlyMap<string, Incident> {
-  return new Map([...before].filter(([name, incident]) => living.has(name) || hasEnded(incident)));
+  return new Map([...before].filter(([name]) => living.has(name)));
 }
 
 function withNewest<T extends { name: string; createTime?: Timestamp | undefined }>(

@@ -36,9 +36,14 @@ const BYTES: [number, string][] = [
   [2 ** 10, "KiB"],
 ];
 
+/** Whether the values of a metric are shares of one: in the unit 1 there are counts, too, and only a name tells. */
+export function isShareByName(metric: string, unit: string): boolean {
+  return unit === "1" && /utili[sz]ation|ratio|availability/.test(metric);
+}
+
 /** A value with its unit in UCUM. */
 export function quantity(value: number, unit: string, isShare = false): string {
-  if (isShare || (unit === "1" && Math.abs(value) <= 1.5)) return percent(value);
+  if (isShare) return percent(value);
   switch (unit) {
     case "s":
       return seconds(value);

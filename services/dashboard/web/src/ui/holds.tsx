@@ -2,6 +2,7 @@
 
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { For, type JSX, Show } from "solid-js";
+import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { live } from "../client/live";
 import { millis } from "../lib/time";
 import { productNow } from "../client/clock";
@@ -11,8 +12,17 @@ export function HoldsBar(): JSX.Element {
   const stands = (hold: { startTime?: Timestamp | undefined }) => (millis(hold.startTime) ?? 0) <= productNow();
   const freezes = () => (live.holds()?.freezes ?? []).filter(stands);
   const windows = () => (live.holds()?.windows ?? []).filter(stands);
+  const lacks = () => live.problems().get(Part.HOLDS) ?? live.problems().get(Part.MAINTENANCE);
   return (
     <>
+      <Show when={lacks()}>
+        {(why) => (
+          <p class="notice waiting" data-hold="unknown">
+            Whether anything is stopped, frozen or in maintenance cannot be asked: {why()}. What is shown of it is what was
+            known last.
+          </p>
+        )}
+      </Show>
       <Show when={live.holds()?.killSwitch?.engaged ? live.holds()?.killSwitch : undefined}>
         {(kill) => (
           <p class="notice lost" data-hold="kill-switch">

@@ -2,7 +2,7 @@
 
 import { createMemo, createSignal, For, type JSX, Show } from "solid-js";
 import { type LogRecord, LogSeverity } from "@contracts/telemetry/v1/telemetry_pb";
-import { clock, dateTime, millis } from "../../lib/time";
+import { clock, dateTime, type Millis, millis } from "../../lib/time";
 import { type Bar, barsOf, total } from "./counts";
 import type { Window } from "./range";
 import { zoom } from "./scope";
@@ -23,8 +23,8 @@ interface CountsProps {
   /** How many were fetched, of any template. */
   all: number;
   window: Window;
-  /** Whether nothing that matches is missing. */
-  isWhole: boolean;
+  /** When the oldest line is of that was fetched, whichever are shown of them; absent where nothing that matches is missing. */
+  fetchedFrom: Millis | undefined;
 }
 
 const at = (line: LogRecord) => millis(line.time);
@@ -34,7 +34,7 @@ export function LogCounts(props: CountsProps): JSX.Element {
   const sum = (kind: number) => bars().reduce((sum, bar) => sum + (bar.counts[kind] ?? 0), 0);
   const sums = () => KINDS.map((kind, index) => `${sum(index)} ${kind.name}`).join(", ");
   // Before the oldest line nothing was fetched: what is there is not known, which is not the same as none.
-  const unknownUntil = () => (props.isWhole ? undefined : Math.min(...props.lines.map((line) => at(line) ?? Infinity)));
+  const unknownUntil = () => props.fetchedFrom;
   const words = () => {
     const most = Math.max(0, ...bars().map(total));
     const peak = bars().find((bar) => total(bar) === most);
@@ -60,7 +60,7 @@ export function LogCounts(props: CountsProps): JSX.Element {
       </p>
       <p class="muted">
         {words()}
-        <Show when={!props.isWhole}> There are older lines that were not fetched; their part of the time is hatched.</Show>
+        <Show when={props.fetchedFrom !== undefined}> There are older lines that were not fetched; their part of the time is hatched.</Show>
       </p>
       <Values bars={bars()} />
     </div>

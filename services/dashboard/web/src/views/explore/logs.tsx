@@ -33,7 +33,7 @@ export function LogsTab(props: { scope: Scope }): JSX.Element {
       <Search />
       <Panel title="When" {...panel()} error={list.items() ? undefined : list.error()}>
         <Show when={list.first()}>
-          {(first) => <LogCounts lines={shown()} all={lines().length} window={first()} isWhole={isWhole()} />}
+          {(first) => <LogCounts lines={shown()} all={lines().length} window={first()} fetchedFrom={isWhole() ? undefined : millis(lines().at(-1)?.time)} />}
         </Show>
       </Panel>
       <div class="columns">
@@ -89,8 +89,10 @@ export function LogsTab(props: { scope: Scope }): JSX.Element {
 function Search(): JSX.Element {
   const [words, setWords] = createSignal("");
   const [trace, setTrace] = createSignal("");
-  createEffect(() => setWords(query("q")));
-  createEffect(() => setTrace(query("trace")));
+  // Another part of the address must not take back what is being typed.
+  const [asked, askedTrace] = [createMemo(() => query("q")), createMemo(() => query("trace"))];
+  createEffect(() => setWords(asked()));
+  createEffect(() => setTrace(askedTrace()));
   const find = (event: SubmitEvent) => {
     event.preventDefault();
     setQuery({ q: words().trim(), trace: trace().trim(), template: "" }, true);

@@ -2,6 +2,7 @@
 
 import { createMemo, For, type JSX, Show } from "solid-js";
 import { ask } from "../../ui/ask";
+import { isShareByName } from "../../lib/format";
 import { Chart } from "../../ui/chart";
 import type { Mark } from "../../ui/overlays";
 import { Panel } from "../../ui/panel";
@@ -74,6 +75,7 @@ function Drawn(props: { answer: MetricAnswer; metric: string; service: string; m
         label={`${props.metric} of ${props.service}, ${IN_WORDS[props.answer.view]}`}
         lines={props.answer.lines}
         unit={props.answer.unit}
+        isShare={props.answer.view !== "rate" && isShareByName(props.metric, props.answer.unit)}
         marks={props.marks}
         from={props.answer.from}
         to={props.answer.to}

@@ -97,8 +97,10 @@ function Filter(): JSX.Element {
   const states = createMemo(() => readStates(query("state")));
   const [service, setService] = createSignal("");
   const [fingerprint, setFingerprint] = createSignal("");
-  createEffect(() => setService(query("service")));
-  createEffect(() => setFingerprint(query("fingerprint")));
+  // Another part of the address must not take back what is being typed.
+  const [askedService, askedFingerprint] = [createMemo(() => query("service")), createMemo(() => query("fingerprint"))];
+  createEffect(() => setService(askedService()));
+  createEffect(() => setFingerprint(askedFingerprint()));
   const find = (event: SubmitEvent) => {
     event.preventDefault();
     setQuery({ service: service().trim(), fingerprint: fingerprint().trim() }, true);

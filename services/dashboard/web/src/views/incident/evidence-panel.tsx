@@ -91,7 +91,7 @@ function Opened(props: { evidence: Evidence; around: Around; shown: ShownParts }
             </a>
           )}
         </Show>
-        <For each={shown().links}>{(link) => <a href={link.href}>{link.label}</a>}</For>
+        <For each={shown().links}>{(link) => <a href={link.href} onClick={(event) => onOwn(link.href, event)}>{link.label}</a>}</For>
         <a href="#part-diagnosis" onClick={onReveal("part-diagnosis")}>
           Back to the cause
         </a>
@@ -109,4 +109,10 @@ function TraceId(props: { id: string; around: Around }): JSX.Element {
       <a href={traceHref(props.id, props.around)}>Logs of this trace</a>
     </p>
   );
+}
+
+/** A link to another part of the same incident shows that part, and closes nothing. */
+function onOwn(href: string, event: MouseEvent): void {
+  const [path, id] = href.split("#");
+  if (path === location.pathname && id) onReveal(decodeURIComponent(id))(event);
 }

@@ -19,7 +19,7 @@ import {
 } from "@contracts/incident/v1/incident_pb";
 import { type Change, ChangeKindSchema, LogSeveritySchema, type Origin } from "@contracts/telemetry/v1/telemetry_pb";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { ABSENT, number, quantity, rate } from "../../lib/format";
+import { ABSENT, number, isShareByName, quantity, rate } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { dateTime, type Millis, millis } from "../../lib/time";
 
@@ -62,8 +62,8 @@ export function around(incident: { name: string; onsetTime?: Timestamp | undefin
 }
 
 /** Whether its values are shares of one. */
-export function isShare(of: { signal: Signal; unit: string }): boolean {
-  return of.signal === Signal.ERRORS && of.unit === "1";
+export function isShare(of: { signal: Signal; unit: string; metric?: string }): boolean {
+  return (of.signal === Signal.ERRORS && of.unit === "1") || isShareByName(of.metric ?? "", of.unit);
 }
 
 /** The unit to show: a small count or rate in the unit 1 is no share. */
@@ -72,7 +72,7 @@ export function unitOf(of: { signal: Signal; unit: string }): string {
 }
 
 /** A value of a signal with its unit. */
-export function signalValue(of: { signal: Signal; unit: string }, value: number): string {
+export function signalValue(of: { signal: Signal; unit: string; metric?: string }, value: number): string {
   return quantity(value, unitOf(of), isShare(of));
 }
 

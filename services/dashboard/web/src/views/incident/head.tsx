@@ -26,7 +26,8 @@ export function Head(props: { model: Model; incident: Incident }): JSX.Element {
   const newestAction = () => {
     const { action } = props.incident;
     const all = props.model.actions.value();
-    return all.find((one) => one.name === action) ?? all[0];
+    // One that is not here yet is not the one before it.
+    return action ? all.find((one) => one.name === action) : all[0];
   };
   return (
     <header class="incident-head">

@@ -2,7 +2,7 @@
 
 import { createSignal, type JSX, Show } from "solid-js";
 import { inWords, remediation } from "../../client/api";
-import { live } from "../../client/live";
+import { live, takeKillSwitch } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { Command } from "../../ui/command";
 import { ForWhoDecides } from "../../ui/may";
@@ -14,15 +14,13 @@ export function KillSwitchPanel(): JSX.Element {
   const [note, setNote] = createSignal("");
   const [error, setError] = createSignal<string>();
   const [isBusy, setBusy] = createSignal(false);
-  const move = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const seen = kill();
-    if (!seen) return;
+  // Each button does one thing, whatever somebody else does meanwhile: to engage twice is no harm, and a release is for the
+  // switch that was seen.
+  const move = async (engaged: boolean, etag: string) => {
     setBusy(true);
     setError(undefined);
     try {
-      // With the etag that was seen: who moved it meanwhile had a reason.
-      await remediation.setKillSwitch({ engaged: !seen.engaged, note: note(), etag: seen.etag });
+      takeKillSwitch(await remediation.setKillSwitch({ engaged, note: note(), etag: engaged ? "" : etag }));
       setNote("");
     } catch (failure) {
       setError(inWords(failure));
@@ -34,7 +32,7 @@ export function KillSwitchPanel(): JSX.Element {
     <Panel title="Kill switch" isLoading={!kill()} error={live.problems().get(Part.HOLDS)}>
       <Show when={kill()}>
         {(kill) => (
-          <form class="stack" onSubmit={(event) => void move(event)}>
+          <form class="stack" onSubmit={(event) => event.preventDefault()}>
             <p>
               <Show when={kill().engaged} fallback={<span class="badge well">released</span>}>
                 <span class="badge troubled">engaged</span>
@@ -54,8 +52,11 @@ export function KillSwitchPanel(): JSX.Element {
               <input value={note()} maxlength="2000" onInput={(event) => setNote(event.currentTarget.value)} />
             </label>
             <div class="row">
-              <button type="submit" class={kill().engaged ? "" : "danger"} disabled={isBusy()}>
-                {kill().engaged ? "Let repairs go on" : "Stop all repairs"}
+              <button type="button" class="danger" disabled={isBusy() || kill().engaged} onClick={() => void move(true, "")}>
+                Stop all repairs
+              </button>
+              <button type="button" disabled={isBusy() || !kill().engaged} onClick={() => void move(false, kill().etag)}>
+                Let repairs go on
               </button>
               <Show when={error()}>
                 <span class="troubled" role="alert">

@@ -91,7 +91,7 @@ function Map_(props: { services: readonly ServiceHealth[]; edges: readonly Edge[
       height: 8 + (Math.max(0, ...all.map((one) => one.row)) + 1) * (NODE.height + NODE.down) - NODE.down,
     };
   };
-  const byId = () => new Map(props.services.map((service) => [serviceName(service.service), service]));
+  const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
   const drawn = () => props.edges.filter((edge) => places().has(edge.from) && places().has(edge.to));
   return (
     <div class="map" tabindex="0" role="group" aria-label="Map of services; each leads to its metrics">
@@ -157,7 +157,11 @@ function curve(fromLeft: number, fromTop: number, toLeft: number, toTop: number)
 const ORDER = [HealthState.TROUBLED, HealthState.SILENT, HealthState.UNKNOWN, HealthState.WELL];
 
 function Table(props: { services: readonly ServiceHealth[] }): JSX.Element {
-  const sorted = () => [...props.services].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+  const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
+  // Rows are those of names, so that a row stays where it is while its figures change.
+  const sorted = createMemo(
+    () => [...byId()].sort(([, a], [, b]) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state)).map(([name]) => name),
+  );
   return (
     <table>
       <thead>
@@ -180,20 +184,24 @@ function Table(props: { services: readonly ServiceHealth[] }): JSX.Element {
       </thead>
       <tbody>
         <For each={sorted()}>
-          {(service) => (
-            <tr>
-              <td>
-                <a href={link(service)}>{serviceName(service.service)}</a>
-              </td>
-              <td>
-                <HealthBadge state={service.state} />{" "}
-                <span class="muted">{service.abnormalSignals.map((signal) => enumName(SignalSchema, signal)).join(", ")}</span>
-              </td>
-              <td class="number">{rate(service.requestsPerSecond)}</td>
-              <td class="number">{percent(service.errorRatio)}</td>
-              <td class="number">{seconds(service.latencyS)}</td>
-              <td class="number">{percent(service.saturation)}</td>
-            </tr>
+          {(name) => (
+            <Show when={byId().get(name)}>
+              {(service) => (
+                <tr data-service={name}>
+                  <td>
+                    <a href={link(service())}>{name}</a>
+                  </td>
+                  <td>
+                    <HealthBadge state={service().state} />{" "}
+                    <span class="muted">{service().abnormalSignals.map((signal) => enumName(SignalSchema, signal)).join(", ")}</span>
+                  </td>
+                  <td class="number">{rate(service().requestsPerSecond)}</td>
+                  <td class="number">{percent(service().errorRatio)}</td>
+                  <td class="number">{seconds(service().latencyS)}</td>
+                  <td class="number">{percent(service().saturation)}</td>
+                </tr>
+              )}
+            </Show>
           )}
         </For>
       </tbody>
