@@ -1,7 +1,7 @@
 // What is asked for one chart: the series of a metric, and those that it is compared with.
 
 import type { QuerySeriesResponse } from "@contracts/telemetry/v1/telemetry_service_pb";
-import type { SeriesView } from "@contracts/telemetry/v1/telemetry_service_pb";
+import { SeriesView } from "@contracts/telemetry/v1/telemetry_service_pb";
 import { telemetry } from "../../client/api";
 import { parseService } from "../../lib/names";
 import type { Millis } from "../../lib/time";
@@ -40,6 +40,8 @@ const DASHES: readonly (readonly number[] | undefined)[] = [undefined, [8, 5], [
 const SERIES_MAX = 60;
 /** What is kept of metrics' kinds, so that each is found out once and not with every refresh. */
 const KINDS_MAX = 500;
+/** Points of a series that tell what it is. */
+const PROBE_POINTS = 8;
 const kinds = new Map<string, Kind>();
 
 interface Source {
@@ -55,33 +57,28 @@ export async function answerMetric(question: MetricQuestion, signal: AbortSignal
   const sources: Source[] = [{ prefix: other ? service : shiftMs ? "now" : "", service, shiftMs: 0 }];
   if (other) sources.push({ prefix: other, service: other, shiftMs: 0 });
   if (shiftMs) sources.push({ prefix: `${earlier} earlier`, service, shiftMs });
-  const query = (source: Source, view: SeriesView) => {
+  const query = (source: Source, view: SeriesView, points = question.points) => {
     const range = wireRange({ from: window.from - source.shiftMs, to: window.to - source.shiftMs });
-    const { metric, points: maxPoints } = question;
+    const { metric } = question;
     const service = parseService(source.service);
-    return telemetry.querySeries({ service, metric, range, pageSize: SERIES_MAX, maxPoints, view }, { signal });
+    return telemetry.querySeries({ service, metric, range, pageSize: SERIES_MAX, maxPoints: points, view }, { signal });
   };
-  const { kind, values } = await find(question, () => query(sources[0] as Source, WIRE_OF_VIEW.value));
+  // As they were sent, since a view says nothing of how many values a point stands for.
+  const kind = await find(question, () => query(sources[0] as Source, SeriesView.UNSPECIFIED, PROBE_POINTS));
   const view = question.view ?? viewOf(kind);
-  const asked = sources.map((source, index) =>
-    index === 0 && view === "value" && values ? values : query(source, WIRE_OF_VIEW[view]),
-  );
+  const asked = sources.map((source) => query(source, WIRE_OF_VIEW[view]));
   return compose(question, window, view, kind, sources, await Promise.all(asked));
 }
 
-/** What the metric is, and its values where they had to be asked for to find that out. */
-async function find(
-  question: MetricQuestion,
-  values: () => Promise<QuerySeriesResponse>,
-): Promise<{ kind: Kind | undefined; values?: QuerySeriesResponse }> {
+/** What the metric is, by a few of its points. */
+async function find(question: MetricQuestion, probe: () => Promise<QuerySeriesResponse>): Promise<Kind | undefined> {
   const key = `${question.service}\n${question.metric}`;
   const known = kinds.get(key);
-  if (known) return { kind: known };
-  const found = await values();
-  const kind = kindOf(question.metric, found.series);
+  if (known) return known;
+  const kind = kindOf(question.metric, (await probe()).series);
   if (kind && kinds.size >= KINDS_MAX) kinds.clear();
   if (kind) kinds.set(key, kind);
-  return { kind, values: found };
+  return kind;
 }
 
 function compose(
