@@ -11,8 +11,12 @@ use crate::node::Node;
 
 /// Binds the port of the page.
 pub(super) async fn dashboard(parts: &Parts, node: &mut Node, control: &Control) -> anyhow::Result<()> {
-    // A page in virtual time would be seen by nobody.
+    // A page in virtual time would be seen by nobody. A process that is nothing but this goes on.
     if !parts.listens {
+        node.job("dashboard", |shutdown| async move {
+            shutdown.cancelled().await;
+            Ok(())
+        });
         return Ok(());
     }
     let service = llm_sre_dashboard::Service::build(llm_sre_dashboard::Dependencies {

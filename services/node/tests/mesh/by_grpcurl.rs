@@ -59,7 +59,8 @@ fn every_port_lists_and_describes_what_it_serves() {
     let mut node = Process::run("");
     let control = Grpcurl { program: program.clone(), address: node.control() };
     let remediation = "llmsre.remediation.v1.RemediationService";
-    let product = [DIAGNOSES, INCIDENTS, remediation, "llmsre.telemetry.v1.TelemetryService"];
+    let product =
+        [DIAGNOSES, "llmsre.fleet.v1.FleetService", INCIDENTS, remediation, "llmsre.telemetry.v1.TelemetryService"];
     assert_eq!(control.lines(&["list"]), sorted(&product), "the simulator and its target are not served here");
     let gateway = Grpcurl { program: program.clone(), address: node.otlp_grpc() };
     let otlp = ["logs.v1.LogsService", "metrics.v1.MetricsService", "trace.v1.TraceService"]
@@ -71,7 +72,7 @@ fn every_port_lists_and_describes_what_it_serves() {
     for version in ["v1", "v1alpha"] {
         let method = format!("grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
         let listed = control.call(&method, &json!({"list_services": ""})).unwrap();
-        assert_eq!(listed["listServicesResponse"]["service"].as_array().map(Vec::len), Some(7), "{listed}");
+        assert_eq!(listed["listServicesResponse"]["service"].as_array().map(Vec::len), Some(8), "{listed}");
         let found = control.call(&method, &json!({"file_containing_symbol": INCIDENTS})).unwrap();
         assert!(found["fileDescriptorResponse"]["fileDescriptorProto"][0].is_string(), "{found}");
     }
