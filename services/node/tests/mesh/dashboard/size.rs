@@ -45,6 +45,11 @@ fn service_name(number: u32) -> String {
     format!("service-{number:02}")
 }
 
+fn identity(number: u32) -> ServiceIdentity {
+    let (namespace, environment) = ("size".to_owned(), "test".to_owned());
+    ServiceIdentity { namespace, name: service_name(number), environment }
+}
+
 /// Metrics of one service as a sender reports them. Numbers of 64 bits are text in OTLP's JSON.
 fn request(service: &str, metrics: serde_json::Value) -> ExportMetricsServiceRequest {
     let text = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
@@ -121,10 +126,8 @@ fn send(client: &Client, otlp: &MetricsServiceClient<Peer>, size: &Size, now_s: 
 /// Incidents that people reported and resolved, over all services.
 fn report(client: &Client, size: &Size) {
     for number in 0..size.incidents {
-        let name = service_name(number % SERVICES);
-        let identity = ServiceIdentity { namespace: "size".to_owned(), name, environment: "test".to_owned() };
         let report = ReportIncidentRequest {
-            service: Some(identity),
+            service: Some(identity(number % SERVICES)),
             title: format!("somebody saw trouble, the {number}th time"),
             ..ReportIncidentRequest::default()
         };
@@ -152,6 +155,12 @@ fn the_first_view_is_there_at_once_whatever_lies_behind_it() {
     let now_s = client::now().as_secs();
     send(&otlp, &MetricsServiceClient::new(otlp.peer()), &size, now_s);
     report(&control, &size);
+    // The newest of what was sent last, in the store: a chart of half of it would be no measure.
+    parts::wait_until("the last point in the store", READ_WITHIN, || {
+        let series = control.series(&identity(0), DENSE).series;
+        let newest = series.first().and_then(|series| series.points.last()?.time.as_ref());
+        newest.is_some_and(|newest| newest.seconds.unsigned_abs() + 1 >= now_s)
+    });
 
     let (services, incidents) = (SERVICES.to_string(), size.incidents.to_string());
     let (dense, most) = (size.dense.to_string(), size.first_view_ms.to_string());
