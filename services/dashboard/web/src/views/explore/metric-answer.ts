@@ -42,7 +42,15 @@ const SERIES_MAX = 60;
 const KINDS_MAX = 500;
 /** Points of a series that tell what it is. */
 const PROBE_POINTS = 8;
-const kinds = new Map<string, Kind>();
+/** Series that may have come since they were counted, such as those of a process that was replaced. */
+const NEW_SERIES = 4;
+
+interface Known {
+  kind: Kind | undefined;
+  series: number;
+}
+
+const kinds = new Map<string, Known>();
 
 interface Source {
   prefix: string;
@@ -57,28 +65,31 @@ export async function answerMetric(question: MetricQuestion, signal: AbortSignal
   const sources: Source[] = [{ prefix: other ? service : shiftMs ? "now" : "", service, shiftMs: 0 }];
   if (other) sources.push({ prefix: other, service: other, shiftMs: 0 });
   if (shiftMs) sources.push({ prefix: `${earlier} earlier`, service, shiftMs });
-  const query = (source: Source, view: SeriesView, points = question.points) => {
+  const query = (source: Source, view: SeriesView, points = question.points, pageSize = SERIES_MAX) => {
     const range = wireRange({ from: window.from - source.shiftMs, to: window.to - source.shiftMs });
     const { metric } = question;
     const service = parseService(source.service);
-    return telemetry.querySeries({ service, metric, range, pageSize: SERIES_MAX, maxPoints: points, view }, { signal });
+    return telemetry.querySeries({ service, metric, range, pageSize, maxPoints: points, view }, { signal });
   };
   // As they were sent, since a view says nothing of how many values a point stands for.
-  const kind = await find(question, () => query(sources[0] as Source, SeriesView.UNSPECIFIED, PROBE_POINTS));
+  const { kind, series } = await find(question, () => query(sources[0] as Source, SeriesView.UNSPECIFIED, PROBE_POINTS));
   const view = question.view ?? viewOf(kind);
-  const asked = sources.map((source) => query(source, WIRE_OF_VIEW[view]));
+  // The more series may come, the fewer points the server reads of each.
+  const pageSize = Math.min(series + NEW_SERIES, SERIES_MAX);
+  const asked = sources.map((source) => query(source, WIRE_OF_VIEW[view], question.points, pageSize));
   return compose(question, window, view, kind, sources, await Promise.all(asked));
 }
 
-/** What the metric is, by a few of its points. */
-async function find(question: MetricQuestion, probe: () => Promise<QuerySeriesResponse>): Promise<Kind | undefined> {
+/** What the metric is, by a few of its points, and how many series it has. */
+async function find(question: MetricQuestion, probe: () => Promise<QuerySeriesResponse>): Promise<Known> {
   const key = `${question.service}\n${question.metric}`;
   const known = kinds.get(key);
   if (known) return known;
-  const kind = kindOf(question.metric, (await probe()).series);
-  if (kind && kinds.size >= KINDS_MAX) kinds.clear();
-  if (kind) kinds.set(key, kind);
-  return kind;
+  const { series } = await probe();
+  const found = { kind: kindOf(question.metric, series), series: series.length };
+  if (found.kind && kinds.size >= KINDS_MAX) kinds.clear();
+  if (found.kind) kinds.set(key, found);
+  return found;
 }
 
 function compose(
