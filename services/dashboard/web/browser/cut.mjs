@@ -14,6 +14,9 @@ await inBrowser(async (page, watched) => {
   way.cut();
   await page.getByText("Connection lost").waitFor();
   check((await page.locator(".map .node").count()) > 0, "what was known is gone with the connection");
+  await page.getByText("whether one is now is not known").waitFor();
+  await page.getByText("How services are now is not known").waitFor();
+  check((await page.getByText("No incident is open").count()) === 0, "that nothing is known is told as that there is nothing");
   say("the page says that it is not live");
   // Whoever started this says on our standard input when something has happened.
   say("CUT");

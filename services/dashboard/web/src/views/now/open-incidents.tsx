@@ -21,13 +21,17 @@ export function byUrgency(incidents: Iterable<Incident>): Incident[] {
 
 export function OpenIncidents(): JSX.Element {
   const open = () => byUrgency(live.incidents().values());
+  const problem = () => live.problems().get(Part.INCIDENTS);
+  // That nothing is known of is not that there is nothing.
+  const isKnown = () => live.connection().state === "live" && problem() === undefined;
+  const none = () => (isKnown() ? "No incident is open." : "None was open when it was heard last; whether one is now is not known.");
   return (
     <Panel
       title="Open incidents"
       aside={<span class="muted">{live.isCaught() ? open().length : ""}</span>}
       isLoading={!live.isCaught() && open().length === 0}
-      error={live.problems().get(Part.INCIDENTS)}
-      empty={open().length === 0 ? "No incident is open." : undefined}
+      error={problem()}
+      empty={open().length === 0 ? none() : undefined}
     >
       <ol class="incidents">
         <For each={open().map((incident) => incident.name)}>

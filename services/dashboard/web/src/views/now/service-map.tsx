@@ -46,6 +46,9 @@ export function ServiceMap(): JSX.Element {
         </button>
       }
     >
+      <Show when={live.connection().state === "lost" || live.problems().has(Part.FLEET)}>
+        <p class="waiting">How services are now is not known. Below is what was heard last.</p>
+      </Show>
       <Switch>
         <Match when={isTable() || services().length > MAP_MAX}>
           <Table services={services()} />
