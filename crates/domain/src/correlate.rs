@@ -7,6 +7,7 @@
 //! onsets are near, and where the graph knows neither of two services, being in one namespace and environment has to do.
 
 mod case;
+mod explained;
 mod group;
 mod kin;
 #[cfg(test)]

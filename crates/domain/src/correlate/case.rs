@@ -101,6 +101,28 @@ impl Case {
         self.roots.contains_key(service) || self.reaches.values().any(|reach| reach.contains(service))
     }
 
+    /// Where it comes from; all that shows it where the call graph could not tell.
+    pub(super) fn origins(&self) -> Vec<Trouble> {
+        if !self.roots.is_empty() {
+            return self.roots.values().cloned().collect();
+        }
+        let shown = |service| Trouble::hidden(service, self.onset_of(service).unwrap_or(self.onset));
+        self.services.iter().map(shown).collect()
+    }
+
+    /// Whether all of this is where it comes from and shows still, or follows from there.
+    pub(super) fn explains_all<L: Look>(&self, kin: &Kin<'_, L>, troubles: &[Trouble]) -> bool {
+        let origins = self.origins().into_iter().filter(|origin| kin.is_firm(origin));
+        let sick = origins.filter(|origin| kin.sick().contains(&origin.service));
+        let sick: Vec<_> = sick.map(|origin| (kin.upstream(&origin), origin)).collect();
+        troubles.iter().all(|trouble| {
+            sick.iter().any(|(upstream, origin)| {
+                let follows = || upstream.contains(&trouble.service) && kin.explains(origin, trouble);
+                origin.service == trouble.service || follows()
+            })
+        })
+    }
+
     pub(super) fn is_living(&self) -> bool {
         self.ended_at.is_none()
     }

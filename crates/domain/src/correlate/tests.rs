@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 mod bounds;
 mod ended;
+mod explained;
 mod loose;
 
 use super::*;

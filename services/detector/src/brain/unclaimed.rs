@@ -16,10 +16,17 @@ impl Brain {
     }
 
     /// What is to be told of unclaimed cases, by whoever may do so from now on: whoever came upon one before may have
-    /// been killed before it was told. What shows no more is let go.
+    /// been killed before it was told. What shows no more is let go. What another case explains by now goes to that: what
+    /// was read again before its cause was sure, or before it was known who calls whom, is no incident of its own.
     pub(crate) fn claim(&mut self) -> Vec<Finding> {
         let mut found = Vec::new();
         for number in std::mem::take(&mut self.unclaimed) {
+            if let Some(cause) = self.correlator.explained_by(&self.detector, number) {
+                tracing::info!(case = number, cause, "a case that nobody told is explained by another");
+                self.followed.entry(number).or_default().is_over = true;
+                self.correlator.hand_over(number, cause, self.detector.watermark());
+                continue;
+            }
             let case = self.correlator.showing(number).cloned();
             let evidence = self.correlator.evidence(&self.detector, &BTreeSet::from([number]));
             let (Some(case), Some(evidence)) = (case, evidence) else {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A helper that fails fails its test.
 
 mod advised;
+mod claimed;
 mod fleet;
 mod maintenance;
 mod recordings;

@@ -275,7 +275,7 @@ impl Shop {
         1.0 + ((mixed >> 40) as f64 / f64::from(1 << 24) - 0.5) * 0.1
     }
 
-    fn time(&self) -> String {
+    pub(crate) fn time(&self) -> String {
         ((START_S + self.step * STEP_S) * 1_000_000_000).to_string()
     }
 
@@ -283,7 +283,7 @@ impl Shop {
         json!({"name": name, "gauge": {"dataPoints": [{"timeUnixNano": self.time(), "asDouble": value}]}})
     }
 
-    fn durations(&self) -> Value {
+    pub(crate) fn durations(&self) -> Value {
         let point = |status: i64, count: u64, dragged: u64| {
             json!({
                 "attributes": [{"key": "http.response.status_code", "value": {"intValue": status.to_string()}}],
@@ -299,7 +299,7 @@ impl Shop {
                "histogram": {"aggregationTemporality": 2, "dataPoints": points}})
     }
 
-    async fn publish(&self, service: &str, metrics: Value) {
+    pub(crate) async fn publish(&self, service: &str, metrics: Value) {
         let request = json!({"resourceMetrics": [{
             "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
             "scopeMetrics": [{"metrics": metrics}],
@@ -309,7 +309,7 @@ impl Shop {
     }
 
     /// Publishes as the gateway does: by service, at the time of its taking.
-    async fn send(&self, topic: &str, service: &str, value: Vec<u8>) {
+    pub(crate) async fn send(&self, topic: &str, service: &str, value: Vec<u8>) {
         let key = Some(bytes::Bytes::copy_from_slice(service.as_bytes()));
         let timestamp = Timestamp::from_secs(START_S + self.step * STEP_S);
         let record = Record { key, value: value.into(), timestamp, ..Record::default() };
