@@ -3,10 +3,13 @@
 //! It has no state of its own. What it shows is in the store of those that it asks, whether they run in this process or
 //! in others.
 
+mod asked;
 mod forward;
 mod page;
 mod part;
 mod session;
+mod shared;
+mod voice;
 mod watch;
 
 use std::sync::Arc;
@@ -19,7 +22,11 @@ use llm_sre_proto::dashboard::v1::dashboard_service_server::DashboardServiceServ
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
 
-/// Browsers that follow at once. Each asks a handful of questions a second on its reader's behalf.
+use crate::asked::Asked;
+use crate::shared::Shared;
+
+/// Browsers that follow at once. Each holds one stream of incidents, and asks for what belongs to the one that it looks at;
+/// what all see alike is asked for once.
 const WATCHES_MAX: usize = 256;
 
 /// What the service needs of its surroundings.
@@ -40,10 +47,8 @@ pub struct Dependencies {
 #[derive(Clone)]
 pub struct Service {
     clock: Arc<dyn Clock>,
-    detector: Peer,
-    diagnosis: Peer,
-    indexer: Peer,
-    remediation: Option<Peer>,
+    asked: Asked,
+    shared: Arc<Shared>,
     watches: Arc<Semaphore>,
 }
 
@@ -54,21 +59,22 @@ impl Service {
     /// From its surroundings.
     pub fn build(dependencies: Dependencies) -> Self {
         let Dependencies { clock, detector, diagnosis, indexer, remediation } = dependencies;
-        Self { clock, detector, diagnosis, indexer, remediation, watches: Arc::new(Semaphore::new(WATCHES_MAX)) }
+        let asked = Asked { detector, diagnosis, indexer, remediation };
+        Self { clock, asked, shared: Arc::default(), watches: Arc::new(Semaphore::new(WATCHES_MAX)) }
     }
 
     /// What the page asks: its own service, and those that it shows.
     pub fn routes(&self) -> Routes {
         let own = Routes::new(DashboardServiceServer::new(self.clone()));
         let mut router = own.into_axum_router();
-        let asked = [
-            ("llmsre.incident.v1.IncidentService", Some(&self.detector)),
-            ("llmsre.fleet.v1.FleetService", Some(&self.detector)),
-            ("llmsre.diagnosis.v1.DiagnosisService", Some(&self.diagnosis)),
-            ("llmsre.telemetry.v1.TelemetryService", Some(&self.indexer)),
-            ("llmsre.remediation.v1.RemediationService", self.remediation.as_ref()),
+        let forwarded = [
+            ("llmsre.incident.v1.IncidentService", Some(&self.asked.detector)),
+            ("llmsre.fleet.v1.FleetService", Some(&self.asked.detector)),
+            ("llmsre.diagnosis.v1.DiagnosisService", Some(&self.asked.diagnosis)),
+            ("llmsre.telemetry.v1.TelemetryService", Some(&self.asked.indexer)),
+            ("llmsre.remediation.v1.RemediationService", self.asked.remediation.as_ref()),
         ];
-        for (name, peer) in asked {
+        for (name, peer) in forwarded {
             if let Some(peer) = peer {
                 router = router.route_service(&format!("/{name}/{{method}}"), forward::Forward::to(peer.clone()));
             }

@@ -2,13 +2,10 @@
 //! that is said once.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use llm_sre_ports::clock::Clock;
-use llm_sre_proto::convert::common::to_proto_time;
 use llm_sre_proto::dashboard::v1::watch_response::News;
-use llm_sre_proto::dashboard::v1::{Part, Problem, WatchResponse};
+use llm_sre_proto::dashboard::v1::{Part, Problem};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -16,18 +13,31 @@ use tonic::Status;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// Where messages go.
-#[derive(Clone)]
-pub(crate) struct Reader {
-    pub(crate) sender: mpsc::Sender<Result<WatchResponse, Status>>,
-    pub(crate) clock: Arc<dyn Clock>,
+/// News for one reader.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) resume_token: String,
+    pub(crate) news: News,
 }
+
+/// Where news for one reader goes.
+#[derive(Clone)]
+pub(crate) struct Reader(pub(crate) mpsc::Sender<Said>);
 
 impl Reader {
     /// Says something. Waits where the reader is slow.
-    pub(crate) async fn say(&self, resume_token: String, news: Option<News>) -> Result<(), Gone> {
-        let time = Some(to_proto_time(self.clock.now()));
-        self.sender.send(Ok(WatchResponse { resume_token, time, news })).await.map_err(|_| Gone)
+    pub(crate) async fn say(&self, resume_token: String, news: News) -> Result<(), Gone> {
+        self.0.send(Said { resume_token, news }).await.map_err(|_| Gone)
+    }
+}
+
+/// What was found, and why nothing was; empty where something was.
+pub(crate) fn outcome<T>(found: Result<T, Status>) -> (Option<T>, String) {
+    match found {
+        Ok(found) => (Some(found), String::new()),
+        // A status may lack words, and no reason means no problem.
+        Err(status) if status.message().is_empty() => (None, status.code().to_string()),
+        Err(status) => (None, status.message().to_owned()),
     }
 }
 
@@ -47,16 +57,11 @@ impl Followed {
     /// Says of a part that it can be had, or why not, where that is news: always at first, since whoever reads may have
     /// heard otherwise before. Gives what was found.
     pub(crate) async fn found<T>(&mut self, found: Result<T, Status>) -> Result<Option<T>, Gone> {
-        let (found, reason) = match found {
-            Ok(found) => (Some(found), String::new()),
-            // A status may lack words, and no reason means no problem.
-            Err(status) if status.message().is_empty() => (None, status.code().to_string()),
-            Err(status) => (None, status.message().to_owned()),
-        };
+        let (found, reason) = outcome(found);
         if self.problem.as_ref() != Some(&reason) {
             self.problem = Some(reason.clone());
             let problem = Problem { part: self.part.into(), reason };
-            self.reader.say(String::new(), Some(News::Problem(problem))).await?;
+            self.reader.say(String::new(), News::Problem(problem)).await?;
         }
         Ok(found)
     }
@@ -78,7 +83,7 @@ impl Followed {
                 && said.as_ref() != Some(&found)
             {
                 for one in news(found.clone()) {
-                    self.reader.say(String::new(), Some(one)).await?;
+                    self.reader.say(String::new(), one).await?;
                 }
                 said = Some(found);
             }
@@ -89,14 +94,12 @@ impl Followed {
 
 #[cfg(test)]
 mod tests {
-    use llm_sre_ports::clock::ScaledClock;
-
     use super::*;
 
     #[tokio::test]
     async fn the_first_outcome_of_a_part_is_said_and_then_each_other_one() {
         let (sender, mut receiver) = mpsc::channel(8);
-        let reader = Reader { sender, clock: Arc::new(ScaledClock::real()) };
+        let reader = Reader(sender);
         let mut followed = Followed::new(&reader, Part::Fleet);
         let outcomes = [Ok(1), Ok(2), Err(Status::unavailable("away")), Err(Status::unavailable("away")), Ok(3)];
         for outcome in outcomes {
@@ -106,7 +109,7 @@ mod tests {
         drop((followed, reader));
         let mut said = Vec::new();
         while let Some(message) = receiver.recv().await {
-            let Some(News::Problem(problem)) = message.unwrap().news else { panic!("nothing but problems was said") };
+            let News::Problem(problem) = message.news else { panic!("nothing but problems was said") };
             assert_eq!(problem.part(), Part::Fleet);
             said.push(problem.reason);
         }
@@ -116,9 +119,9 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_without_words_is_a_problem_all_the_same() {
         let (sender, mut receiver) = mpsc::channel(8);
-        let reader = Reader { sender, clock: Arc::new(ScaledClock::real()) };
+        let reader = Reader(sender);
         Followed::new(&reader, Part::Calls).found::<()>(Err(Status::internal(""))).await.unwrap();
-        let Some(News::Problem(problem)) = receiver.recv().await.unwrap().unwrap().news else { panic!("no problem") };
+        let News::Problem(problem) = receiver.recv().await.unwrap().news else { panic!("no problem") };
         assert!(!problem.reason.is_empty());
     }
 }
