@@ -144,6 +144,10 @@ pub trait Documents: Send + Sync {
     /// The documents of a collection that were written after `cursor`, oldest write first, at most `limit`, and the
     /// cursor for the next call, which is always `Some`. `None` begins at the beginning. A document that was written
     /// twice appears once, as it is now. A write may appear twice, none is missed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCursor`] for a cursor that this store did not give, such as one beyond all that was written: whoever
+    /// has it read a store that was restored since, and would miss what is written up to there.
     async fn changes(&self, collection: &str, cursor: Option<String>, limit: usize) -> Result<Page, Error>;
 
     /// Removes documents of a collection whose attribute `time` (Unix nanoseconds as text) is before `before`, for

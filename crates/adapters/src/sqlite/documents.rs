@@ -91,6 +91,9 @@ impl Documents for SqliteDocuments {
                      ORDER BY d.written LIMIT {limit}"
                 );
                 let found = find(connection, &collection, &sql, params![collection, after])?;
+                if found.is_empty() && after > last_written(connection)? {
+                    return Err(Fault::Refused(Error::InvalidCursor { cursor: after.to_string() }));
+                }
                 let next = found.last().map_or(after, |last| last.written).to_string();
                 Ok(Page { documents: found.into_iter().map(|kept| kept.document).collect(), next: Some(next) })
             })
@@ -194,6 +197,12 @@ fn prune(
         }
     }
     Ok((next, removed))
+}
+
+/// The number of the newest write of all. A file that was restored may be behind a cursor that it gave before.
+fn last_written(connection: &Connection) -> Answer<i64, Error> {
+    let mut find = connection.prepare_cached("SELECT last FROM writes")?;
+    Ok(find.query_row([], |row| row.get(0))?)
 }
 
 /// A document with its places in the two orders.

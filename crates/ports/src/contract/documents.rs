@@ -20,7 +20,8 @@ macro_rules! documents_contract {
             a_document_comes_back_as_it_was what_is_not_there_is_none a_document_is_created_once
             a_document_is_replaced_at_its_version_only one_of_many_creators_wins no_update_is_lost
             documents_have_a_largest_size lists_are_newest_first_by_creation filters_ask_for_every_attribute
-            pages_leave_nothing_out cursors_of_others_are_refused changes_come_in_order_of_writing
+            pages_leave_nothing_out cursors_of_others_are_refused
+            cursors_beyond_what_was_written_are_refused changes_come_in_order_of_writing
             changes_miss_nothing old_documents_are_pruned_by_their_time documents_agree_with_the_twin);
     };
 }
@@ -220,6 +221,25 @@ pub async fn cursors_of_others_are_refused(kit: Store) {
         assert!(matches!(&listed, Err(Error::InvalidCursor { cursor: named }) if named == cursor), "{listed:?}");
         let changed = kit.port.changes("a", Some(cursor.to_owned()), 1).await;
         assert!(matches!(changed, Err(Error::InvalidCursor { .. })));
+    }
+}
+
+/// Of a store that was restored since, such as one has been given. Cursors of changes count writes in every adapter.
+pub async fn cursors_beyond_what_was_written_are_refused(kit: Store) {
+    for id in ["1", "2"] {
+        create(&*kit.port, document("a", id, 1)).await;
+    }
+    let newest = kit.port.changes("a", None, 10).await.unwrap().next.unwrap();
+    let beyond = newest.parse::<u64>().unwrap() + 100;
+    let refused = kit.port.changes("a", Some(beyond.to_string()), 10).await;
+    assert!(matches!(&refused, Err(Error::InvalidCursor { cursor }) if *cursor == beyond.to_string()), "{refused:?}");
+    // What was removed was written all the same.
+    create(&*kit.port, with(document("a", "old", 1), &[("time", "1")])).await;
+    let after_old = kit.port.changes("a", Some(newest.clone()), 10).await.unwrap().next.unwrap();
+    assert_eq!(kit.port.prune("a", Timestamp::from_nanos(100)).await.unwrap(), 1);
+    for cursor in [newest, after_old] {
+        let none = kit.port.changes("a", Some(cursor), 10).await.unwrap();
+        assert!(none.documents.is_empty(), "{none:?}");
     }
 }
 

@@ -83,6 +83,9 @@ impl Documents for MemoryDocuments {
     async fn changes(&self, collection: &str, cursor: Option<String>, limit: usize) -> Result<Page, Error> {
         let after = cursor.map(number).transpose()?.unwrap_or(0);
         let state = lock(&self.state);
+        if after > state.writes {
+            return Err(Error::InvalidCursor { cursor: after.to_string() });
+        }
         let mut found: Vec<&Kept> = of(&state, collection).filter(|kept| kept.written > after).collect();
         found.sort_by_key(|kept| kept.written);
         found.truncate(limit.clamp(1, PAGE_MAX));
