@@ -17,6 +17,7 @@ mod reduce;
 mod retention;
 mod retry;
 mod times;
+mod turns;
 mod work;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use llm_sre_proto::telemetry::v1::telemetry_service_server::TelemetryService;
 use tonic::{Code, Request, Response, Status};
 
 use crate::reduce::{Dot, View, reduce};
+use crate::turns::Turns;
 
 /// How long a caller waits before it asks an absent store again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -28,11 +29,13 @@ const SHOWN_MAX: usize = 120_000;
 /// Answers from the store.
 pub(crate) struct Queries {
     store: Arc<dyn TelemetryStore>,
+    /// Of those who ask for series, whose answers are the large ones.
+    series: Turns,
 }
 
 impl Queries {
     pub(crate) fn new(store: Arc<dyn TelemetryStore>) -> Self {
-        Self { store }
+        Self { store, series: Turns::new() }
     }
 }
 
@@ -77,6 +80,7 @@ impl TelemetryService for Queries {
             series_max,
             points_max: view.map_or(points_max, |_| (READ_MAX / series_max).min(READ_OF_SERIES_MAX)),
         };
+        let _turn = self.series.take().await?;
         let found = self.store.series(query).await.map_err(refusal)?;
         let most = points_max.min(SHOWN_MAX / found.series.len().max(1));
         let mut reduced = false;

@@ -132,3 +132,29 @@ async fn a_store_that_is_away_is_unavailable() {
     let status = world.queries().list_services(request).await.unwrap_err();
     assert_eq!((status.code(), status::reason(&status).as_deref()), (Code::Unavailable, Some("UNAVAILABLE")));
 }
+
+/// Each reads up to half a million points into memory.
+#[tokio::test(start_paused = true)]
+async fn only_so_many_read_series_at_once_and_who_has_no_turn_in_time_is_told_to_come_again() {
+    let world = World::new().await;
+    let queries = world.queries();
+    let ask = || {
+        let mut queries = queries.clone();
+        let (service, range) = (Some(identity("cart")), Some(around_now()));
+        let request = v1::QuerySeriesRequest { service, metric: "m".to_owned(), range, ..Default::default() };
+        tokio::spawn(async move { queries.query_series(request).await })
+    };
+    world.store.set(Mood::Stuck);
+    let first: Vec<_> = (0..4).map(|_| ask()).collect();
+    pass(Duration::from_millis(1)).await;
+    let refused = ask().await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert_eq!(status::reason(&refused).as_deref(), Some("TOO_MANY_QUERIES"));
+    assert!(refused.get_details_retry_info().is_some());
+    let waits = ask();
+    pass(Duration::from_millis(1)).await;
+    world.store.set(Mood::Well);
+    for answered in first.into_iter().chain([waits]) {
+        answered.await.unwrap().unwrap();
+    }
+}

@@ -20,7 +20,7 @@ pub(crate) enum Mood {
     Mute,
     /// Takes half a minute.
     Slow,
-    /// Takes the first batch when it is in another mood, and the others at once.
+    /// Takes the first batch when it is in another mood, and the others at once. Reads series then, too.
     Stuck,
     /// As `Picky`, and takes almost two seconds for each batch.
     PickyAndLame,
@@ -122,6 +122,8 @@ impl TelemetryStore for MoodyStore {
 
     async fn series(&self, query: SeriesQuery) -> Result<SeriesPage, Error> {
         self.check()?;
+        let mut mood = self.mood.subscribe();
+        mood.wait_for(|mood| *mood != Mood::Stuck).await.unwrap();
         self.inner.series(query).await
     }
 
