@@ -4,18 +4,23 @@ mod access;
 mod backend;
 mod chance;
 mod dashboard;
+mod detector;
+mod diagnosis;
+mod gateway;
+mod indexer;
 mod model;
 mod opensearch;
 mod readiness;
 pub(crate) mod recorded;
+mod remediation;
+mod simulator;
 mod ways;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use llm_sre_domain::remedy::{Catalogue, Policy, ServicePattern};
+use llm_sre_domain::remedy::Policy;
 use llm_sre_mesh::late::Slot;
 use llm_sre_mesh::server::Server;
 use llm_sre_mesh::stages::StageLog;
@@ -35,11 +40,6 @@ pub(crate) use chance::Chance;
 pub(crate) use model::advising;
 pub(crate) use readiness::need_store;
 pub(crate) use ways::Ways;
-
-/// How long a look for telemetry waits in virtual time.
-const VIRTUAL_POLL_WAIT: Duration = Duration::from_millis(100);
-/// The least time between two looks for duties of incidents, in real time.
-const TICK_MIN: Duration = Duration::from_millis(50);
 
 /// Everything that a process is made of.
 pub(crate) struct Parts {
@@ -113,17 +113,17 @@ pub(crate) async fn build(parts: Parts) -> anyhow::Result<Node> {
     let mut gateway_peer = None;
     for name in &parts.services {
         match name {
-            ServiceName::Gateway => gateway_peer = Some(gateway(&parts, &mut node).await?),
-            ServiceName::Indexer => indexer(&parts, &mut node, &mut control),
-            ServiceName::Detector => detector(&parts, &mut node, &mut control)?,
-            ServiceName::Diagnosis => diagnosis(&parts, &mut node, &mut control)?,
-            ServiceName::Remediation => remediation(&parts, &mut node, &mut control)?,
+            ServiceName::Gateway => gateway_peer = Some(gateway::gateway(&parts, &mut node).await?),
+            ServiceName::Indexer => indexer::indexer(&parts, &mut node, &mut control),
+            ServiceName::Detector => detector::detector(&parts, &mut node, &mut control)?,
+            ServiceName::Diagnosis => diagnosis::diagnosis(&parts, &mut node, &mut control)?,
+            ServiceName::Remediation => remediation::remediation(&parts, &mut node, &mut control)?,
             ServiceName::Dashboard => dashboard::dashboard(&parts, &mut node, &control).await?,
             ServiceName::Simulator => {}
         }
     }
     if parts.services.contains(&ServiceName::Simulator) {
-        simulator(&parts, &mut node, &mut control, gateway_peer)?;
+        simulator::simulator(&parts, &mut node, &mut control, gateway_peer)?;
     }
     // What is reached from within only has no port that says anything.
     if parts.listens {
@@ -231,161 +231,4 @@ impl Parts {
         }
         Ok(stages)
     }
-}
-
-/// The way to the gateway's OTLP services within the process.
-async fn gateway(parts: &Parts, node: &mut Node) -> anyhow::Result<Peer> {
-    let dependencies =
-        llm_sre_gateway::Dependencies { bus: Arc::clone(&parts.backend.bus), clock: Arc::clone(&parts.clock) };
-    let gateway = llm_sre_gateway::build(llm_sre_gateway::Options::default(), dependencies);
-    let listen = &parts.config.listen;
-    let names = llm_sre_gateway::SERVICE_NAMES;
-    let routes = gateway.routes();
-    if !parts.listens {
-        let peer = peer::local(routes);
-        node.takes_telemetry_by(peer.clone());
-        // A process that is nothing but this has nothing to do meanwhile, and goes on.
-        node.job("OTLP", |shutdown| async move {
-            shutdown.cancelled().await;
-            Ok(())
-        });
-        return Ok(peer);
-    }
-    let access = access::at_ports(&parts.config)?;
-    let server = Server::bind(listen.otlp_grpc, routes.clone(), &names, access.clone()).await;
-    let server = server.context("--otlp-grpc (listen.otlp_grpc) says where OTLP over gRPC is taken")?;
-    let services = names.map(|name| (name, readiness::needs(ServiceName::Gateway)));
-    node.port("OTLP (gRPC)", server, &services);
-    let listener = llm_sre_mesh::server::listen(listen.otlp_http).with_context(|| {
-        format!(
-            "--otlp-http (listen.otlp_http) says where OTLP over HTTP is taken: failed to listen on {}",
-            listen.otlp_http
-        )
-    })?;
-    node.announce("OTLP (HTTP)", listener.local_addr()?.to_string());
-    node.job("OTLP (HTTP)", |shutdown| async move { Ok(gateway.run_http(listener, access, shutdown).await?) });
-    Ok(peer::local(routes))
-}
-
-fn indexer(parts: &Parts, node: &mut Node, control: &mut Control) {
-    let options = llm_sre_indexer::Options {
-        keep_for: parts.config.store.keep_for(),
-        keep_bytes: Some(parts.config.store.keep_bytes()),
-        seed: parts.chance.waits_seed,
-        ..llm_sre_indexer::Options::default()
-    };
-    let dependencies = llm_sre_indexer::Dependencies {
-        bus: Arc::clone(&parts.backend.bus),
-        store: Arc::clone(&parts.backend.telemetry),
-        clock: Arc::clone(&parts.clock),
-    };
-    let indexer = llm_sre_indexer::build(options, dependencies);
-    control.serve(ServiceName::Indexer, llm_sre_indexer::SERVICE_NAME, indexer.routes());
-    node.job("indexer", |shutdown| async move { Ok(indexer.run(shutdown).await?) });
-}
-
-fn detector(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
-    let defaults = llm_sre_detector::Options::default();
-    let options = llm_sre_detector::Options {
-        rules: parts.config.incidents.clone(),
-        objectives: parts.config.objectives(),
-        user_facing: parts.config.user_facing(),
-        // What is late in the sender's time is late by so much less in real time.
-        tick: Duration::from_secs(1).div_f64(parts.simulation.speed.max(1.0)).max(TICK_MIN),
-        // In virtual time looks cost, and what a look finds a little later changes nothing.
-        poll_wait: if parts.listens { defaults.poll_wait } else { VIRTUAL_POLL_WAIT },
-        seed: parts.chance.series_seed,
-        records_signals: parts.listens,
-        // A clock in a hurry leaves less real time to catch up in.
-        stale_after: defaults.stale_after.mul_f64((parts.simulation.speed / 6.0).max(1.0)),
-        ..defaults
-    };
-    let service = llm_sre_detector::Service::build(
-        options,
-        llm_sre_detector::Dependencies {
-            documents: Arc::clone(&parts.backend.documents),
-            leases: Arc::clone(&parts.backend.leases),
-            bus: Arc::clone(&parts.backend.bus),
-            clock: Arc::clone(&parts.clock),
-            ids: Arc::clone(&parts.chance.ids),
-            diagnoses: parts.diagnosis(control)?,
-            remediation: parts.remediation(control)?,
-            stages: parts.stages(node, "detector")?,
-            holder: parts.holder.clone(),
-        },
-    );
-    control.serve(ServiceName::Detector, llm_sre_detector::Service::NAME, Routes::new(service.server()));
-    control.serve(ServiceName::Detector, llm_sre_detector::Service::FLEET_NAME, Routes::new(service.fleet_server()));
-    node.job("detector", |shutdown| async move { Ok(Box::pin(service.run(shutdown)).await?) });
-    Ok(())
-}
-
-fn diagnosis(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
-    let service = llm_sre_diagnosis::Service::build(llm_sre_diagnosis::Dependencies {
-        documents: Arc::clone(&parts.backend.documents),
-        telemetry: Arc::clone(&parts.backend.telemetry),
-        clock: Arc::clone(&parts.clock),
-        ids: Arc::clone(&parts.chance.ids),
-        incidents: parts.detector(control)?,
-        remediation: parts.remediation(control)?,
-        stages: parts.stages(node, "diagnosis")?,
-        advising: model::advising(&parts.config, &parts.backend.leases)?,
-    });
-    control.serve(ServiceName::Diagnosis, llm_sre_diagnosis::Service::NAME, Routes::new(service.server()));
-    node.job("diagnosis", |shutdown| async move {
-        Box::pin(service.run(shutdown)).await;
-        Ok(())
-    });
-    Ok(())
-}
-
-fn remediation(parts: &Parts, node: &mut Node, control: &mut Control) -> anyhow::Result<()> {
-    let mut targets = Vec::new();
-    for (index, target) in parts.config.targets.iter().enumerate() {
-        let token = access::for_target(index, target)?;
-        targets.push((target.service.clone(), parts.ways.to_target(&target.endpoint, token.as_ref())?));
-    }
-    if parts.services.contains(&ServiceName::Simulator) {
-        let shop = ServicePattern::parse(llm_sre_simulator::SERVICES).context("the shop's pattern is invalid")?;
-        targets.push((shop, control.slot.peer()));
-    }
-    let service = llm_sre_remediation::Service::build(llm_sre_remediation::Dependencies {
-        documents: Arc::clone(&parts.backend.documents),
-        leases: Arc::clone(&parts.backend.leases),
-        telemetry: Arc::clone(&parts.backend.telemetry),
-        clock: Arc::clone(&parts.clock),
-        ids: Arc::clone(&parts.chance.ids),
-        incidents: parts.detector(control)?,
-        diagnoses: parts.diagnosis(control)?,
-        targets,
-        policy: parts.policy.clone(),
-        catalogue: Catalogue::default(),
-        stages: parts.stages(node, "remediation")?,
-        holder: parts.holder.clone(),
-    });
-    control.serve(ServiceName::Remediation, llm_sre_remediation::Service::NAME, Routes::new(service.server()));
-    node.job("remediation", |shutdown| async move {
-        Box::pin(service.run(shutdown)).await;
-        Ok(())
-    });
-    Ok(())
-}
-
-fn simulator(parts: &Parts, node: &mut Node, control: &mut Control, gateway: Option<Peer>) -> anyhow::Result<()> {
-    let gateway = match gateway {
-        Some(gateway) => gateway,
-        None => parts.peer(control, ServiceName::Gateway, "peers.gateway", &parts.config.peers.gateway)?,
-    };
-    let Simulation { seed, speed, is_renamed, services_max } = parts.simulation;
-    let service = llm_sre_simulator::Service::build(
-        llm_sre_simulator::Options { seed, speed, is_renamed, services_max },
-        llm_sre_simulator::Dependencies { clock: Arc::clone(&parts.clock), gateway },
-    );
-    control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[0], Routes::new(service.simulator()));
-    control.serve(ServiceName::Simulator, llm_sre_simulator::Service::NAMES[1], Routes::new(service.actions()));
-    node.job("simulator", |shutdown| async move {
-        service.run(shutdown).await;
-        Ok(())
-    });
-    Ok(())
 }
