@@ -150,6 +150,10 @@ pub trait Documents: Send + Sync {
     /// has it read a store that was restored since, and would miss what is written up to there.
     async fn changes(&self, collection: &str, cursor: Option<String>, limit: usize) -> Result<Page, Error>;
 
+    /// The cursor of changes behind all that was written before this was asked, without reading it. What is written from
+    /// then on comes after it, and perhaps a little of what was written before.
+    async fn end_of_changes(&self, collection: &str) -> Result<String, Error>;
+
     /// Removes documents of a collection whose attribute `time` (Unix nanoseconds as text) is before `before`, for
     /// retention. Documents without that attribute stay. Gives how many were removed.
     async fn prune(&self, collection: &str, before: llm_sre_domain::Timestamp) -> Result<u64, Error>;

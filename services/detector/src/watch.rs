@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use llm_sre_domain::Timestamp;
 use llm_sre_mesh::records::Stored;
-use llm_sre_mesh::status;
-use llm_sre_proto::convert::common::from_proto_time;
+use llm_sre_mesh::{names, status};
+use llm_sre_ports::documents::Filter;
 use llm_sre_proto::incident::v1::{WatchIncidentsRequest, WatchIncidentsResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -33,27 +32,20 @@ struct Place {
     /// What was read last: where it is another's, or is not there, the store is not the one that the cursor is of.
     last: String,
     opened_unix_nano: u64,
-    /// What had ended by then is left out, as long as the reader has not read all that there was.
-    skips_until: Option<Timestamp>,
 }
 
 impl Place {
     fn token(&self) -> String {
-        let skips_until = self.skips_until.map(|time| time.as_nanos().to_string()).unwrap_or_default();
-        let Self { cursor, last, opened_unix_nano, .. } = self;
-        format!("{skips_until}.{opened_unix_nano}.{last}.{cursor}")
+        let Self { cursor, last, opened_unix_nano } = self;
+        format!("{opened_unix_nano}.{last}.{cursor}")
     }
 
     /// What a reader gives back; `None` where it is no token.
     fn parse(token: &str) -> Option<Self> {
-        let mut parts = token.splitn(4, '.');
-        let skips_until = match parts.next()? {
-            "" => None,
-            nanos => Some(Timestamp::from_nanos(nanos.parse().ok()?)),
-        };
+        let mut parts = token.splitn(3, '.');
         let opened_unix_nano = parts.next()?.parse().ok()?;
         let (last, cursor) = (parts.next()?.to_owned(), parts.next()?.to_owned());
-        (!last.is_empty() && !cursor.is_empty()).then_some(Self { cursor, last, opened_unix_nano, skips_until })
+        (!last.is_empty() && !cursor.is_empty()).then_some(Self { cursor, last, opened_unix_nano })
     }
 }
 
@@ -61,10 +53,11 @@ impl Place {
 struct Watch {
     /// Only this incident; empty is all.
     name: String,
+    /// Whether what lives is told first, and of what had ended nothing but what changes.
+    skips_ended: bool,
     /// Up to where it has read, and since the last that was read of all.
     place: Option<Place>,
     cursor: Option<String>,
-    skips_until: Option<Timestamp>,
     /// Whether it is to be told that all was said, and was not yet.
     is_catching_up: bool,
 }
@@ -81,15 +74,17 @@ impl Service {
             token => Some(self.place(token).await?),
         };
         let is_catching_up = skip_ended || place.is_some();
-        let skips_until = match &place {
-            None => Some(self.clock.now()),
-            Some(place) => place.skips_until,
-        };
+        let skips_ended = skip_ended && place.is_none();
         let cursor = place.as_ref().map(|place| place.cursor.clone());
-        let watch = Watch { name, place, cursor, skips_until: skips_until.filter(|_| skip_ended), is_catching_up };
+        let watch = Watch { name, skips_ended, place, cursor, is_catching_up };
         let (sender, receiver) = mpsc::channel(WATCH_WAITING_MAX);
         let service = self.clone();
-        tokio::spawn(async move { service.watch(watch, sender).await });
+        tokio::spawn(async move {
+            if let Err(Some(error)) = service.watch(watch, &sender).await {
+                // Whether the reader still listens does not matter: the watch ends either way.
+                let _is_heard = sender.send(Err(error)).await.is_ok();
+            }
+        });
         Ok(ReceiverStream::new(receiver))
     }
 
@@ -111,38 +106,72 @@ impl Service {
         }
     }
 
-    async fn watch(&self, mut watch: Watch, sender: mpsc::Sender<Answer>) {
+    /// Ends with the store's error, or without one where the reader went away.
+    async fn watch(&self, mut watch: Watch, sender: &mpsc::Sender<Answer>) -> Result<(), Option<Status>> {
+        if watch.skips_ended {
+            self.tell_living(&mut watch, sender).await?;
+        }
         loop {
-            let (changed, next) = match self.records.changes(watch.cursor.clone(), WATCH_BATCH).await {
-                Ok(found) => found,
-                Err(error) => {
-                    // Whether the reader still listens does not matter: the watch ends either way.
-                    let _is_heard = sender.send(Err(error)).await.is_ok();
-                    return;
-                }
-            };
+            let (changed, next) = self.records.changes(watch.cursor.clone(), WATCH_BATCH).await.map_err(Some)?;
             let is_short = changed.len() < WATCH_BATCH;
             // What cannot be read makes a batch shorter than it was: that one is short says little.
             let is_all = changed.is_empty();
             for answer in watch.take(changed, next) {
-                if sender.send(Ok(answer)).await.is_err() {
-                    return;
-                }
+                sender.send(Ok(answer)).await.map_err(|_| None)?;
             }
-            if is_all
-                && let Some(caught_up) = watch.catch_up()
-                && sender.send(Ok(caught_up)).await.is_err()
-            {
-                return;
+            if is_all && let Some(caught_up) = watch.catch_up() {
+                sender.send(Ok(caught_up)).await.map_err(|_| None)?;
             }
             if is_all || (is_short && !watch.is_catching_up) {
                 tokio::select! {
                     biased;
-                    () = sender.closed() => return,
+                    () = sender.closed() => return Err(None),
                     () = tokio::time::sleep(WATCH_EVERY) => {}
                 }
             }
         }
+    }
+
+    /// Those that live, without a look at the many that ended. Changes are followed from where they were before: what is
+    /// written while this lists is told by them, whether it was listed or not.
+    async fn tell_living(&self, watch: &mut Watch, sender: &mpsc::Sender<Answer>) -> Result<(), Option<Status>> {
+        let end = self.records.end_of_changes().await.map_err(Some)?;
+        let (mut last, mut page) = (None, None);
+        loop {
+            let (living, next) = self.living_page(&watch.name, page).await.map_err(Some)?;
+            for stored in living {
+                last = Some((stored.id.clone(), stored.message.opened_unix_nano));
+                // Whoever goes away before all was said begins anew.
+                let answer = WatchIncidentsResponse { incident: Some(shown(stored)), ..Default::default() };
+                sender.send(Ok(answer)).await.map_err(|_| None)?;
+            }
+            page = next;
+            if page.is_none() {
+                break;
+            }
+        }
+        // Any incident tells this store from others.
+        if last.is_none() {
+            let (any, _) = self.records.list_readable(Filter::default(), None, 1).await.map_err(Some)?;
+            last = any.first().map(|stored| (stored.id.clone(), stored.message.opened_unix_nano));
+        }
+        watch.place = last.map(|(last, opened_unix_nano)| Place { cursor: end.clone(), last, opened_unix_nano });
+        watch.cursor = Some(end);
+        Ok(())
+    }
+
+    /// A page of the incidents that live; of one that is named only that, where it does.
+    async fn living_page(
+        &self,
+        name: &str,
+        page: Option<String>,
+    ) -> Result<(Vec<Stored<Kept>>, Option<String>), Status> {
+        if name.is_empty() {
+            return self.records.list_readable(Filter::default().with("living", "yes"), page, WATCH_BATCH).await;
+        }
+        let id = names::parse_incident("name", name)?;
+        let found = self.records.get(&id.to_string()).await?;
+        Ok((found.into_iter().filter(|stored| stored.message.is_living()).collect(), None))
     }
 }
 
@@ -156,9 +185,7 @@ impl Watch {
         if let Some(cursor) = next {
             self.cursor = Some(cursor.clone());
             let last = newest.or_else(|| self.place.take().map(|place| (place.last, place.opened_unix_nano)));
-            let place =
-                |(last, opened_unix_nano)| Place { cursor, last, opened_unix_nano, skips_until: self.skips_until };
-            self.place = last.map(place);
+            self.place = last.map(|(last, opened_unix_nano)| Place { cursor, last, opened_unix_nano });
         }
         let (after, count) = (self.token(), told.len());
         let answer = |(index, stored): (usize, Stored<Kept>)| WatchIncidentsResponse {
@@ -170,20 +197,13 @@ impl Watch {
     }
 
     fn is_told(&self, kept: &Kept) -> bool {
-        let is_asked_for = self.name.is_empty() || kept.incident.name == self.name;
-        let ended_at = kept.incident.end_time.as_ref().map(from_proto_time);
-        let is_skipped = self.skips_until.zip(ended_at).is_some_and(|(until, ended_at)| ended_at <= until);
-        is_asked_for && !is_skipped
+        self.name.is_empty() || kept.incident.name == self.name
     }
 
-    /// That all was said, where that was not said yet. From now on every change is told.
+    /// That all was said, where that was not said yet.
     fn catch_up(&mut self) -> Option<WatchIncidentsResponse> {
         if !std::mem::take(&mut self.is_catching_up) {
             return None;
-        }
-        self.skips_until = None;
-        if let Some(place) = &mut self.place {
-            place.skips_until = None;
         }
         Some(WatchIncidentsResponse { incident: None, resume_token: self.token(), caught_up: true })
     }
@@ -203,15 +223,13 @@ mod tests {
         #[test]
         fn a_token_is_read_as_it_was_given(
             cursor in "[0-9./a-z]{1,20}", last in "[0-9a-f-]{36}", opened_unix_nano in any::<u64>(),
-            skips_until in prop::option::of(any::<i64>()),
         ) {
-            let skips_until = skips_until.map(Timestamp::from_nanos);
-            let place = Place { cursor, last, opened_unix_nano, skips_until };
+            let place = Place { cursor, last, opened_unix_nano };
             prop_assert_eq!(Place::parse(&place.token()), Some(place));
         }
 
         #[test]
-        fn what_is_no_token_is_none(text in "[^.]{0,20}(\\.[^.]{0,9}){0,2}") {
+        fn what_is_no_token_is_none(text in "[^.]{0,20}(\\.[^.]{0,9}){0,1}") {
             prop_assert_eq!(Place::parse(&text), None);
         }
     }

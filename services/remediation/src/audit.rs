@@ -271,6 +271,9 @@ mod tests {
         async fn changes(&self, collection: &str, cursor: Option<String>, limit: usize) -> Result<Page, Error> {
             self.pass(self.store.changes(collection, cursor, limit).await).await
         }
+        async fn end_of_changes(&self, collection: &str) -> Result<String, Error> {
+            self.pass(self.store.end_of_changes(collection).await).await
+        }
         async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
             self.pass(self.store.prune(collection, before).await).await
         }

@@ -229,6 +229,11 @@ impl Documents for OpenSearchDocuments {
         Ok(Page { documents, next: Some(next.to_string()) })
     }
 
+    async fn end_of_changes(&self, _: &str) -> Result<String, Error> {
+        let (done, _) = checkpoint(&self.client, &self.index).await?;
+        Ok(done.to_string())
+    }
+
     async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
         let body = json!({ "query": { "bool": { "filter": [
             { "term": { "collection": keys::digest([collection]) } },

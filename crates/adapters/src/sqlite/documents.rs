@@ -100,6 +100,10 @@ impl Documents for SqliteDocuments {
             .await
     }
 
+    async fn end_of_changes(&self, _: &str) -> Result<String, Error> {
+        self.store.read(|connection| Ok(last_written(connection)?.to_string())).await
+    }
+
     async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
         let (mut removed, mut after) = (0, 0);
         loop {

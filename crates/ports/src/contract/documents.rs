@@ -1,5 +1,7 @@
 //! The contract of [`Documents`].
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,6 +14,11 @@ use crate::documents::{
 };
 use crate::memory::MemoryDocuments;
 
+pub use changes::{
+    changes_come_in_order_of_writing, changes_miss_nothing, cursors_beyond_what_was_written_are_refused,
+    the_end_of_changes_is_behind_what_was_written_and_before_the_rest,
+};
+
 /// Makes the suite's tests for a kit: `documents_contract!([#[tokio::test]] kit())`.
 #[macro_export]
 macro_rules! documents_contract {
@@ -20,9 +27,10 @@ macro_rules! documents_contract {
             a_document_comes_back_as_it_was what_is_not_there_is_none a_document_is_created_once
             a_document_is_replaced_at_its_version_only one_of_many_creators_wins no_update_is_lost
             documents_have_a_largest_size lists_are_newest_first_by_creation filters_ask_for_every_attribute
-            pages_leave_nothing_out cursors_of_others_are_refused
-            cursors_beyond_what_was_written_are_refused changes_come_in_order_of_writing
-            changes_miss_nothing old_documents_are_pruned_by_their_time documents_agree_with_the_twin);
+            pages_leave_nothing_out cursors_of_others_are_refused cursors_beyond_what_was_written_are_refused
+            changes_come_in_order_of_writing changes_miss_nothing
+            the_end_of_changes_is_behind_what_was_written_and_before_the_rest
+            old_documents_are_pruned_by_their_time documents_agree_with_the_twin);
     };
 }
 
@@ -222,72 +230,6 @@ pub async fn cursors_of_others_are_refused(kit: Store) {
         let changed = kit.port.changes("a", Some(cursor.to_owned()), 1).await;
         assert!(matches!(changed, Err(Error::InvalidCursor { .. })));
     }
-}
-
-/// Of a store that was restored since, such as one has been given. Cursors of changes count writes in every adapter.
-pub async fn cursors_beyond_what_was_written_are_refused(kit: Store) {
-    for id in ["1", "2"] {
-        create(&*kit.port, document("a", id, 1)).await;
-    }
-    let newest = kit.port.changes("a", None, 10).await.unwrap().next.unwrap();
-    let beyond = newest.parse::<u64>().unwrap() + 100;
-    let refused = kit.port.changes("a", Some(beyond.to_string()), 10).await;
-    assert!(matches!(&refused, Err(Error::InvalidCursor { cursor }) if *cursor == beyond.to_string()), "{refused:?}");
-    // What was removed was written all the same.
-    create(&*kit.port, with(document("a", "old", 1), &[("time", "1")])).await;
-    let after_old = kit.port.changes("a", Some(newest.clone()), 10).await.unwrap().next.unwrap();
-    assert_eq!(kit.port.prune("a", Timestamp::from_nanos(100)).await.unwrap(), 1);
-    for cursor in [newest, after_old] {
-        let none = kit.port.changes("a", Some(cursor), 10).await.unwrap();
-        assert!(none.documents.is_empty(), "{none:?}");
-    }
-}
-
-/// Oldest write first, each document once and as it is now; the cursor is always there.
-pub async fn changes_come_in_order_of_writing(kit: Store) {
-    let none = kit.port.changes("a", None, 10).await.unwrap();
-    assert!(none.documents.is_empty() && none.next.is_some());
-    for id in ["1", "2", "3"] {
-        create(&*kit.port, document("a", id, 1)).await;
-        create(&*kit.port, document("other", id, 1)).await;
-    }
-    kit.port.put(document("a", "1", 2), Precondition::Version(1)).await.unwrap();
-    let first = kit.port.changes("a", none.next, 2).await.unwrap();
-    assert_eq!(ids(&first.documents), ["2", "3"]);
-    let second = kit.port.changes("a", first.next, 2).await.unwrap();
-    assert_eq!(ids(&second.documents), ["1"]);
-    assert_eq!(second.documents[0].body["number"], 2);
-    let end = kit.port.changes("a", second.next, 2).await.unwrap();
-    assert!(end.documents.is_empty());
-    kit.port.put(document("a", "2", 3), Precondition::Version(1)).await.unwrap();
-    let news = kit.port.changes("a", end.next, 2).await.unwrap();
-    assert_eq!(ids(&news.documents), ["2"]);
-}
-
-/// Who follows the feed while many write has seen every document when they are done.
-pub async fn changes_miss_nothing(kit: Store) {
-    let mut writing = Vec::new();
-    for writer in 0..4 {
-        let store = Arc::clone(&kit.port);
-        writing.push(tokio::spawn(async move {
-            for number in 0..15 {
-                create(&*store, document("a", &format!("{writer}/{number}"), number)).await;
-            }
-        }));
-    }
-    let (mut seen, mut cursor) = (BTreeSet::new(), None);
-    loop {
-        let is_last = writing.iter().all(tokio::task::JoinHandle::is_finished);
-        let page = kit.port.changes("a", cursor, 7).await.unwrap();
-        let is_empty = page.documents.is_empty();
-        seen.extend(page.documents.into_iter().map(|document| document.id));
-        cursor = page.next;
-        if is_last && is_empty {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(seen.len(), 60);
 }
 
 /// Documents without that attribute, or of another collection, stay.

@@ -94,6 +94,10 @@ impl Documents for MemoryDocuments {
         Ok(Page { documents, next: Some(next.to_string()) })
     }
 
+    async fn end_of_changes(&self, _: &str) -> Result<String, Error> {
+        Ok(lock(&self.state).writes.to_string())
+    }
+
     async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
         let mut state = lock(&self.state);
         let count = state.documents.len();

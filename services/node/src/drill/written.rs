@@ -71,6 +71,10 @@ impl Documents for Written {
         self.documents.changes(collection, cursor, limit).await
     }
 
+    async fn end_of_changes(&self, collection: &str) -> Result<String, Error> {
+        self.documents.end_of_changes(collection).await
+    }
+
     async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
         let removed = self.documents.prune(collection, before).await?;
         tracing::trace!(collection, removed, "pruned");

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use llm_sre_domain::incident::{Incident, IncidentId};
+use llm_sre_ports::documents::{Document, Documents, Filter, NewDocument, PAGE_MAX, Precondition};
 use llm_sre_proto::incident::v1;
 use llm_sre_proto::incident::v1::incident_service_server::IncidentService;
 use llm_sre_proto::telemetry::v1::ServiceIdentity;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, Status};
 
-use crate::shop::Running;
+use crate::shop::{Running, Shop};
 use crate::with_incident;
 
 /// What a reader was told.
@@ -135,6 +137,71 @@ async fn what_had_ended_is_left_out_until_it_changes() {
         answer.incident.as_ref().is_some_and(|incident| incident.name == ended.name)
     });
     assert!(everything.await.incidents.contains_key(&lives));
+    running.stop().await;
+}
+
+/// Others like an incident, written as if by other instances. Their names, oldest first.
+async fn copy(shop: &Shop, incident: &v1::Incident, count: u32) -> Vec<String> {
+    let id = incident.name.strip_prefix("incidents/").unwrap();
+    let original = shop.documents.get("incidents", id).await.unwrap().unwrap();
+    let (known, mut names) = (Incident::try_from(incident).unwrap(), Vec::new());
+    for number in 0..count {
+        let ordinal = known.ordinal + 1 + number;
+        let id = IncidentId::of(&known.fingerprint, ordinal).to_string();
+        let mut body = original.body.clone();
+        (body["name"], body["ordinal"]) = (format!("incidents/{id}").into(), ordinal.into());
+        names.push(format!("incidents/{id}"));
+        let (collection, attributes) = ("incidents".to_owned(), original.attributes.clone());
+        let document = NewDocument { collection, id, body, attributes, schema_version: original.schema_version };
+        shop.documents.put(document, Precondition::Absent).await.unwrap();
+    }
+    names
+}
+
+/// The etag of each incident, as it is stored.
+async fn stored(shop: &Shop) -> BTreeMap<String, String> {
+    let page = shop.documents.list("incidents", Filter::default(), None, PAGE_MAX).await.unwrap();
+    let etag = |document: Document| (format!("incidents/{}", document.id), document.version.to_string());
+    page.documents.into_iter().map(etag).collect()
+}
+
+#[tokio::test]
+async fn nothing_is_lost_of_what_changes_while_those_that_live_are_told() {
+    let (shop, running, incident) = with_incident(85).await;
+    let copies = copy(&shop, &incident, 250).await;
+    let mut told = Told::default();
+    let mut watch = running.service.watch_incidents(Request::new(all_living())).await.unwrap().into_inner();
+    told.hear(watch.next().await.unwrap().unwrap());
+    assert_eq!(told.token, "", "who goes away before all was said begins anew");
+    // The reader stands still, and with it the list, which has some of these behind it and some before it.
+    for name in [&copies[249], &copies[0], &copies[1]] {
+        resolve(&running, name).await;
+    }
+    let late = report(&running, "web").await;
+    let reading = async {
+        while told.caught_up == 0 || told.incidents != stored(&shop).await {
+            told.hear(watch.next().await.unwrap().unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.unwrap();
+    assert_eq!((told.caught_up, told.incidents.len()), (1, 252));
+    assert!(told.incidents.contains_key(&late));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_is_named_is_told_without_the_others() {
+    let (_shop, running, incident) = with_incident(86).await;
+    let other = report(&running, "web").await;
+    for name in [&incident.name, &other] {
+        let request = v1::WatchIncidentsRequest { name: name.clone(), ..all_living() };
+        let told = read(&running, request, |answer| answer.caught_up).await;
+        assert_eq!(names(&told), [name.as_str()]);
+    }
+    resolve(&running, &incident.name).await;
+    let request = v1::WatchIncidentsRequest { name: incident.name.clone(), ..all_living() };
+    let told = read(&running, request, |answer| answer.caught_up).await;
+    assert!(told.incidents.is_empty() && !told.token.is_empty(), "it had ended: {:?}", told.incidents);
     running.stop().await;
 }
 

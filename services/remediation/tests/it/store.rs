@@ -138,6 +138,10 @@ impl Documents for Store {
         Err(documents::Error::Unavailable("nobody asks for changes here".to_owned()))
     }
 
+    async fn end_of_changes(&self, _: &str) -> Result<String, documents::Error> {
+        Err(documents::Error::Unavailable("nobody asks for changes here".to_owned()))
+    }
+
     async fn prune(&self, _: &str, _: Timestamp) -> Result<u64, documents::Error> {
         Ok(0)
     }

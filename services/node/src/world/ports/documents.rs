@@ -68,6 +68,10 @@ impl Documents for Store {
         passed!(self.gate, away(), self.inner.changes(collection, cursor, limit))
     }
 
+    async fn end_of_changes(&self, collection: &str) -> Result<String, Error> {
+        passed!(self.gate, away(), self.inner.end_of_changes(collection))
+    }
+
     async fn prune(&self, collection: &str, before: Timestamp) -> Result<u64, Error> {
         passed!(self.gate, away(), self.inner.prune(collection, before))
     }
