@@ -131,7 +131,7 @@ impl KeptSignals {
         self.in_order()
     }
 
-    /// When the newest sample was taken, for retention.
+    /// When the newest sample was taken.
     pub(crate) fn newest(&self) -> Timestamp {
         let newest = self.recordings.iter().map(|kept| kept.ticks.iter().sum::<i64>()).max();
         time(newest.unwrap_or(0))

@@ -83,6 +83,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether the signals of incidents are recorded, for people to look at.
     pub records_signals: bool,
+    /// How long recorded signals are kept after their incident's end, by the product's clock.
+    pub keep_recordings_for: Duration,
     /// How far detection may be behind the clock for what it says of services to be true still: as long as all senders may
     /// be silent.
     pub stale_after: Duration,
@@ -99,6 +101,7 @@ impl Default for Options {
             poll_wait: Duration::from_millis(25),
             seed: 0,
             records_signals: true,
+            keep_recordings_for: Duration::from_secs(90 * 24 * 3_600),
             stale_after: Duration::from_secs(120),
         }
     }
@@ -227,7 +230,9 @@ impl Service {
                     lost.cancel();
                     ended
                 };
-                let recording = Box::pin(self.keep_recordings(&lost));
+                let recording = Box::pin(async {
+                    tokio::join!(self.keep_recordings(&lost), self.keep_recordings_few(&lost));
+                });
                 tokio::join!(reading, self.keep_duties(&lost), self.keep_publishing(&lost), recording).0
             };
             let ((), ended) = tokio::join!(holding, working);

@@ -110,6 +110,8 @@ pub(crate) struct Store {
     pub(crate) keep_hours: u64,
     /// About how much telemetry is kept, in MiB.
     pub(crate) keep_mib: u64,
+    /// How long the recorded signals of an incident are kept after its end, in hours. The incident itself stays.
+    pub(crate) keep_recordings_hours: u64,
     /// How large the file may get, in MiB, with the event bus and all documents; as large as the disk allows where it
     /// is not said. A full store refuses telemetry, and senders try again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +127,8 @@ impl Default for Store {
             path: PathBuf::from("llm-sre.sqlite"),
             keep_hours: 72,
             keep_mib: 2_048,
+            // Ninety days, as what happened in a quarter is talked about. An incident's have at most some 200 KiB.
+            keep_recordings_hours: 2_160,
             file_mib_max: None,
             opensearch: None,
         }
@@ -136,6 +140,10 @@ const MIB: u64 = 1024 * 1024;
 impl Store {
     pub(crate) fn keep_for(&self) -> Duration {
         Duration::from_secs(self.keep_hours.saturating_mul(3_600))
+    }
+
+    pub(crate) fn keep_recordings_for(&self) -> Duration {
+        Duration::from_secs(self.keep_recordings_hours.saturating_mul(3_600))
     }
 
     pub(crate) fn keep_bytes(&self) -> u64 {

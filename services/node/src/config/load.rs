@@ -158,9 +158,15 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
     }
     check_clock(config, places)?;
     config.bus.check().map_err(|(key, reason)| places.error(&format!("bus.{key}"), reason))?;
-    if config.store.keep_hours == 0 || config.store.keep_mib == 0 {
-        let key = if config.store.keep_hours == 0 { "store.keep_hours" } else { "store.keep_mib" };
-        return Err(places.error(key, "is 0, so that nothing would be kept"));
+    let store = &config.store;
+    for (key, kept) in [
+        ("store.keep_hours", store.keep_hours),
+        ("store.keep_mib", store.keep_mib),
+        ("store.keep_recordings_hours", store.keep_recordings_hours),
+    ] {
+        if kept == 0 {
+            return Err(places.error(key, "is 0, so that nothing would be kept"));
+        }
     }
     if config.store.file_mib_max.is_some_and(|most| most <= config.store.keep_mib) {
         let reason = format!("leaves no room beside store.keep_mib, which is {}", config.store.keep_mib);

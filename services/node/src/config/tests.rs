@@ -34,6 +34,7 @@ fn mistakes_name_file_key_and_reason() {
         ("[store.opensearch]\nurl = \"http://h:1\"\nshards = 0", "store.opensearch.shards: is not from 1 to 64"),
         ("[bus]\npartitions = 0", "bus.partitions: 0 is not from 1 to 80"),
         ("[bus]\nkeep_hours = 0", "bus.keep_hours: is 0"),
+        ("[store]\nkeep_recordings_hours = 0", "store.keep_recordings_hours: is 0"),
         ("[bus.kafka]\nbrokers = []", "bus.kafka.brokers: names none"),
         ("[peers]\ndetector = [\"http://h:1\", \"h\"]", "peers.detector: 'h' does not have the form"),
         ("[incidents]\nopen_s = -1", "incidents.open_s: invalid value"),

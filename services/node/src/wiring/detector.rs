@@ -27,6 +27,7 @@ pub(super) fn detector(parts: &Parts, node: &mut Node, control: &mut Control) ->
         poll_wait: if parts.listens { defaults.poll_wait } else { VIRTUAL_POLL_WAIT },
         seed: parts.chance.series_seed,
         records_signals: parts.listens,
+        keep_recordings_for: parts.config.store.keep_recordings_for(),
         // A clock in a hurry leaves less real time to catch up in.
         stale_after: defaults.stale_after.mul_f64((parts.simulation.speed / 6.0).max(1.0)),
         ..defaults

@@ -8,6 +8,7 @@ use llm_sre_proto::convert::common::from_proto_time;
 use llm_sre_proto::fleet::v1::fleet_service_server::FleetService;
 use llm_sre_proto::fleet::v1::{ListSignalRecordingsRequest, SignalRecording};
 use llm_sre_proto::incident::v1;
+use serde_json::Value;
 use tonic::{Code, Request, Status};
 
 use crate::shop::{Running, Shop};
@@ -35,14 +36,23 @@ fn opened(incident: &v1::Incident) -> Timestamp {
     from_proto_time(incident.detect_time.as_ref().unwrap())
 }
 
+/// What times of stored samples are counted in, each but the first since the one before it.
+const TICK_NANOS: i64 = 100_000;
+
+fn newest_tick(stored: &Value) -> i64 {
+    let recordings = stored["recordings"].as_array().into_iter().flatten();
+    let ticks =
+        recordings.map(|kept| kept["ticks"].as_array().unwrap().iter().map(|tick| tick.as_i64().unwrap()).sum());
+    ticks.max().unwrap_or_default()
+}
+
 /// Waits until what is stored of an incident's signals has this sample.
 async fn until_stored(shop: &Shop, running: &Running, incident: &v1::Incident, newest: Timestamp) {
     let id = incident.name.strip_prefix("incidents/").unwrap();
     let stored = async {
         loop {
             let document = shop.documents.get("signal_recordings", id).await.unwrap();
-            let time = document.and_then(|document| document.attributes["time"].parse::<i64>().ok());
-            if time.is_some_and(|time| time >= newest.as_nanos()) {
+            if document.is_some_and(|document| newest_tick(&document.body) >= newest.as_nanos() / TICK_NANOS) {
                 return;
             }
             tokio::task::yield_now().await;
