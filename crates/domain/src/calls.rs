@@ -144,7 +144,7 @@ impl CallFinder {
     /// The service that `asker` means by `name`: in its own namespace and environment if there is one, or else the
     /// only one in its environment. An asker without an environment (a Collector) means the only one there is at all.
     /// Where that is not clear, one beside the asker.
-    fn resolve(&self, asker: &ServiceId, name: &str) -> ServiceId {
+    pub fn resolve(&self, asker: &ServiceId, name: &str) -> ServiceId {
         let beside = ServiceId::new(&asker.namespace, name, &asker.environment);
         let Some(known) = self.seen.get(name).filter(|known| !known.contains(&beside)) else { return beside };
         let only = |mut matching: Vec<&ServiceId>| if matching.len() == 1 { matching.pop().cloned() } else { None };

@@ -72,7 +72,8 @@ pub use refused::{Crowd, METRIC_SERIES_MAX, Refusal, Refused};
 pub(crate) use requests::PEER;
 pub use routes::Fingerprint;
 pub(crate) use standing::{Hurt, Standing};
-pub use vitals::{Health, Latency, Saturation, Troubles, Vitals};
+pub(crate) use vitals::is_at;
+pub use vitals::{CallVitals, Callee, Health, Latency, Saturation, Troubles, Vitals};
 
 /// Series watched at once; points of further ones are counted as refused.
 pub const SERIES_MAX: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use llm_sre_domain::detect::{Detector, Troubles, Vitals};
+use llm_sre_domain::detect::{CallVitals, Detector, Troubles, Vitals};
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_proto::convert::common::to_proto_time;
 use llm_sre_proto::fleet::v1;
@@ -13,6 +13,8 @@ use crate::Service;
 
 /// Services of one answer.
 const SERVICES_MAX: usize = 5_000;
+/// Calls of one answer, each of one service to another: as many as a page can still show as a table.
+const CALLS_MAX: usize = 5_000;
 /// Services that are looked at before detection goes on, once it was asked what is abnormal.
 const SERVICES_AT_ONCE: usize = 64;
 
@@ -22,6 +24,8 @@ pub(crate) struct Said {
     read_to: Timestamp,
     truncated: bool,
     services: Vec<v1::ServiceHealth>,
+    calls: Vec<v1::ServiceCallHealth>,
+    calls_truncated: bool,
 }
 
 impl Service {
@@ -52,14 +56,23 @@ impl Service {
         let truncated = services.len() > SERVICES_MAX;
         services.truncate(SERVICES_MAX);
         let troubles = Troubles::of(found);
-        let mut vitals = Vec::with_capacity(services.len());
+        let (mut vitals, mut calls) = (Vec::with_capacity(services.len()), Vec::new());
         for some in services.chunks(SERVICES_AT_ONCE) {
-            vitals.extend(self.with_detector(|detector| {
-                some.iter().filter_map(|service| detector.vitals(service, &troubles)).collect::<Vec<Vitals>>()
-            }));
+            let (found, called) = self.with_detector(|detector| {
+                let found = some.iter().filter_map(|service| detector.vitals(service, &troubles));
+                // One more than there is room for says that there are more.
+                let called = some.iter().flat_map(|service| detector.call_vitals(service));
+                let called = called.take((CALLS_MAX + 1).saturating_sub(calls.len()));
+                (found.collect::<Vec<Vitals>>(), called.collect::<Vec<CallVitals>>())
+            });
+            vitals.extend(found);
+            calls.extend(called);
             tokio::task::yield_now().await;
         }
-        Said { read_to, truncated, services: vitals.iter().map(Into::into).collect() }
+        let calls_truncated = calls.len() > CALLS_MAX;
+        calls.truncate(CALLS_MAX);
+        let calls = calls.iter().map(Into::into).collect();
+        Said { read_to, truncated, services: vitals.iter().map(Into::into).collect(), calls, calls_truncated }
     }
 
     fn with_detector<T>(&self, look: impl FnOnce(&Detector) -> T) -> T {
@@ -72,12 +85,14 @@ impl FleetService for Service {
     async fn get_fleet(&self, _request: Request<v1::GetFleetRequest>) -> Result<Response<v1::Fleet>, Status> {
         self.check_detecting()?;
         let current = self.is_current.load(Ordering::Relaxed);
-        let Said { read_to, truncated, mut services } = self.vitals().await;
+        let Said { read_to, truncated, mut services, mut calls, calls_truncated } = self.vitals().await;
         let now = self.clock.now();
         // Whoever was well when detection came no further may be anything by now.
         if now.since(read_to) > self.options.stale_after {
             let well = services.iter_mut().filter(|service| service.state() == v1::HealthState::Well);
             well.for_each(|service| service.set_state(v1::HealthState::Unknown));
+            // Calls have no state, so that their numbers are all that could look well.
+            calls.iter_mut().for_each(forget);
         }
         Ok(Response::new(v1::Fleet {
             services,
@@ -85,6 +100,8 @@ impl FleetService for Service {
             read_time: (read_to > Timestamp::EPOCH).then(|| to_proto_time(read_to)),
             time: Some(to_proto_time(now)),
             current,
+            calls,
+            calls_truncated,
         }))
     }
 
@@ -95,4 +112,10 @@ impl FleetService for Service {
         let parent = request.into_inner().parent;
         self.recordings_of(&parent).await.map(Response::new)
     }
+}
+
+/// Leaves of calls that they are made, and not how they fare.
+fn forget(calls: &mut v1::ServiceCallHealth) {
+    (calls.requests_per_second, calls.error_ratio, calls.latency_s) = (None, None, None);
+    calls.latency_dimension.clear();
 }

@@ -12,7 +12,7 @@ use super::findings::{Abnormal, id};
 use super::present::Present;
 use super::series::Oddity;
 use super::table::{Odd, Seen};
-use crate::{Anomaly, Direction, ServiceId, Signal};
+use crate::{Anomaly, Direction, ServiceId, Signal, Timestamp};
 
 /// Odd series that are looked at; where more are, it is their senders. A case has room for more than these.
 const ODD_MAX: usize = 32;
@@ -92,8 +92,12 @@ impl Detector {
 
     /// Whether the newest sample says something of now.
     pub(super) fn is_fresh(&self, seen: Seen<'_>) -> bool {
-        let patience = FRESH_MIN.max(Duration::from_secs_f64(FRESH_INTERVALS * seen.series.interval_s()));
-        self.watermark.since(seen.series.last) <= patience
+        self.is_recent(seen.series.last, seen.series.interval_s())
+    }
+
+    /// Whether what comes about every so many seconds says something of now when it came last at a time.
+    pub(super) fn is_recent(&self, last: Timestamp, interval_s: f64) -> bool {
+        self.watermark.since(last) <= FRESH_MIN.max(Duration::from_secs_f64(FRESH_INTERVALS * interval_s))
     }
 }
 

@@ -277,6 +277,15 @@ impl Requests {
         }
     }
 
+    /// How many there are in a second, and when that was counted last: of all counters, each as it was last, of which
+    /// `is_recent` says by that time and the seconds from report to report that they tell of now. `None` without any.
+    pub(crate) fn pace(&self, is_recent: impl Fn(Timestamp, f64) -> bool) -> Option<(f64, Timestamp)> {
+        let counted = self.counters.values().map(|counter| (counter.pace, counter.count.last_time()));
+        let recent = counted.filter(|(pace, last)| pace.seconds > 0.0 && is_recent(*last, pace.seconds));
+        let paces = recent.map(|(pace, last)| (pace.per_second(), last));
+        paces.reduce(|sum, more| (sum.0 + more.0, sum.1.max(more.1)))
+    }
+
     /// Notes which version a process runs.
     pub(crate) fn runs(&mut self, version: &Arc<str>) {
         if !Arc::ptr_eq(&self.version, version) {

@@ -2,6 +2,8 @@
 //!
 //! What was not measured lately is `None`: nobody knows it, and it is neither zero nor well.
 
+mod calls;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,9 @@ use super::standing::seconds;
 use super::table::{Seen, SeriesKey};
 use super::{Abnormal, Detector, classify};
 use crate::{ServiceId, Signal, Timestamp};
+
+pub(crate) use calls::is_at;
+pub use calls::{CallVitals, Callee};
 
 /// Signals that are named of one service.
 const SIGNALS_MAX: usize = 8;

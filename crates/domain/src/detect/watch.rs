@@ -169,8 +169,16 @@ impl Detector {
         if self.requests.contains_key(peer) {
             return true;
         }
-        let first = (peer.0.clone(), Scope::Peer("".into()));
-        self.requests.range(first..).take_while(|((service, _), _)| *service == peer.0).count() < PEERS_MAX
+        self.peers_of(&peer.0).count() < PEERS_MAX
+    }
+
+    /// The addresses that a service calls, and what it counts of that.
+    pub(super) fn peers_of<'a>(&'a self, service: &ServiceId) -> impl Iterator<Item = (&'a Arc<str>, &'a Requests)> {
+        let peers = self.requests.range((service.clone(), Scope::Peer("".into()))..);
+        peers.map_while(move |((caller, scope), requests)| match scope {
+            Scope::Peer(peer) if caller == service => Some((peer, requests)),
+            _ => None,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What calls tell that their server cannot tell: it is not watched, or they never come to it.
 
-use crate::detect::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT, PEER};
+use crate::detect::{CALL_DURATION, CALLS_FAILED, CERTIFICATE_LEFT, PEER, is_at};
 use crate::topology::Topology;
 use crate::{Anomaly, Direction, ServiceId};
 
@@ -12,12 +12,7 @@ const FAILING_MIN: f64 = 0.05;
 /// What a service shows of its calls to addresses of which none is that of a service that it is known to call: what is
 /// wrong with such a service is told by its own signals.
 pub(super) fn outside<'a>(service: &ServiceId, own: &[&'a Anomaly], topology: &Topology) -> Vec<&'a Anomaly> {
-    let is_watched = |peer: &str| {
-        topology.callees(service).any(|callee| {
-            let rest = peer.strip_prefix(&*callee.name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':']))
-        })
-    };
+    let is_watched = |peer: &str| topology.callees(service).any(|callee| is_at(callee, peer));
     own.iter().copied().filter(|anomaly| peer(anomaly).is_some_and(|peer| !is_watched(peer))).collect()
 }
 

@@ -37,7 +37,7 @@ use crate::target::Target;
 /// The services' telemetry is in partitions of its own.
 const PARTITIONS: u32 = 4;
 const STEP_S: i64 = 10;
-const START_S: i64 = 1_700_000_000;
+pub(crate) const START_S: i64 = 1_700_000_000;
 
 /// What outlives a detector: bus, store, clock, leases.
 pub(crate) struct Shop {
@@ -275,6 +275,7 @@ impl Shop {
         1.0 + ((mixed >> 40) as f64 / f64::from(1 << 24) - 0.5) * 0.1
     }
 
+    /// The time of the step, in nanoseconds.
     pub(crate) fn time(&self) -> String {
         ((START_S + self.step * STEP_S) * 1_000_000_000).to_string()
     }
@@ -299,6 +300,7 @@ impl Shop {
                "histogram": {"aggregationTemporality": 2, "dataPoints": points}})
     }
 
+    /// Publishes metrics of a service.
     pub(crate) async fn publish(&self, service: &str, metrics: Value) {
         let request = json!({"resourceMetrics": [{
             "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},

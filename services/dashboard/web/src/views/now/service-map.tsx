@@ -1,39 +1,29 @@
-// Services and who calls whom, each with its rate, errors, latency and saturation; as a map or as a table.
+// Services and who calls whom, each with its rate, errors, latency and saturation; as a map or as tables.
 
 import { createMemo, For, type JSX, Match, Show, Switch } from "solid-js";
 import { live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { HealthState, HealthStateSchema, type ServiceHealth } from "@contracts/fleet/v1/fleet_pb";
 import { SignalSchema } from "@contracts/incident/v1/incident_pb";
-import { percent, rate, seconds } from "../../lib/format";
+import { counted, percent, rate, seconds } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { query, setQuery } from "../../lib/route";
-import { CLASS_OF_HEALTH, HealthBadge } from "../../ui/badges";
+import { CLASS_OF_HEALTH } from "../../ui/badges";
 import { Panel } from "../../ui/panel";
+import { EdgeLines, Legend } from "./edge-lines";
+import { type Edge, edgesOf, isFailing, sorted } from "./edges";
 import { place } from "./layout";
+import { CallTable, link, ServiceTable } from "./service-tables";
 
 const NODE = { width: 178, height: 62, across: 66, down: 16 };
-/** Above so many a map is a knot; the table says more. */
+/** Above so many a map is a knot; the tables say more. */
 const MAP_MAX = 120;
-
-interface Edge {
-  from: string;
-  to: string;
-  perSecond: number;
-}
 
 export function ServiceMap(): JSX.Element {
   const services = () => live.fleet()?.fleet?.services ?? [];
   const isTable = () => query("services") === "table" || (query("services") !== "map" && innerWidth < 700);
-  const edges = createMemo<Edge[]>(() => {
-    const state = live.fleet();
-    const over = state?.callsSeconds || 1;
-    return (state?.calls ?? []).map((call) => ({
-      from: serviceName(call.client),
-      to: serviceName(call.server),
-      perSecond: call.callCount / over,
-    }));
-  });
+  const edges = createMemo<Edge[]>(() => edgesOf(live.fleet()));
+  const isTruncated = () => live.fleet()?.fleet?.callsTruncated ?? false;
   return (
     <Panel
       title="Services"
@@ -51,7 +41,10 @@ export function ServiceMap(): JSX.Element {
       </Show>
       <Switch>
         <Match when={isTable() || services().length > MAP_MAX}>
-          <Table services={services()} />
+          <div class="stack">
+            <ServiceTable services={services()} />
+            <CallTable edges={edges()} isTruncated={isTruncated()} />
+          </div>
         </Match>
         <Match when={true}>
           <Map_ services={services()} edges={edges()} />
@@ -60,8 +53,6 @@ export function ServiceMap(): JSX.Element {
     </Panel>
   );
 }
-
-const link = (service: ServiceHealth) => `/explore?service=${encodeURIComponent(serviceName(service.service))}`;
 
 /** What a service shows, in words. */
 function inWords(service: ServiceHealth): string {
@@ -77,137 +68,148 @@ function inWords(service: ServiceHealth): string {
     .join("; ");
 }
 
+/** The upper left corner of a node. */
+interface Corner {
+  left: number;
+  top: number;
+}
+
 function Map_(props: { services: readonly ServiceHealth[]; edges: readonly Edge[] }): JSX.Element {
-  const ids = () => props.services.map((service) => serviceName(service.service));
+  const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
+  /** Addresses outside. There may be as many as services, among which these would be lost, so that they are asked for. */
+  const addresses = createMemo(() => [...new Set(props.edges.filter((edge) => edge.isOutside).map((edge) => edge.to))]);
+  const isRoomy = () => props.services.length + addresses().length <= MAP_MAX;
+  const isShown = () => query("outside") === "shown" && isRoomy();
+  const outside = createMemo(() => (isShown() ? addresses().filter((address) => !byId().has(address)) : []));
   // Figures change every second; where services stand only when there are others, or other calls.
-  const shape = createMemo(() => JSON.stringify([ids(), props.edges.map((edge) => [edge.from, edge.to])]));
-  const places = createMemo(() => {
+  const shape = createMemo(() =>
+    JSON.stringify([[...byId().keys(), ...outside()], props.edges.map((edge) => [edge.from, edge.to]).sort()]),
+  );
+  const ids = createMemo(() => (JSON.parse(shape()) as [string[]])[0]);
+  const corners = createMemo(() => {
     const [ids, calls] = JSON.parse(shape()) as [string[], [string, string][]];
-    return new Map(place(ids, calls).map((placed) => [placed.id, placed]));
+    const corner = (column: number, row: number): Corner => ({
+      left: 4 + column * (NODE.width + NODE.across),
+      top: 4 + row * (NODE.height + NODE.down),
+    });
+    return new Map(place(ids, calls).map((placed) => [placed.id, corner(placed.column, placed.row)]));
   });
-  const left = (id: string) => 4 + (places().get(id)?.column ?? 0) * (NODE.width + NODE.across);
-  const top = (id: string) => 4 + (places().get(id)?.row ?? 0) * (NODE.height + NODE.down);
+  const at = (id: string): Corner => corners().get(id) ?? { left: 4, top: 4 };
   const size = () => {
-    const all = [...places().values()];
+    const all = [...corners().values()];
     return {
-      width: 8 + (Math.max(0, ...all.map((one) => one.column)) + 1) * (NODE.width + NODE.across) - NODE.across,
-      height: 8 + (Math.max(0, ...all.map((one) => one.row)) + 1) * (NODE.height + NODE.down) - NODE.down,
+      width: 4 + NODE.width + Math.max(4, ...all.map((one) => one.left)),
+      height: 4 + NODE.height + Math.max(4, ...all.map((one) => one.top)),
     };
   };
-  const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
-  const drawn = () => props.edges.filter((edge) => places().has(edge.from) && places().has(edge.to));
+  const drawn = () => props.edges.filter((edge) => corners().has(edge.from) && corners().has(edge.to));
   return (
-    <div class="map" tabindex="0" role="group" aria-label="Map of services; each leads to its metrics">
-      <svg width={size().width} height={size().height} viewBox={`0 0 ${size().width} ${size().height}`}>
-        <For each={drawn()}>
-          {(edge) => {
-            const path = () => curve(left(edge.from), top(edge.from), left(edge.to), top(edge.to));
-            const isTroubled = () => byId().get(edge.to)?.state === HealthState.TROUBLED;
-            return (
-              <path
-                class={`edge ${isTroubled() ? "troubled" : ""}`}
-                d={path()}
-                stroke-width={1 + Math.min(4, Math.log10(1 + 100 * edge.perSecond))}
-              >
-                <title>{`${edge.from} calls ${edge.to}: ${rate(edge.perSecond)} as far as traces tell`}</title>
-              </path>
-            );
-          }}
-        </For>
-        <For each={ids()}>
-          {(id) => (
-            <Show when={byId().get(id)}>
-              {(service) => (
-                // A link by itself would be one of HTML, which is not drawn here, and a class on it would be set as one of HTML.
-                <g class={`node ${CLASS_OF_HEALTH[service().state]}`} data-service={id}>
-                  <a href={link(service())}>
-                    <rect x={left(id)} y={top(id)} width={NODE.width} height={NODE.height} rx="6" />
-                    <text class="name" x={left(id) + 10} y={top(id) + 18}>
-                      {short(service().service?.name ?? id)}
-                    </text>
-                    <text class="health" x={left(id) + NODE.width - 8} y={top(id) + 18}>
-                      {service().state === HealthState.WELL ? "" : enumName(HealthStateSchema, service().state)}
-                    </text>
-                    <text class="figures" x={left(id) + 10} y={top(id) + 35}>
-                      {`${rate(service().requestsPerSecond)}  err ${percent(service().errorRatio)}`}
-                    </text>
-                    <text class="figures" x={left(id) + 10} y={top(id) + 51}>
-                      {`${service().latencyDimension || "lat"} ${seconds(service().latencyS)}  sat ${percent(service().saturation)}`}
-                    </text>
-                    <title>{inWords(service())}</title>
-                  </a>
-                </g>
-              )}
-            </Show>
-          )}
-        </For>
-      </svg>
+    <div class="stack">
+      <div class="map" tabindex="0" role="group" aria-label="Map of services; each leads to its metrics">
+        <svg width={size().width} height={size().height} viewBox={`0 0 ${size().width} ${size().height}`}>
+          <EdgeLines
+            edges={drawn()}
+            ends={(edge) => [
+              { x: at(edge.from).left + NODE.width, y: at(edge.from).top + NODE.height / 2 },
+              { x: at(edge.to).left, y: at(edge.to).top + NODE.height / 2 },
+            ]}
+            isTroubled={(edge) => byId().get(edge.to)?.state === HealthState.TROUBLED}
+          />
+          <For each={ids()}>
+            {(id) => (
+              <Show when={byId().get(id)} fallback={<Outside address={id} at={at(id)} />}>
+                {(service) => <Node id={id} service={service()} at={at(id)} />}
+              </Show>
+            )}
+          </For>
+        </svg>
+      </div>
+      <FailingOutside edges={props.edges} />
+      <Legend />
+      <Show when={addresses().length > 0 && isRoomy()}>
+        <p>
+          <button type="button" onClick={() => setQuery({ outside: isShown() ? "" : "shown" })}>
+            {isShown() ? "Without addresses outside" : `With ${counted(addresses().length, "address", "addresses")} outside`}
+          </button>
+        </p>
+      </Show>
     </div>
   );
 }
 
-const short = (name: string) => (name.length > 17 ? `${name.slice(0, 16)}…` : name);
-
-/** From the right side of the caller to the left side of the called; backwards around both. */
-function curve(fromLeft: number, fromTop: number, toLeft: number, toTop: number): string {
-  const [x1, y1] = [fromLeft + NODE.width, fromTop + NODE.height / 2];
-  const [x2, y2] = [toLeft, toTop + NODE.height / 2];
-  const bend = Math.max(30, Math.abs(x2 - x1) / 2);
-  return `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
-}
-
-/** The worst first. */
-const ORDER = [HealthState.TROUBLED, HealthState.SILENT, HealthState.UNKNOWN, HealthState.WELL];
-
-function Table(props: { services: readonly ServiceHealth[] }): JSX.Element {
-  const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
-  // Rows are those of names, so that a row stays where it is while its figures change.
-  const sorted = createMemo(
-    () => [...byId()].sort(([, a], [, b]) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state)).map(([name]) => name),
-  );
+function Node(props: { id: string; service: ServiceHealth; at: Corner }): JSX.Element {
+  const name = () => props.service.service?.name ?? props.id;
   return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Service</th>
-          <th scope="col">State</th>
-          <th scope="col" class="number">
-            Requests
-          </th>
-          <th scope="col" class="number">
-            Errors
-          </th>
-          <th scope="col" class="number">
-            Latency
-          </th>
-          <th scope="col" class="number">
-            Saturation
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        <For each={sorted()}>
-          {(name) => (
-            <Show when={byId().get(name)}>
-              {(service) => (
-                <tr data-service={name}>
-                  <td>
-                    <a href={link(service())}>{name}</a>
-                  </td>
-                  <td>
-                    <HealthBadge state={service().state} />{" "}
-                    <span class="muted">{service().abnormalSignals.map((signal) => enumName(SignalSchema, signal)).join(", ")}</span>
-                  </td>
-                  <td class="number">{rate(service().requestsPerSecond)}</td>
-                  <td class="number">{percent(service().errorRatio)}</td>
-                  <td class="number">{seconds(service().latencyS)}</td>
-                  <td class="number">{percent(service().saturation)}</td>
-                </tr>
-              )}
-            </Show>
-          )}
-        </For>
-      </tbody>
-    </table>
+    // A link by itself would be one of HTML, which is not drawn here, and a class on it would be set as one of HTML.
+    <g class={`node ${CLASS_OF_HEALTH[props.service.state]}`} data-service={props.id}>
+      <a href={link(props.service)}>
+        <rect x={props.at.left} y={props.at.top} width={NODE.width} height={NODE.height} rx="6" />
+        <text class="name" x={props.at.left + 10} y={props.at.top + 18}>
+          {short(name())}
+        </text>
+        <text class="health" x={props.at.left + NODE.width - 8} y={props.at.top + 18}>
+          {props.service.state === HealthState.WELL ? "" : enumName(HealthStateSchema, props.service.state)}
+        </text>
+        <text class="figures" x={props.at.left + 10} y={props.at.top + 34}>
+          {`${rate(props.service.requestsPerSecond)}  err ${percent(props.service.errorRatio)}`}
+        </text>
+        <text class="figures" x={props.at.left + 10} y={props.at.top + 49}>
+          {`${props.service.latencyDimension || "lat"} ${seconds(props.service.latencyS)}  sat ${percent(props.service.saturation)}`}
+        </text>
+        <Show when={props.service.saturation !== undefined}>
+          <Saturation share={props.service.saturation ?? 0} at={props.at} />
+        </Show>
+        <title>{inWords(props.service)}</title>
+      </a>
+    </g>
   );
 }
+
+/** A resource that is as full as this has no room for a peak. */
+const FULL_MIN = 0.9;
+
+/** How full the fullest resource is. The figure above it says the same. */
+function Saturation(props: { share: number; at: Corner }): JSX.Element {
+  const [width, height] = [NODE.width - 20, 55.5];
+  const bar = (share: number) => `M${props.at.left + 10},${props.at.top + height} h${(width * Math.min(1, share)).toFixed(1)}`;
+  return (
+    <g class={`saturation ${props.share >= FULL_MIN ? "full" : ""}`} aria-hidden="true">
+      <path class="room" d={bar(1)} />
+      <path class="taken" d={bar(props.share)} />
+    </g>
+  );
+}
+
+/** Addresses outside that are named at once. */
+const NAMED_MAX = 5;
+
+/** To whom outside calls fail, which is said whether the map shows it or not. */
+function FailingOutside(props: { edges: readonly Edge[] }): JSX.Element {
+  const failing = () => sorted(props.edges).filter((edge) => edge.isOutside && isFailing(edge));
+  const named = () => failing().slice(0, NAMED_MAX).map((edge) => `${edge.from} to ${edge.to} (${percent(edge.errorRatio)})`);
+  return (
+    <Show when={failing().length > 0}>
+      <p class="waiting" data-failing-outside>
+        {`Calls outside fail: ${named().join(", ")}${failing().length > NAMED_MAX ? ` and ${failing().length - NAMED_MAX} more` : ""}.`}
+      </p>
+    </Show>
+  );
+}
+
+/** An address that is called, and of which nothing is known but that. */
+function Outside(props: { address: string; at: Corner }): JSX.Element {
+  return (
+    <g class="node outside" data-outside={props.address}>
+      <rect x={props.at.left} y={props.at.top} width={NODE.width} height={NODE.height} rx="6" />
+      <text class="name" x={props.at.left + 10} y={props.at.top + 26}>
+        {short(props.address, 21)}
+      </text>
+      <text class="figures" x={props.at.left + 10} y={props.at.top + 44}>
+        outside, nothing is heard of it
+      </text>
+      <title>{`${props.address}: an address that is called; no service there is heard of`}</title>
+    </g>
+  );
+}
+
+const short = (name: string, most = 17) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
