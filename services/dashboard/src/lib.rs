@@ -9,6 +9,7 @@ mod page;
 mod part;
 mod session;
 mod shared;
+mod trace_url;
 mod voice;
 mod watch;
 
@@ -24,6 +25,8 @@ use tonic::service::Routes;
 
 use crate::asked::Asked;
 use crate::shared::Shared;
+
+pub use trace_url::{Error as TraceUrlError, TraceUrl};
 
 /// Browsers that follow at once. Each holds one stream of incidents, and asks for what belongs to the one that it looks at;
 /// what all see alike is asked for once.
@@ -83,8 +86,8 @@ impl Service {
     }
 
     /// The page, and who is signed in, for whoever asks its port for something that is no gRPC. The page itself is for
-    /// everybody; what it shows is not.
-    pub fn page(access: Access) -> Web {
-        page::Page::new().web(access)
+    /// everybody; what it shows is not, nor where it leads.
+    pub fn page(access: Access, trace_url: Option<TraceUrl>) -> Web {
+        page::Page::new().web(session::Sessions { access, trace_url })
     }
 }

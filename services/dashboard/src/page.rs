@@ -12,14 +12,13 @@ use http::header::{
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use llm_sre_mesh::access::Access;
 use llm_sre_mesh::server::Web;
 use sha2::{Digest, Sha256};
 use tonic::body::Body;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
-use crate::session;
+use crate::session::{self, Sessions};
 
 /// Path and content, one row a file.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -47,11 +46,11 @@ impl Page {
         Self(FILES.iter().map(|(path, content)| (*path, File::new(path, content))).collect())
     }
 
-    pub(crate) fn web(self, access: Access) -> Web {
+    pub(crate) fn web(self, sessions: Sessions) -> Web {
         let page = Arc::new(self);
         BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
             let response = match request.uri().path() {
-                session::PATH => session::answer(&access, request.method(), request.headers(), request.uri()),
+                session::PATH => sessions.answer(request.method(), request.headers(), request.uri()),
                 path => page.answer(request.method(), path, request.headers()),
             };
             std::future::ready(Ok(response))

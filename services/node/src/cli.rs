@@ -118,6 +118,9 @@ pub(crate) struct Node {
     /// Where to export the incidents' traces to, as http://host:port of an OTLP/gRPC receiver.
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) traces: Option<String>,
+    /// Where the page leads for an incident's trace, as in http://127.0.0.1:16686/trace/{trace_id}.
+    #[arg(long, value_name = "URL")]
+    pub(crate) trace_url: Option<String>,
 }
 
 /// `llm-sre demo`
@@ -320,5 +323,6 @@ impl Node {
         overrides.set("--otlp-http", "listen.otlp_http", self.otlp_http.as_ref());
         overrides.set("--dashboard", "listen.dashboard", self.dashboard.as_ref());
         overrides.set("--traces", "traces.otlp_endpoint", self.traces.as_ref());
+        overrides.set("--trace-url", "dashboard.trace_url", self.trace_url.as_ref());
     }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod bus;
+mod dashboard;
 mod load;
 mod model;
 mod opensearch;
@@ -60,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) bus: bus::Bus,
     /// Where this process listens.
     pub(crate) listen: Listen,
+    /// What the page leads to.
+    pub(crate) dashboard: dashboard::Dashboard,
     /// Who is known at the ports, and how this process signs in at others.
     pub(crate) access: Access,
     /// Where services are that do not run in this process, as `http://host:port`, or a list of such instances.

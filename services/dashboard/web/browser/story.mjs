@@ -18,6 +18,12 @@ await inBrowser(async (page) => {
   await row.locator("a").click();
   check(page.url().endsWith(`/${name}`), `a link to ${name} led to ${page.url()}`);
 
+  const trace = name.slice(name.lastIndexOf("/") + 1).replaceAll("-", "");
+  const traceLink = page.locator("a[data-trace-link]");
+  await traceLink.waitFor();
+  check((await traceLink.getAttribute("href")) === `http://127.0.0.1:16686/trace/${trace}`, `the trace is at ${await traceLink.getAttribute("href")}`);
+  check((await traceLink.getAttribute("rel"))?.includes("noopener"), "what is opened may reach the page");
+
   await page.locator("[data-hypothesis]").first().waitFor();
   await page.locator("[data-recording]").first().waitFor();
   const citation = page.locator("[data-evidence]").first();

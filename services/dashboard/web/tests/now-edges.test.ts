@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { FleetStateSchema } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { type Edge, edgesOf, fareOf, inWords, sorted, widthOf } from "../src/views/now/edges";
+import { traceLink } from "../src/views/incident/commands";
 
 const service = (name: string) => ({ namespace: "shop", name, environment: "demo" });
 const state = create(FleetStateSchema, {
@@ -41,5 +42,15 @@ describe("edges", () => {
   it("come worst first, and what is not measured last", () => {
     const well = { ...to("bank"), errorRatio: 0 };
     expect(sorted([to("stock"), well, to("cart")]).map((edge) => edge.to)).toEqual(["shop/cart@demo", "bank.example", "shop/stock@demo"]);
+  });
+});
+
+describe("a link to a trace", () => {
+  const url = "http://127.0.0.1:16686/trace/{trace_id}";
+  it("has the id and nothing else", () => {
+    const id = "0b9f6a2e0b9f6a2e0b9f6a2e0b9f6a2e";
+    expect(traceLink(url, id)).toBe(`http://127.0.0.1:16686/trace/${id}`);
+    for (const other of ["", "0b9f", `${id}/..`, "javascript:alert(1)"]) expect(traceLink(url, other)).toBeUndefined();
+    expect(traceLink(undefined, id)).toBeUndefined();
   });
 });

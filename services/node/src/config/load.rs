@@ -8,7 +8,7 @@ use super::opensearch::{OpenSearch, Secret};
 use super::{Config, Error, model, read_toml};
 
 /// Environment variables that are read, and the keys that they set. Those about the model depend on each other.
-const VARIABLES: [(&str, &str); 13] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("LLM_SRE_STORE", "store.path"),
     ("LLM_SRE_OPENSEARCH_URL", "store.opensearch.url"),
     ("LLM_SRE_OPENSEARCH_PASSWORD", "store.opensearch.password"),
@@ -16,6 +16,7 @@ const VARIABLES: [(&str, &str); 13] = [
     ("LLM_SRE_OTLP_GRPC", "listen.otlp_grpc"),
     ("LLM_SRE_OTLP_HTTP", "listen.otlp_http"),
     ("LLM_SRE_DASHBOARD", "listen.dashboard"),
+    ("LLM_SRE_TRACE_URL", "dashboard.trace_url"),
     ("LLM_SRE_TRACES_ENDPOINT", "traces.otlp_endpoint"),
     ("LLM_SRE_METRICS_ENDPOINT", "metrics.otlp_endpoint"),
     ("LLM_SRE_LOG", "log.filter"),
@@ -113,6 +114,10 @@ fn set(config: &mut Config, place: &str, key: &str, value: &str) -> Result<(), E
         "listen.otlp_grpc" => config.listen.otlp_grpc = address(value)?,
         "listen.otlp_http" => config.listen.otlp_http = address(value)?,
         "listen.dashboard" => config.listen.dashboard = address(value)?,
+        "dashboard.trace_url" => {
+            let url = value.parse().map_err(|error: llm_sre_dashboard::TraceUrlError| bad(error.to_string()))?;
+            config.dashboard.trace_url = Some(url);
+        }
         "traces.otlp_endpoint" => config.traces.otlp_endpoint = Some(value.to_owned()),
         "metrics.otlp_endpoint" => config.metrics.otlp_endpoint = Some(value.to_owned()),
         "log.filter" => config.log.filter = value.to_owned(),

@@ -43,6 +43,11 @@ fn mistakes_name_file_key_and_reason() {
         ("[metrics]\ninterval_s = 0", "metrics.interval_s: 0 is not from 1 to 3600"),
         ("[metrics]\notlp_endpoint = \"h\"", "metrics.otlp_endpoint: 'h' does not have the form"),
         ("[clock]\nepoch = \"noon\"", "clock.epoch: 'noon' is no time"),
+        (
+            "[dashboard]\ntrace_url = \"javascript:{trace_id}\"",
+            "/llm-sre.toml: dashboard.trace_url: does not have the form",
+        ),
+        ("[dashboard]\ntrace_url = \"http://h:16686/\"", "dashboard.trace_url: does not say where the id goes"),
     ] {
         let found = error(text);
         assert!(found.contains(expected), "{text:?} gave {found:?}, not {expected:?}");
@@ -77,13 +82,16 @@ fn flags_win_over_variables_over_the_file() {
     flags.set("--listen", "listen.control", Some("x"));
     let found = load_text("", &[], flags).unwrap_err();
     assert!(found.starts_with("--listen: listen.control: 'x'"), "{found}");
+    let found = load_text("", &[("LLM_SRE_TRACE_URL", "h:16686")], Overrides::default()).unwrap_err();
+    assert!(found.starts_with("LLM_SRE_TRACE_URL: dashboard.trace_url: does not have the form"), "{found}");
     let found = load_text("", &[("LLM_SRE_LISTEN", "10.0.0.1:1")], Overrides::default()).unwrap_err();
     assert!(found.starts_with("LLM_SRE_LISTEN: listen.control: 10.0.0.1:1 is not loopback"), "{found}");
 }
 
 #[test]
 fn what_is_dumped_can_be_loaded() {
-    let text = "[[services]]\nservice = \"shop/*@demo\"\nlatency_threshold_ms = 250.0\n[log]\nfilter = \"debug\"";
+    let text = "[[services]]\nservice = \"shop/*@demo\"\nlatency_threshold_ms = 250.0\n[log]\nfilter = \"debug\"\n\
+        [dashboard]\ntrace_url = \"https://h/trace/{trace_id}\"";
     let config = load_text(text, &[], Overrides::default()).unwrap();
     let dumped = config.to_toml().unwrap();
     let again = load_text(&dumped, &[], Overrides::default()).unwrap();
@@ -92,6 +100,10 @@ fn what_is_dumped_can_be_loaded() {
         dumped.replace(&config.store.path.display().to_string(), "")
     );
     assert_eq!(again.log.filter, "debug");
+    assert_eq!(
+        again.dashboard.trace_url.map(|url| url.as_str().to_owned()).as_deref(),
+        Some("https://h/trace/{trace_id}")
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(super) async fn dashboard(parts: &Parts, node: &mut Node, control: &Control)
     let asked = access::at_ports(&parts.config)?;
     let server = Server::bind(parts.config.listen.dashboard, service.routes(), &[name], asked.clone()).await;
     let server = server.context("--dashboard (listen.dashboard) says where the page is")?;
-    node.port("dashboard", server.beside(llm_sre_dashboard::Service::page(asked)), &[(name, &[])]);
+    let page = llm_sre_dashboard::Service::page(asked, parts.config.dashboard.trace_url.clone());
+    node.port("dashboard", server.beside(page), &[(name, &[])]);
     Ok(())
 }

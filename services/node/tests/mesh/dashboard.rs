@@ -18,6 +18,9 @@ const ASK_PEOPLE: &str = "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n
 const BY_ITSELF: &str =
     "autonomy = \"suggest\"\nenrolled = [\"shop/*@demo\"]\n[[rules]]\nservice = \"shop/*@demo\"\nautonomy = \"auto\"\n";
 
+/// Where the page is told that traces are; nobody is there.
+const TRACES: &str = "http://127.0.0.1:16686/trace/{trace_id}";
+
 /// A demo under a policy.
 fn demo(arguments: &[&str], policy: &str) -> Process {
     let folder = tempfile::tempdir().unwrap();
@@ -100,7 +103,8 @@ impl Drop for Story {
 fn an_incident_is_followed_from_its_first_sight_to_its_recovery() {
     const TEST: &str = "an_incident_is_followed_from_its_first_sight_to_its_recovery";
     let _alone = process::one_shop_at_a_time();
-    let mut demo = demo(&["--seed", "1", "--fault", "bad_deploy", "--service", "account"], ASK_PEOPLE);
+    let arguments = ["--seed", "1", "--fault", "bad_deploy", "--service", "account", "--trace-url", TRACES];
+    let mut demo = demo(&arguments, ASK_PEOPLE);
     let Some(story) = Story::begin(TEST, "story", &mut demo, &[]) else { return };
     story.end();
 }

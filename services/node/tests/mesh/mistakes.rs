@@ -36,6 +36,7 @@ fn a_bad_flag_names_itself() {
         (&["run", "--listen", "everywhere"], &["--listen", "listen.control", "'everywhere'"]),
         (&["run", "--otlp-grpc", "0.0.0.0:4317"], &["--otlp-grpc", "not loopback", "listen.allow_remote"]),
         (&["run", "--traces", "http://127.0.0.1:4317"], &["--traces", "own gateway"]),
+        (&["run", "--trace-url", "javascript:{trace_id}"], &["--trace-url", "dashboard.trace_url", "http://host"]),
         (&["run", "--log", "a=b=c", "--store", ":memory:"], &["--log", "'a=b=c' is invalid"]),
         (&["demo", "--speed", "0"], &["--speed", "not above 0"]),
         (&["dlq", "list", "--store", ":memory:"], &["--store", "store.path", "ends with the process"]),

@@ -8,8 +8,11 @@ export type Session =
   | { state: "asking" }
   /** A token is asked for, and none that is known was shown. */
   | { state: "out"; why: string }
-  /** `signedIn` is false where the server asks nobody for a token. */
-  | { state: "in"; actor: string; role: Role; signedIn: boolean };
+  /**
+   * `signedIn` is false where the server asks nobody for a token. `traceUrl` is where a trace is shown, with `{trace_id}`
+   * in place of its id; the server takes only addresses of http and https for it.
+   */
+  | { state: "in"; actor: string; role: Role; signedIn: boolean; traceUrl?: string };
 
 const [session, setSession] = createSignal<Session>({ state: "asking" });
 export { session };
@@ -53,7 +56,7 @@ export function isSignedOut(why: string): void {
 
 async function take(answer: Response): Promise<void> {
   if (answer.ok) {
-    const said = (await answer.json()) as { actor: string; role: Role; signedIn: boolean };
+    const said = (await answer.json()) as { actor: string; role: Role; signedIn: boolean; traceUrl?: string };
     setSession({ state: "in", ...said });
     for (const done of waiting.splice(0)) done();
   } else if (answer.status === 401) {

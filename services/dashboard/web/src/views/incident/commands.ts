@@ -8,6 +8,11 @@ export function traceIdOf(incident: string): string {
   return lastPart(incident).replaceAll("-", "");
 }
 
+/** Where a trace is shown; `undefined` where nobody said, and for what is no id of a trace. */
+export function traceLink(traceUrl: string | undefined, traceId: string): string | undefined {
+  return traceUrl && /^[0-9a-f]{32}$/.test(traceId) ? traceUrl.replaceAll("{trace_id}", traceId) : undefined;
+}
+
 /** What a person may want to say there: to show it, to decide about the action that waits, to take care, and to report. */
 export function commandsOf(incident: string, isEnded: boolean, waiting: Action | undefined): string[] {
   const id = lastPart(incident);
