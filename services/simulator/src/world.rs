@@ -30,6 +30,7 @@ use control::Control;
 use damage::Damage;
 use fault::{Fault, Kind, Onset, State};
 use happening::Event;
+use instance::Calls;
 use naming::Naming;
 use operation::{Refusal, Runs};
 use release::Release;
@@ -100,8 +101,11 @@ impl World {
         let kept = built.filter(|(place, _)| places.contains(place));
         let services = kept.map(|(place, (blueprint, naming))| {
             // The streams before are the world's, its telemetry's and its names'.
-            let mut calls = ChaCha8Rng::seed_from_u64(seed);
-            calls.set_stream(3 + place as u64);
+            let calls = [0, SHOP.len()].map(|before| {
+                let mut calls = ChaCha8Rng::seed_from_u64(seed);
+                calls.set_stream((3 + before + place) as u64);
+                calls
+            });
             Service::new(blueprint, naming, now, &mut rng, calls)
         });
         let services = services.collect();
@@ -183,6 +187,14 @@ impl World {
             } else {
                 downstream.latency_s += call.per_request * latency_s;
             }
+            let again = if call.is_required { once } else { 0.0 };
+            downstream.calls.push(Calls {
+                to: callee.name(),
+                per_request: call.per_request * (1.0 + again),
+                unanswered: unanswered(callee),
+                failed: callee.error_ratio,
+                latency_s,
+            });
         }
         downstream.failed = 1.0 - served;
         downstream
@@ -276,6 +288,11 @@ impl World {
 
 /// The share of calls to a service that fail, take too long, or do not come to be.
 pub(crate) fn failed(callee: &Service) -> f64 {
+    1.0 - (1.0 - callee.error_ratio) * (1.0 - unanswered(callee))
+}
+
+/// The share of calls to a service that take too long, or do not come to be.
+fn unanswered(callee: &Service) -> f64 {
     let late = flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S);
-    1.0 - (1.0 - callee.error_ratio) * (1.0 - late) * (1.0 - callee.certificate.refused)
+    1.0 - (1.0 - late) * (1.0 - callee.certificate.refused)
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 
 use super::{integer, nanos, resource, resource_of, scope, text};
-use crate::world::instance::{BOUNDS_S, Durations, Instance};
+use crate::world::instance::{Answer, BOUNDS_S, Durations, Instance};
 use crate::world::service::Service;
 
 const MIB: f64 = 1_048_576.0;
@@ -116,18 +116,31 @@ fn durations(service: &str, instance: &Instance, stamp: u64) -> Metric {
     histogram("http.server.request.duration", points.collect())
 }
 
-/// The calls to the outside.
+/// The calls to the outside and to services of the shop, as a client measures them.
 fn calls(service: &Service, instance: &Instance, stamp: u64) -> Metric {
-    let points = instance.calls.iter().map(|((is_standby, is_failed), counted)| {
+    let outside = instance.calls.iter().map(|((is_standby, is_failed), counted)| {
         let outcome = match is_failed {
-            true => text("error.type", "timeout"),
-            false => integer("http.response.status_code", 200),
+            true => vec![text("error.type", "timeout")],
+            false => vec![integer("http.response.status_code", 200)],
         };
-        let address = text("server.address", &service.address(*is_standby));
-        let labels = vec![text("http.request.method", "POST"), address, integer("server.port", 443), outcome];
-        point(labels, counted, instance, stamp)
+        let called = ("POST", service.address(*is_standby), 443);
+        point(called_labels(called, outcome), counted, instance, stamp)
     });
-    histogram("http.client.request.duration", points.collect())
+    let inside = instance.inside.iter().map(|((name, answer), counted)| {
+        let outcome = match answer {
+            Answer::Sound => vec![integer("http.response.status_code", 200)],
+            Answer::Error => vec![integer("http.response.status_code", 500), text("error.type", "500")],
+            Answer::None => vec![text("error.type", "timeout")],
+        };
+        point(called_labels(("GET", (*name).to_owned(), 8080), outcome), counted, instance, stamp)
+    });
+    histogram("http.client.request.duration", outside.chain(inside).collect())
+}
+
+/// By method, address and port, and what came of it.
+fn called_labels((method, address, port): (&str, String, i64), outcome: Vec<KeyValue>) -> Vec<KeyValue> {
+    let called = [text("http.request.method", method), text("server.address", &address), integer("server.port", port)];
+    called.into_iter().chain(outcome).collect()
 }
 
 fn point(attributes: Vec<KeyValue>, counted: &Durations, instance: &Instance, stamp: u64) -> HistogramDataPoint {

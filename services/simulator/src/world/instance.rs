@@ -41,6 +41,8 @@ pub(crate) struct Instance {
     pub(crate) requests: BTreeMap<u16, Durations>,
     /// Calls to the outside since the start: whether to the standby, and whether they failed.
     pub(crate) calls: BTreeMap<(bool, bool), Durations>,
+    /// Calls to services of the shop since the start, by whom they went to and what came of them.
+    pub(crate) inside: BTreeMap<(&'static str, Answer), Durations>,
     /// Requests that failed and were not told of in logs yet, by reason.
     pub(crate) failures: BTreeMap<Failing, u64>,
     /// Handshakes that callers broke off, and that were not told of in logs yet.
@@ -57,6 +59,26 @@ pub(crate) struct Instance {
     down_until: Option<Timestamp>,
 }
 
+/// What came of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Answer {
+    Sound,
+    Error,
+    None,
+}
+
+/// How a service's calls to another fare in a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calls {
+    pub(crate) to: &'static str,
+    /// How many a request makes, those that are made again among them.
+    pub(crate) per_request: f64,
+    /// Which share comes too late or not to be, and which of the others fails.
+    pub(crate) unanswered: f64,
+    pub(crate) failed: f64,
+    pub(crate) latency_s: f64,
+}
+
 impl Instance {
     pub(crate) fn start(naming: &Naming, release: Release, now: Timestamp, rng: &mut ChaCha8Rng) -> Self {
         Self {
@@ -65,6 +87,7 @@ impl Instance {
             started: now,
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
+            inside: BTreeMap::new(),
             failures: BTreeMap::new(),
             refused: 0,
             cpu: 0.0,
@@ -96,6 +119,7 @@ impl Instance {
         self.leaked_mib = 0.0;
         self.requests.clear();
         self.calls.clear();
+        self.inside.clear();
         self.failures.clear();
     }
 
@@ -120,6 +144,19 @@ impl Instance {
     /// Counts so many handshakes, on average, that callers broke off.
     pub(crate) fn count_refused(&mut self, mean: f64, rng: &mut ChaCha8Rng) {
         self.refused += poisson(mean, rng);
+    }
+
+    /// Counts its calls to a service of the shop in a step, in which it takes so many requests a second.
+    pub(crate) fn count_inside(&mut self, calls: &Calls, per_second: f64, step_s: f64, rng: &mut ChaCha8Rng) {
+        let made = poisson(calls.per_request * per_second * step_s, rng);
+        let unanswered = binomial(made, calls.unanswered, rng);
+        let failed = binomial(made - unanswered, calls.failed, rng);
+        let sound = made - unanswered - failed;
+        for (answer, count) in [(Answer::None, unanswered), (Answer::Error, failed), (Answer::Sound, sound)] {
+            if count > 0 {
+                self.inside.entry((calls.to, answer)).or_default().add(count, calls.latency_s, rng);
+            }
+        }
     }
 
     /// Counts its calls to the outside in a step.

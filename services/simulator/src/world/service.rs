@@ -14,7 +14,7 @@ use super::certificate::Certificate;
 use super::control::{Noise, Telling};
 use super::flow::{self, Demand};
 use super::happening::{Change, Event, Happening, Rollout};
-use super::instance::Instance;
+use super::instance::{Calls, Instance};
 use super::naming::Naming;
 use super::outside::Outside;
 use super::release::{self, Release};
@@ -57,13 +57,16 @@ pub(crate) struct Service {
     pub(crate) error_ratio: f64,
     /// Its calls are drawn from a generator of their own, so that they change nothing else.
     calls_rng: ChaCha8Rng,
+    /// As are those to services of the shop.
+    inside_rng: ChaCha8Rng,
 }
 
 /// What others are to a service in one step.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Downstream {
     pub(crate) latency_s: f64,
     pub(crate) failed: f64,
+    pub(crate) calls: Vec<Calls>,
 }
 
 impl Service {
@@ -72,7 +75,7 @@ impl Service {
         naming: Naming,
         now: Timestamp,
         rng: &mut ChaCha8Rng,
-        mut calls_rng: ChaCha8Rng,
+        [mut calls_rng, inside_rng]: [ChaCha8Rng; 2],
     ) -> Self {
         let current = Release::sound(blueprint.version);
         let before = Release::sound(&release::previous(blueprint.version));
@@ -101,6 +104,7 @@ impl Service {
             latency_s: 0.0,
             error_ratio: 0.0,
             calls_rng,
+            inside_rng,
         }
     }
 
@@ -365,6 +369,9 @@ impl Service {
             });
             instance.count(&outcome, share, step_s, rng);
             instance.count_calls(self.outside, share, step_s, &mut self.calls_rng);
+            for calls in &downstream.calls {
+                instance.count_inside(calls, share, step_s, &mut self.inside_rng);
+            }
             instance.count_refused(self.refused / up as f64 * step_s, &mut self.calls_rng);
             // What requests keep counts as used, whoever waits for it.
             instance.held = (f64::from(instance.held) + self.locked).min(f64::from(self.pool)).round() as u32;
