@@ -130,6 +130,10 @@ pub enum LogSeverity {
 }
 
 impl LogSeverity {
+    /// All of them, the least first.
+    pub const ALL: [Self; 7] =
+        [Self::Unspecified, Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
     /// From OTLP's `severity_number`; a number out of its range is not stated.
     pub fn from_number(number: i32) -> Self {
         match number {

@@ -1,5 +1,6 @@
 //! Telemetry at rest: points, log records, changes and calls, each under an id that makes a repeat harmless.
 
+mod parts;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use llm_sre_domain::telemetry::{Calls, Change, LogRecord, LogSeverity, MetricPoint, Origin};
 use llm_sre_domain::{ServiceId, Timestamp};
 
+pub use parts::Parts;
 pub use rules::{LogPlace, RecordBytes, words};
 
 /// The most records in one batch.
@@ -170,6 +172,9 @@ pub struct LogPage {
     pub next: Option<String>,
 }
 
+/// How many log records, by part and severity.
+pub type LogCounts = BTreeMap<(usize, LogSeverity), u64>;
+
 /// A service that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenService {
@@ -210,6 +215,10 @@ pub trait TelemetryStore: Send + Sync {
 
     /// Full-text search over log records, newest first.
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error>;
+
+    /// How many log records match, by part of the range and severity; what has none is absent. `limit` and `cursor` of the
+    /// query mean nothing here. A store may be wrong by a quarter of a microsecond about where a part begins.
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error>;
 
     /// Changes in a range, newest first, at most `limit`. Those of one time come by [`RecordId`], the greatest first.
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error>;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use llm_sre_domain::ServiceId;
 use llm_sre_domain::telemetry::LogSeverity;
 use llm_sre_mesh::{page, status};
-use llm_sre_ports::telemetry::{self, LogQuery, RANGE_MAX, Range, SeriesQuery, TelemetryStore};
+use llm_sre_ports::telemetry::{self, LogQuery, Parts, RANGE_MAX, Range, SeriesQuery, TelemetryStore};
 use llm_sre_proto::ConvertError;
-use llm_sre_proto::convert::common::{from_proto_time, required_service, to_proto_time};
+use llm_sre_proto::convert::common::{from_proto_time, required_service, to_proto_duration, to_proto_time};
 use llm_sre_proto::convert::telemetry::service_filter;
 use llm_sre_proto::telemetry::v1;
 use llm_sre_proto::telemetry::v1::telemetry_service_server::TelemetryService;
@@ -26,16 +26,22 @@ const READ_MAX: usize = 500_000;
 /// Points of all series in an answer with a view. Each has some 30 bytes, of the 4 MiB that a message may have.
 const SHOWN_MAX: usize = 120_000;
 
+/// Parts of a range in which log records are counted.
+const PARTS: usize = 60;
+const PARTS_MAX: usize = 240;
+
 /// Answers from the store.
 pub(crate) struct Queries {
     store: Arc<dyn TelemetryStore>,
     /// Of those who ask for series, whose answers are the large ones.
     series: Turns,
+    /// Of those who count log records, which reads all that match.
+    counts: Turns,
 }
 
 impl Queries {
     pub(crate) fn new(store: Arc<dyn TelemetryStore>) -> Self {
-        Self { store, series: Turns::new() }
+        Self { store, series: Turns::new(), counts: Turns::new() }
     }
 }
 
@@ -105,14 +111,11 @@ impl TelemetryService for Queries {
 
     async fn search_logs(&self, request: Request<v1::SearchLogsRequest>) -> Answer<v1::SearchLogsResponse> {
         let request = request.into_inner();
-        let severity = v1::LogSeverity::try_from(request.min_severity).map_err(|_| {
-            status::invalid_argument("min_severity", format!("the value {} is not known", request.min_severity))
-        })?;
         let query = LogQuery {
             range: range(request.range.as_ref())?,
             text: request.query,
             service: service_filter(request.service.as_ref()),
-            min_severity: LogSeverity::from(severity),
+            min_severity: severity(request.min_severity)?,
             trace_id: trace_id(&request.trace_id)?,
             limit: page::size(request.page_size, 100, 1000)?,
             cursor: Some(request.page_token).filter(|token| !token.is_empty()),
@@ -120,6 +123,29 @@ impl TelemetryService for Queries {
         let found = self.store.search_logs(query).await.map_err(refusal)?;
         let records = found.records.iter().map(v1::LogRecord::from).collect();
         Ok(Response::new(v1::SearchLogsResponse { records, next_page_token: found.next.unwrap_or_default() }))
+    }
+
+    async fn count_logs(&self, request: Request<v1::CountLogsRequest>) -> Answer<v1::CountLogsResponse> {
+        let request = request.into_inner();
+        let query = LogQuery {
+            range: range(request.range.as_ref())?,
+            text: request.query,
+            service: service_filter(request.service.as_ref()),
+            min_severity: severity(request.min_severity)?,
+            trace_id: trace_id(&request.trace_id)?,
+            limit: 1,
+            cursor: None,
+        };
+        let parts = Parts::of(query.range, parts(request.max_parts)?);
+        let _turn = self.counts.take().await?;
+        let found = self.store.count_logs(query, parts).await.map_err(refusal)?;
+        let counts = found.into_iter().map(|((part, severity), count)| v1::LogCount {
+            start_time: Some(to_proto_time(parts.start_of(part))),
+            severity: v1::LogSeverity::from(severity).into(),
+            count: i64::try_from(count).unwrap_or(i64::MAX),
+        });
+        let part_duration = Some(to_proto_duration(parts.width));
+        Ok(Response::new(v1::CountLogsResponse { counts: counts.collect(), part_duration }))
     }
 
     async fn list_changes(&self, request: Request<v1::ListChangesRequest>) -> Answer<v1::ListChangesResponse> {
@@ -177,6 +203,22 @@ fn range(range: Option<&v1::TimeRange>) -> Result<Range, Status> {
         return Err(status::invalid_argument("range", format!("is longer than {days} days")));
     }
     Ok(Range { start, end })
+}
+
+fn severity(number: i32) -> Result<LogSeverity, Status> {
+    let known = v1::LogSeverity::try_from(number);
+    known
+        .map(LogSeverity::from)
+        .map_err(|_| status::invalid_argument("min_severity", format!("the value {number} is not known")))
+}
+
+/// Into how many parts a range is cut.
+fn parts(asked: i32) -> Result<usize, Status> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(PARTS),
+        Ok(parts) => Ok(parts.min(PARTS_MAX)),
+        Err(_) => Err(status::invalid_argument("max_parts", "is negative")),
+    }
 }
 
 fn trace_id(text: &str) -> Result<Option<[u8; 16]>, Status> {

@@ -1,4 +1,4 @@
-//! How many questions of one kind are answered at once: each holds what it reads in memory until its answer is made.
+//! How many questions of one kind are answered at once: those whose answer takes much memory, or much of the store.
 
 use std::time::Duration;
 

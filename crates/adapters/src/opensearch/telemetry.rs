@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_ports::telemetry::{
-    Batch, CallSum, Error, LogPage, LogQuery, Range, SeenService, SeriesPage, SeriesQuery, TelemetryStore,
+    Batch, CallSum, Error, LogCounts, LogPage, LogQuery, Parts, Range, SeenService, SeriesPage, SeriesQuery,
+    TelemetryStore,
 };
 use serde_json::Value;
 
@@ -66,6 +67,11 @@ impl TelemetryStore for OpenSearchTelemetry {
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
         let (words, after) = query.parse()?;
         Ok(self.find_logs(&query, &words, after).await?)
+    }
+
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        let (words, _) = query.parse()?;
+        Ok(self.count_found_logs(&query, &words, parts).await?)
     }
 
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {

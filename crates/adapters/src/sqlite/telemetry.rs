@@ -2,6 +2,7 @@
 
 mod append;
 mod decode;
+mod logs;
 mod query;
 mod retention;
 
@@ -9,7 +10,8 @@ use async_trait::async_trait;
 use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_ports::telemetry::{
-    Batch, CallSum, Error, LogPage, LogQuery, Range, SeenService, SeriesPage, SeriesQuery, TelemetryStore,
+    Batch, CallSum, Error, LogCounts, LogPage, LogQuery, Parts, Range, SeenService, SeriesPage, SeriesQuery,
+    TelemetryStore,
 };
 
 use super::Store;
@@ -43,7 +45,12 @@ impl TelemetryStore for SqliteTelemetry {
 
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
         let (words, after) = query.parse()?;
-        self.store.read(move |connection| query::logs(connection, &query, &words, after)).await
+        self.store.read(move |connection| logs::search(connection, &query, &words, after)).await
+    }
+
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        let (words, _) = query.parse()?;
+        self.store.read(move |connection| logs::count(connection, &query, &words, parts)).await
     }
 
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {

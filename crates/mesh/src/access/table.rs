@@ -23,7 +23,7 @@ const TABLE: &[(&str, Role, &[&str])] = &[
     (
         "llmsre.telemetry.v1.TelemetryService",
         Role::Viewer,
-        &["ListServices", "QuerySeries", "SearchLogs", "ListChanges", "ListServiceCalls"],
+        &["ListServices", "QuerySeries", "SearchLogs", "CountLogs", "ListChanges", "ListServiceCalls"],
     ),
     ("llmsre.fleet.v1.FleetService", Role::Viewer, &["GetFleet", "ListSignalRecordings"]),
     ("llmsre.dashboard.v1.DashboardService", Role::Viewer, &["Watch"]),

@@ -20,7 +20,8 @@ use crate::telemetry::{
 
 pub use agreement::telemetry_agrees_with_the_twin;
 pub use logs::{
-    log_records_come_back_as_they_were, log_search_is_paged_newest_first, logs_are_filtered, words_are_searched,
+    log_records_are_counted, log_records_come_back_as_they_were, log_search_is_paged_newest_first, logs_are_filtered,
+    words_are_searched,
 };
 pub use series::{series_are_filtered, series_are_in_order_and_limited, values_are_charted_by_their_kind};
 
@@ -31,7 +32,7 @@ macro_rules! telemetry_contract {
         $crate::contract_tests!([$($test)*] $kit, telemetry:
             a_repeat_changes_nothing batches_have_a_largest_size ranges_are_half_open_and_bounded
             values_are_charted_by_their_kind series_are_filtered series_are_in_order_and_limited
-            words_are_searched logs_are_filtered log_search_is_paged_newest_first
+            words_are_searched logs_are_filtered log_search_is_paged_newest_first log_records_are_counted
             log_records_come_back_as_they_were changes_are_newest_first calls_are_summed services_are_seen
             what_is_too_old_is_pruned what_is_too_much_is_pruned telemetry_agrees_with_the_twin);
     };

@@ -10,8 +10,8 @@ use llm_sre_domain::{ServiceId, Timestamp};
 
 use super::lock;
 use crate::telemetry::{
-    self, Batch, CallSum, Error, LogPage, LogPlace, LogQuery, Range, RecordBytes, RecordId, SeenService, Series,
-    SeriesPage, SeriesQuery, TelemetryStore,
+    self, Batch, CallSum, Error, LogCounts, LogPage, LogPlace, LogQuery, Parts, Range, RecordBytes, RecordId,
+    SeenService, Series, SeriesPage, SeriesQuery, TelemetryStore,
 };
 
 #[derive(Debug, Default)]
@@ -68,13 +68,7 @@ impl TelemetryStore for MemoryTelemetry {
 
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
         let (words, after) = query.parse()?;
-        let matches = |log: &LogRecord| {
-            query.range.contains(log.time)
-                && query.service.as_ref().is_none_or(|service| *service == log.service)
-                && log.severity >= query.min_severity
-                && query.trace_id.is_none_or(|trace| log.trace_id == Some(trace))
-                && telemetry::words(&log.body).is_superset(&words)
-        };
+        let matches = |log: &LogRecord| matches(&query, &words, log);
         let state = lock(&self.state);
         let mut found: Vec<(LogPlace, &LogRecord)> = state
             .logs
@@ -86,6 +80,15 @@ impl TelemetryStore for MemoryTelemetry {
         let limit = query.limit.max(1);
         let next = (found.len() > limit).then(|| found[limit - 1].0.to_string());
         Ok(LogPage { records: found.into_iter().take(limit).map(|(_, log)| log.clone()).collect(), next })
+    }
+
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        let (words, _) = query.parse()?;
+        let mut counts = LogCounts::new();
+        for log in lock(&self.state).logs.values().filter(|log| matches(&query, &words, log)) {
+            *counts.entry((parts.at(log.time), log.severity)).or_default() += 1;
+        }
+        Ok(counts)
     }
 
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {
@@ -186,4 +189,13 @@ fn wanted(query: &SeriesQuery, point: &MetricPoint) -> bool {
         && query.range.contains(point.time)
         && (query.instance.is_empty() || *point.origin.instance == *query.instance)
         && query.attributes.iter().all(has)
+}
+
+/// Whether a log record is what a query asks for, page aside.
+fn matches(query: &LogQuery, words: &BTreeSet<String>, log: &LogRecord) -> bool {
+    query.range.contains(log.time)
+        && query.service.as_ref().is_none_or(|service| *service == log.service)
+        && log.severity >= query.min_severity
+        && query.trace_id.is_none_or(|trace| log.trace_id == Some(trace))
+        && telemetry::words(&log.body).is_superset(words)
 }

@@ -73,7 +73,9 @@ await inBrowser(async (page) => {
   await picture(page, "explore");
   await page.getByRole("link", { name: "Logs" }).click();
   await page.locator("[data-log]").first().waitFor();
+  await page.getByText(/^All that match are counted: /).waitFor();
   await accessible(page, "logs");
+  await picture(page, "logs");
   await page.getByRole("link", { name: "Changes" }).click();
   await page.getByRole("cell", { name: "2.9.0" }).first().waitFor();
   await accessible(page, "changes");
@@ -83,6 +85,7 @@ await inBrowser(async (page) => {
   await page.locator("tr[data-call]").first().waitFor();
   // On a busy machine detection may be behind for a moment, and nothing counts as measured.
   await page.locator("tr[data-call]", { hasText: "outside" }).filter({ hasText: /\d\/s/ }).first().waitFor();
+  await page.locator("tr[data-call]", { hasNotText: "outside" }).filter({ hasText: /\d\/s.*%/ }).first().waitFor();
   await accessible(page, "services as tables");
   await picture(page, "services");
   await page.getByRole("button", { name: "As a map" }).click();

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { barsOf, reuse, total } from "../src/views/explore/counts";
+import { barsOf, barsOfCounts, reuse, total } from "../src/views/explore/counts";
 
 interface Line {
   at: number | undefined;
@@ -23,6 +23,32 @@ describe("bars", () => {
     expect(bars([line(-1), line(100), line(undefined)])).toEqual([[0, 0], [0, 0], [0, 0], [0, 0]]));
   it("are there without lines", () => expect(bars([])).toHaveLength(4));
   it("sum up", () => expect(total({ from: 0, to: 1, counts: [1, 2, 3] })).toBe(6));
+});
+
+describe("counts of the server", () => {
+  const kinds = [(of: string) => of === "bad", () => true];
+  const window = { from: 10_400, to: 40_000 };
+  const bars = (counted: { from: number; of: string; count: number }[]) => barsOfCounts(counted, kinds, window, 10_000);
+
+  it("stand in their part of the time, which begins on a whole second", () => {
+    const found = bars([
+      { from: 10_000, of: "bad", count: 3 },
+      { from: 30_000, of: "good", count: 2 },
+      { from: 30_000, of: "fine", count: 4 },
+    ]);
+    expect(found.map((bar) => bar.counts)).toEqual([
+      [3, 0],
+      [0, 0],
+      [0, 6],
+    ]);
+    expect(found.map((bar) => [bar.from, bar.to])).toEqual([
+      [10_000, 20_000],
+      [20_000, 30_000],
+      [30_000, 40_000],
+    ]);
+  });
+  it("leave out what is in no part", () => expect(bars([{ from: 90_000, of: "bad", count: 1 }]).map(total)).toEqual([0, 0, 0]));
+  it("are none where parts have no length", () => expect(barsOfCounts([], kinds, window, 0)).toEqual([]));
 });
 
 describe("lines that were known", () => {

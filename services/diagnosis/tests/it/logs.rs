@@ -3,7 +3,8 @@
 use llm_sre_domain::telemetry::{Change, LogRecord, LogSeverity};
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_ports::telemetry::{
-    Batch, CallSum, Error, LogPage, LogQuery, Range, RecordId, SeenService, SeriesPage, SeriesQuery, TelemetryStore,
+    Batch, CallSum, Error, LogCounts, LogPage, LogQuery, Parts, Range, RecordId, SeenService, SeriesPage, SeriesQuery,
+    TelemetryStore,
 };
 use llm_sre_proto::convert::common::to_proto_time;
 use llm_sre_proto::diagnosis::v1::evidence::Fact;
@@ -160,6 +161,9 @@ impl TelemetryStore for Stuck {
             std::future::pending::<()>().await;
         }
         self.0.search_logs(query).await
+    }
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        self.0.count_logs(query, parts).await
     }
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {
         self.0.changes(range, service, limit).await

@@ -39,6 +39,8 @@ async fn every_query_names_a_range_that_is_bounded() {
         assert_invalid(&queries.query_series(series).await.unwrap_err(), field);
         let logs = v1::SearchLogsRequest { range, ..Default::default() };
         assert_invalid(&queries.search_logs(logs).await.unwrap_err(), field);
+        let counts = v1::CountLogsRequest { range, ..Default::default() };
+        assert_invalid(&queries.count_logs(counts).await.unwrap_err(), field);
         let changes = v1::ListChangesRequest { range, ..Default::default() };
         assert_invalid(&queries.list_changes(changes).await.unwrap_err(), field);
         let calls = v1::ListServiceCallsRequest { range, ..Default::default() };
@@ -77,6 +79,14 @@ async fn wrong_fields_are_named() {
     ] {
         assert_invalid(&queries.search_logs(request).await.unwrap_err(), field);
     }
+    let counts = || v1::CountLogsRequest { range, ..Default::default() };
+    for (request, field) in [
+        (v1::CountLogsRequest { max_parts: -1, ..counts() }, "max_parts"),
+        (v1::CountLogsRequest { min_severity: 99, ..counts() }, "min_severity"),
+        (v1::CountLogsRequest { trace_id: "xyz".to_owned(), ..counts() }, "trace_id"),
+    ] {
+        assert_invalid(&queries.count_logs(request).await.unwrap_err(), field);
+    }
     for page_token in ["zz", "0", "6100", "é"] {
         let request = v1::ListServicesRequest { range, page_token: page_token.to_owned(), ..Default::default() };
         assert_invalid(&queries.list_services(request).await.unwrap_err(), "page_token");
@@ -106,6 +116,12 @@ async fn pages_join_to_the_whole() {
         }
     }
     assert_eq!(names, services);
+
+    let counted = v1::CountLogsRequest { range: Some(around_now()), max_parts: 4, ..Default::default() };
+    let counted = queries.count_logs(counted).await.unwrap().into_inner();
+    assert_eq!(counted.counts.iter().map(|one| one.count).sum::<i64>(), 7);
+    assert!(counted.part_duration.is_some_and(|duration| duration.seconds > 0), "{counted:?}");
+    assert!(counted.counts.iter().all(|one| one.start_time.is_some()), "{counted:?}");
 
     let (mut lines, mut page_token) = (Vec::new(), String::new());
     loop {

@@ -132,6 +132,11 @@ impl TelemetryStore for MoodyStore {
         self.inner.search_logs(query).await
     }
 
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        self.check()?;
+        self.inner.count_logs(query, parts).await
+    }
+
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {
         self.check()?;
         self.inner.changes(range, service, limit).await

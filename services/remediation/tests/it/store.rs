@@ -213,6 +213,9 @@ impl TelemetryStore for Seen {
     async fn search_logs(&self, _: LogQuery) -> Result<LogPage, telemetry::Error> {
         unasked()
     }
+    async fn count_logs(&self, _: LogQuery, _: Parts) -> Result<LogCounts, telemetry::Error> {
+        unasked()
+    }
     async fn changes(&self, _: Range, _: Option<&ServiceId>, _: usize) -> Result<Vec<Change>, telemetry::Error> {
         unasked()
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use llm_sre_domain::telemetry::{Change, LogRecord};
+use llm_sre_domain::telemetry::{Change, LogRecord, LogSeverity};
 use llm_sre_domain::{ServiceId, Timestamp};
-use llm_sre_ports::telemetry::{CallSum, LogPage, LogPlace, LogQuery, Range, SeenService};
+use llm_sre_ports::telemetry::{CallSum, LogCounts, LogPage, LogPlace, LogQuery, Parts, Range, SeenService};
 use serde_json::{Value, json};
 
 use super::OpenSearchTelemetry;
@@ -30,6 +30,16 @@ pub(super) fn has(field: &str, value: &str) -> Value {
     json!({ "term": { field: value } })
 }
 
+/// What a log record has to be that a query asks for, page aside.
+fn filters(query: &LogQuery, words: &BTreeSet<String>) -> Vec<Value> {
+    let mut filters =
+        vec![within(query.range), json!({ "range": { "severity": { "gte": query.min_severity.number() } } })];
+    filters.extend(words.iter().map(|word| has("words", &rows::word_term(word.clone()))));
+    filters.extend(query.service.as_ref().map(|service| has("service", &keys::of_service(service))));
+    filters.extend(query.trace_id.map(|trace| has("trace", &rows::hex(&trace))));
+    filters
+}
+
 impl OpenSearchTelemetry {
     pub(super) async fn find_logs(
         &self,
@@ -37,13 +47,8 @@ impl OpenSearchTelemetry {
         words: &BTreeSet<String>,
         after: Option<LogPlace>,
     ) -> Result<LogPage, Failure> {
-        let mut filters =
-            vec![within(query.range), json!({ "range": { "severity": { "gte": query.min_severity.number() } } })];
-        filters.extend(words.iter().map(|word| has("words", &rows::word_term(word.clone()))));
-        filters.extend(query.service.as_ref().map(|service| has("service", &keys::of_service(service))));
-        filters.extend(query.trace_id.map(|trace| has("trace", &rows::hex(&trace))));
         let limit = query.limit.clamp(1, RECORDS_MAX);
-        let mut found = self.newest("logs", query.range, filters, after, limit + 1).await?;
+        let mut found = self.newest("logs", query.range, filters(query, words), after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more);
@@ -51,6 +56,42 @@ impl OpenSearchTelemetry {
         let next = next.transpose()?.map(|place| place.to_string());
         let records: Result<Vec<LogRecord>, _> = found.iter().map(|hit| rows::log(&hit["_source"])).collect();
         Ok(LogPage { records: records?, next })
+    }
+
+    /// By severity first, whose values are searched and not kept by column.
+    pub(super) async fn count_found_logs(
+        &self,
+        query: &LogQuery,
+        words: &BTreeSet<String>,
+        parts: Parts,
+    ) -> Result<LogCounts, Failure> {
+        let (start, width) = (parts.start.as_nanos(), parts.width.as_nanos() as f64);
+        // Numbers of an aggregation are doubles. Parts begin on whole seconds, which those hold exactly.
+        let offset = start.rem_euclid(i64::try_from(parts.width.as_nanos()).unwrap_or(i64::MAX));
+        let by_part = json!({ "histogram": {
+            "field": "time", "interval": width, "offset": offset as f64, "min_doc_count": 1,
+        } });
+        let severities: serde_json::Map<String, Value> = LogSeverity::ALL
+            .into_iter()
+            .map(|severity| (severity.number().to_string(), json!({ "term": { "severity": severity.number() } })))
+            .collect();
+        let body = json!({
+            "size": 0, "track_total_hits": false, "query": { "bool": { "filter": filters(query, words) } },
+            "aggs": { "severities": { "filters": { "filters": severities }, "aggs": { "parts": by_part } } },
+        });
+        let answer = self.search("logs", query.range, &body).await?;
+        let mut counts = LogCounts::new();
+        for severity in LogSeverity::ALL {
+            let of_it = &answer["aggregations"]["severities"]["buckets"][severity.number().to_string()];
+            for bucket in of_it["parts"]["buckets"].as_array().into_iter().flatten() {
+                let corrupt = || Failure::corrupt("a field", bucket);
+                let began = bucket["key"].as_f64().ok_or_else(corrupt)?;
+                let part = ((began - start as f64) / width).round().max(0.0) as usize;
+                let count = bucket["doc_count"].as_u64().ok_or_else(corrupt)?;
+                *counts.entry((part.min(parts.count.saturating_sub(1)), severity)).or_default() += count;
+            }
+        }
+        Ok(counts)
     }
 
     pub(super) async fn find_changes(

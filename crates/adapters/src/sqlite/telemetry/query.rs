@@ -4,20 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use llm_sre_domain::telemetry::{Change, Origin};
 use llm_sre_domain::{ServiceId, Timestamp};
-use llm_sre_ports::telemetry::{
-    CallSum, Error, LogPage, LogPlace, LogQuery, Range, SeenService, Series, SeriesPage, SeriesQuery,
-};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use llm_sre_ports::telemetry::{CallSum, Error, Range, SeenService, Series, SeriesPage, SeriesQuery};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::append::MINUTE;
-use super::decode::{self, LOG, log, point};
+use super::decode::{self, point};
 use crate::sqlite::failure::{Answer, Failure};
 
-fn limit(rows: usize) -> i64 {
+pub(super) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-fn service_id(connection: &Connection, service: &ServiceId) -> Answer<Option<i64>, Error> {
+pub(super) fn service_id(connection: &Connection, service: &ServiceId) -> Answer<Option<i64>, Error> {
     let mut find =
         connection.prepare_cached("SELECT id FROM services WHERE namespace = ?1 AND name = ?2 AND environment = ?3")?;
     let values = params![&*service.namespace, &*service.name, &*service.environment];
@@ -81,70 +78,6 @@ fn candidates(connection: &Connection, query: &SeriesQuery) -> Answer<Vec<Candid
     }
     found.sort_unstable();
     Ok(found)
-}
-
-pub(super) fn logs(
-    connection: &Connection,
-    query: &LogQuery,
-    words: &BTreeSet<String>,
-    after: Option<LogPlace>,
-) -> Answer<LogPage, Error> {
-    let mut values: Vec<Value> = vec![query.range.start.as_nanos().into(), query.range.end.as_nanos().into()];
-    let mut conditions = "l.time >= ?1 AND l.time < ?2".to_owned();
-    let mut condition = |sql: &str, value: Value| {
-        values.push(value);
-        conditions += &format!(" AND {}", sql.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(service) = &query.service {
-        let Some(service) = service_id(connection, service)? else { return Ok(LogPage::default()) };
-        condition("l.service = ?", service.into());
-    }
-    condition("l.severity >= ?", i64::from(query.min_severity.number()).into());
-    if let Some(trace) = query.trace_id {
-        condition("l.trace_id = ?", trace.to_vec().into());
-    }
-    if let Some(after) = after {
-        condition("l.time <= ?", after.time.as_nanos().into());
-        condition(
-            &format!("(l.time < {} OR l.record < ?)", after.time.as_nanos()),
-            after.id.to_bytes().to_vec().into(),
-        );
-    }
-    let mut source = "logs l";
-    if !words.is_empty() {
-        let Some((first, last)) = log_rows(connection, query.range)? else { return Ok(LogPage::default()) };
-        // Words are alphanumeric, so quotes make each of them one term whatever it spells.
-        let terms: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        condition("w.log_words MATCH ?", terms.join(" AND ").into());
-        condition("w.rowid >= ?", first.into());
-        condition("w.rowid <= ?", last.into());
-        source = "log_words w CROSS JOIN logs l ON l.id = w.rowid";
-    }
-    let limit = query.limit.max(1);
-    let most = self::limit(limit.saturating_add(1));
-    let sql = format!(
-        "SELECT {LOG} FROM {source} JOIN services s ON s.id = l.service WHERE {conditions}
-         ORDER BY l.time DESC, l.record DESC LIMIT {most}"
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(log(row)?);
-    }
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|(place, _)| place.to_string());
-    Ok(LogPage { records: found.into_iter().map(|(_, log)| log).collect(), next })
-}
-
-/// Between which rows the log records of a range are. The text index knows rows and no times.
-fn log_rows(connection: &Connection, range: Range) -> Answer<Option<(i64, i64)>, Error> {
-    let mut find = connection
-        .prepare_cached("SELECT min(first_log), max(last_log) FROM volumes WHERE minute BETWEEN ?1 AND ?2")?;
-    let minutes = params![range.start.as_nanos().div_euclid(MINUTE), range.end.as_nanos().div_euclid(MINUTE)];
-    let (first, last): (Option<i64>, Option<i64>) = find.query_row(minutes, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(first.zip(last))
 }
 
 pub(super) fn changes(

@@ -6,7 +6,7 @@ use llm_sre_domain::telemetry::{LogRecord, LogSeverity, MetricPoint, Origin, Poi
 use super::{Store, at, attributes, calls, change, id, log, of_metric, point, range};
 use crate::contract::{Random, SEEDS};
 use crate::memory::MemoryTelemetry;
-use crate::telemetry::{Batch, LogQuery, SeriesQuery, TelemetryStore};
+use crate::telemetry::{Batch, LogQuery, Parts, SeriesQuery, TelemetryStore};
 
 const SERVICES: [&str; 3] = ["a", "b", "c"];
 const WORDS: [&str; 5] = ["time", "out", "Küche", "db_1", "OUT"];
@@ -114,6 +114,9 @@ async fn agree_on_logs(
         limit: 1 + random.below(5) as usize,
         cursor: None,
     };
+    let parts = Parts::of(query.range, 1 + random.below(20) as usize);
+    let counts = ours.count_logs(query.clone(), parts).await.unwrap();
+    assert_eq!(counts, theirs.count_logs(query.clone(), parts).await.unwrap(), "{context}: {query:?} {parts:?}");
     loop {
         let found = ours.search_logs(query.clone()).await.unwrap();
         assert_eq!(found, theirs.search_logs(query.clone()).await.unwrap(), "{context}: {query:?}");

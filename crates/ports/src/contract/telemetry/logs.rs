@@ -1,10 +1,12 @@
 //! Search over log records.
 
+use std::time::Duration;
+
 use llm_sre_domain::ServiceId;
 use llm_sre_domain::telemetry::{LogRecord, LogSeverity, Origin};
 
 use super::{Store, any_log, at, attributes, bodies, log, log_records, range};
-use crate::telemetry::{Batch, Error, LogQuery, WORDS_MAX};
+use crate::telemetry::{Batch, Error, LogQuery, Parts, Range, WORDS_MAX};
 
 /// All words, in any order and case; punctuation separates them and means nothing else.
 pub async fn words_are_searched(kit: Store) {
@@ -72,6 +74,39 @@ pub async fn logs_are_filtered(kit: Store) {
         let both = LogQuery { range: range(0, 4), min_severity: LogSeverity::Error, ..of("a") };
         assert_eq!(bodies(store, both).await, ["word 2"]);
     }
+}
+
+/// By part and severity, of all that match and however many there are.
+pub async fn log_records_are_counted(kit: Store) {
+    let severe = |severity, record: LogRecord| LogRecord { severity, ..record };
+    let of_a = (0..150).map(|secs| severe(LogSeverity::Error, log("a", secs, "word")));
+    let of_b = (0..10).map(|secs| severe(LogSeverity::Unspecified, log("b", secs * 15, "other word")));
+    kit.port.append(log_records(of_a.chain(of_b))).await.unwrap();
+    let count = |query: LogQuery, most: usize| {
+        let store = &kit.port;
+        async move {
+            let parts = Parts::of(query.range, most);
+            let counts = store.count_logs(LogQuery { limit: 1, ..query }, parts).await.unwrap();
+            counts.into_iter().map(|((part, severity), count)| (part, severity, count)).collect::<Vec<_>>()
+        }
+    };
+    let whole = LogQuery { range: range(0, 150), ..any_log() };
+    let (none, error) = (LogSeverity::Unspecified, LogSeverity::Error);
+    let expected = [(0, none, 4), (0, error, 50), (1, none, 3), (1, error, 50), (2, none, 3), (2, error, 50)];
+    assert_eq!(count(whole.clone(), 3).await, expected);
+    assert_eq!(count(LogQuery { min_severity: error, ..whole.clone() }, 2).await, [(0, error, 75), (1, error, 75)]);
+    assert_eq!(count(LogQuery { text: "other".to_owned(), ..whole.clone() }, 1).await, [(0, none, 10)]);
+    assert_eq!(count(LogQuery { service: Some(ServiceId::named("c")), ..whole.clone() }, 3).await, []);
+    // The range begins within the first part and ends within the last, and counts only what lies in it.
+    let start = at(9) + Duration::from_millis(500);
+    let within = LogQuery { range: Range { start, end: at(20) + Duration::from_millis(500) }, ..whole };
+    assert_eq!(
+        count(LogQuery { service: Some(ServiceId::named("a")), ..within }, 4).await,
+        [(0, error, 2), (1, error, 3), (2, error, 3), (3, error, 3),]
+    );
+    let many = (0..=WORDS_MAX).map(|word| format!("w{word}")).collect::<Vec<_>>().join(" ");
+    let refused = kit.port.count_logs(LogQuery { text: many, ..any_log() }, Parts::of(any_log().range, 1)).await;
+    assert!(matches!(refused, Err(Error::InvalidArgument { what: "text", .. })), "{refused:?}");
 }
 
 /// Those of one time by id, the greatest first. What is stored meanwhile moves no page, and a cursor of others is refused.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use llm_sre_domain::telemetry::Change;
 use llm_sre_domain::{ServiceId, Timestamp};
 use llm_sre_ports::telemetry::{
-    Batch, CallSum, Error, LogPage, LogQuery, Range, SeenService, SeriesPage, SeriesQuery, TelemetryStore,
+    Batch, CallSum, Error, LogCounts, LogPage, LogQuery, Parts, Range, SeenService, SeriesPage, SeriesQuery,
+    TelemetryStore,
 };
 
 use super::super::weather::Gate;
@@ -58,6 +59,10 @@ impl TelemetryStore for Store {
 
     async fn search_logs(&self, query: LogQuery) -> Result<LogPage, Error> {
         passed!(self.gate, away(), self.inner.search_logs(query))
+    }
+
+    async fn count_logs(&self, query: LogQuery, parts: Parts) -> Result<LogCounts, Error> {
+        passed!(self.gate, away(), self.inner.count_logs(query, parts))
     }
 
     async fn changes(&self, range: Range, service: Option<&ServiceId>, limit: usize) -> Result<Vec<Change>, Error> {

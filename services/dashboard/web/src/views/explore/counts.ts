@@ -1,4 +1,4 @@
-// How many of the lines that were fetched fall into which part of the time.
+// How many log lines fall into which part of the time: of those that were fetched, or as the server counted all.
 
 import type { Millis } from "../../lib/time";
 import type { Window } from "./range";
@@ -27,6 +27,28 @@ export function barsOf<T>(
     if (counted && kind >= 0) counted[kind] = (counted[kind] ?? 0) + 1;
   }
   return counts.map((counts, index) => ({ from: window.from + index * length, to: window.from + (index + 1) * length, counts }));
+}
+
+/** What the server counted in parts of the time, the first of which begins at `from`; parts without a line are there too. */
+export function barsOfCounts<T>(
+  counted: readonly { from: Millis; of: T; count: number }[],
+  kinds: readonly ((of: T) => boolean)[],
+  window: Window,
+  length: Millis,
+): Bar[] {
+  const from = Math.floor(window.from / 1_000) * 1_000;
+  const parts = length > 0 ? Math.max(1, Math.ceil((window.to - from) / length)) : 0;
+  const bars = Array.from({ length: parts }, (_, part) => ({
+    from: from + part * length,
+    to: from + (part + 1) * length,
+    counts: kinds.map(() => 0),
+  }));
+  for (const { from: start, of, count } of counted) {
+    const counts = bars[Math.round((start - from) / length)]?.counts;
+    const kind = kinds.findIndex((is) => is(of));
+    if (counts && kind >= 0) counts[kind] = (counts[kind] ?? 0) + count;
+  }
+  return bars;
 }
 
 export const total = (bar: Bar): number => bar.counts.reduce((sum, count) => sum + count, 0);

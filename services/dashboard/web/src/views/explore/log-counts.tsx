@@ -1,9 +1,10 @@
-// How the lines that were fetched are spread over the time. The server counts nothing, so it is said what was counted.
+// How log lines are spread over the time.
 
 import { createMemo, createSignal, For, type JSX, Show } from "solid-js";
 import { type LogRecord, LogSeverity } from "@contracts/telemetry/v1/telemetry_pb";
 import { clock, dateTime, type Millis, millis } from "../../lib/time";
-import { type Bar, barsOf, total } from "./counts";
+import { type Bar, barsOf, barsOfCounts, total } from "./counts";
+import type { Counted } from "./log-search";
 import type { Window } from "./range";
 import { zoom } from "./scope";
 
@@ -12,13 +13,35 @@ const HEIGHT = 80;
 /** A drag of less than this share of the width was a click. */
 const DRAG_MIN = 0.005;
 
-const KINDS: readonly { name: string; colour: string; is: (line: LogRecord) => boolean }[] = [
-  { name: "error or fatal", colour: "var(--troubled)", is: (line) => line.severity >= LogSeverity.ERROR },
-  { name: "warn", colour: "var(--waiting)", is: (line) => line.severity === LogSeverity.WARN },
+const KINDS: readonly { name: string; colour: string; is: (severity: LogSeverity) => boolean }[] = [
+  { name: "error or fatal", colour: "var(--troubled)", is: (severity) => severity >= LogSeverity.ERROR },
+  { name: "warn", colour: "var(--waiting)", is: (severity) => severity === LogSeverity.WARN },
   { name: "less or not stated", colour: "var(--series1)", is: () => true },
 ];
 
-interface CountsProps {
+const sum = (bars: readonly Bar[], kind: number) => bars.reduce((sum, bar) => sum + (bar.counts[kind] ?? 0), 0);
+
+const sums = (bars: readonly Bar[]) => KINDS.map((kind, index) => `${sum(bars, index)} ${kind.name}`).join(", ");
+
+function greatest(bars: readonly Bar[]): string {
+  const most = Math.max(0, ...bars.map(total));
+  const peak = bars.find((bar) => total(bar) === most);
+  return peak && most > 0 ? ` At most ${most} in a part, at ${clock(peak.from)}.` : "";
+}
+
+/** All that match, as the server counted them. */
+export function CountsOfAll(props: { counted: Counted }): JSX.Element {
+  const bars = createMemo(() => {
+    const { counts, length } = props.counted;
+    const counted = counts.map((one) => ({ from: millis(one.startTime) ?? 0, of: one.severity, count: Number(one.count) }));
+    return barsOfCounts(counted, KINDS.map((kind) => kind.is), props.counted, length);
+  });
+  const shown = () => ({ from: bars()[0]?.from ?? props.counted.from, to: bars().at(-1)?.to ?? props.counted.to });
+  const words = () => `All that match are counted: ${sums(bars())}.${greatest(bars())}`;
+  return <Counts bars={bars()} window={shown()} unknownUntil={undefined} words={words()} />;
+}
+
+interface FetchedProps {
   lines: readonly LogRecord[];
   /** How many were fetched, of any template. */
   all: number;
@@ -29,19 +52,26 @@ interface CountsProps {
 
 const at = (line: LogRecord) => millis(line.time);
 
-export function LogCounts(props: CountsProps): JSX.Element {
-  const bars = createMemo(() => barsOf(props.lines, at, KINDS.map((kind) => kind.is), props.window, PARTS));
-  const sum = (kind: number) => bars().reduce((sum, bar) => sum + (bar.counts[kind] ?? 0), 0);
-  const sums = () => KINDS.map((kind, index) => `${sum(index)} ${kind.name}`).join(", ");
-  // Before the oldest line nothing was fetched: what is there is not known, which is not the same as none.
-  const unknownUntil = () => props.fetchedFrom;
+/** Those of a template, which the server does not know: of the lines that were fetched, and it is said that it is those. */
+export function CountsOfFetched(props: FetchedProps): JSX.Element {
+  const kinds = KINDS.map((kind) => (line: LogRecord) => kind.is(line.severity));
+  const bars = createMemo(() => barsOf(props.lines, at, kinds, props.window, PARTS));
   const words = () => {
-    const most = Math.max(0, ...bars().map(total));
-    const peak = bars().find((bar) => total(bar) === most);
     const of = props.lines.length < props.all ? `, which are some of the ${props.all} lines fetched` : "";
-    const greatest = peak && most > 0 ? ` At most ${most} in a part, at ${clock(peak.from)}.` : "";
-    return `Of the ${props.lines.length} lines shown${of}: ${sums()}.${greatest}`;
+    return `Of the ${props.lines.length} lines shown${of}: ${sums(bars())}.${greatest(bars())}`;
   };
+  return <Counts bars={bars()} window={props.window} unknownUntil={props.fetchedFrom} words={words()} />;
+}
+
+interface BarsProps {
+  bars: readonly Bar[];
+  window: Window;
+  /** Before this nothing was fetched: what is there is not known, which is not the same as none. */
+  unknownUntil: Millis | undefined;
+  words: string;
+}
+
+function Counts(props: BarsProps): JSX.Element {
   return (
     <div class="counts">
       <p>
@@ -53,31 +83,25 @@ export function LogCounts(props: CountsProps): JSX.Element {
           )}
         </For>
       </p>
-      <Bars bars={bars()} window={props.window} unknownUntil={unknownUntil()} label={words()} />
+      <Bars {...props} />
       <p class="row muted">
         <span>{dateTime(props.window.from)}</span>
         <span class="last">{dateTime(props.window.to)}</span>
       </p>
       <p class="muted">
-        {words()}
-        <Show when={props.fetchedFrom !== undefined}> There are older lines that were not fetched; their part of the time is hatched.</Show>
+        {props.words}
+        <Show when={props.unknownUntil !== undefined}> There are older lines that were not fetched; their part of the time is hatched.</Show>
       </p>
-      <Values bars={bars()} />
+      <Values bars={props.bars} />
     </div>
   );
-}
-
-interface BarsProps {
-  bars: readonly Bar[];
-  window: Window;
-  unknownUntil: number | undefined;
-  label: string;
 }
 
 function Bars(props: BarsProps): JSX.Element {
   let place!: SVGSVGElement;
   const [drag, setDrag] = createSignal<{ from: number; to: number }>();
   const most = () => Math.max(1, ...props.bars.map(total));
+  const parts = () => Math.max(1, props.bars.length);
   const share = (event: PointerEvent) => {
     const box = place.getBoundingClientRect();
     return Math.min(1, Math.max(0, (event.clientX - box.left) / (box.width || 1)));
@@ -97,15 +121,15 @@ function Bars(props: BarsProps): JSX.Element {
   const unknown = () => {
     const until = props.unknownUntil;
     if (until === undefined || !Number.isFinite(until)) return 0;
-    return (PARTS * (until - props.window.from)) / (props.window.to - props.window.from);
+    return (parts() * (until - props.window.from)) / (props.window.to - props.window.from);
   };
   return (
     <svg
       ref={place}
-      viewBox={`0 0 ${PARTS} ${HEIGHT}`}
+      viewBox={`0 0 ${parts()} ${HEIGHT}`}
       preserveAspectRatio="none"
       role="img"
-      aria-label={props.label}
+      aria-label={props.words}
       onPointerDown={begin}
       onPointerMove={(event) => setDrag((now) => now && { ...now, to: share(event) })}
       onPointerUp={end}
@@ -122,9 +146,9 @@ function Bars(props: BarsProps): JSX.Element {
         {(drag) => (
           <rect
             class="picked"
-            x={PARTS * Math.min(drag().from, drag().to)}
+            x={parts() * Math.min(drag().from, drag().to)}
             y="0"
-            width={PARTS * Math.abs(drag().to - drag().from)}
+            width={parts() * Math.abs(drag().to - drag().from)}
             height={HEIGHT}
           />
         )}

@@ -2,9 +2,12 @@
 
 import { type Accessor, createMemo } from "solid-js";
 import { type LogRecord, LogSeverity, LogSeveritySchema } from "@contracts/telemetry/v1/telemetry_pb";
+import type { LogCount } from "@contracts/telemetry/v1/telemetry_service_pb";
 import { telemetry } from "../../client/api";
 import { enumName, parseService, serviceName } from "../../lib/names";
 import { query } from "../../lib/route";
+import type { Millis } from "../../lib/time";
+import { type Asked, ask } from "../../ui/ask";
 import { type Page, type Paged, paged } from "../../ui/pages";
 import { reuse } from "./counts";
 import type { Range, Window } from "./range";
@@ -46,8 +49,9 @@ function keyOf(line: LogRecord): string {
   return [time?.seconds, time?.nanos, serviceName(line.service), line.origin?.instance, line.spanId, line.body].join("\n");
 }
 
-export function searchLogs(scope: Scope): Paged<LogRecord, LogPage> {
-  const question: Accessor<LogQuestion | undefined> = createMemo(
+/** What the address asks for. */
+const questionOf = (scope: Scope): Accessor<LogQuestion | undefined> =>
+  createMemo(
     () => {
       const range = scope.range();
       if (!range) return undefined;
@@ -57,6 +61,35 @@ export function searchLogs(scope: Scope): Paged<LogRecord, LogPage> {
     undefined,
     { equals: isSame },
   );
+
+const wireQuestion = (asked: LogQuestion, window: Window) => ({
+  range: wireRange(window),
+  query: asked.words,
+  minSeverity: asked.severity,
+  traceId: asked.trace,
+  ...(asked.service ? { service: parseService(asked.service) } : {}),
+});
+
+/** All that match by part of the time, as the server counts them. */
+export interface Counted extends Window {
+  counts: readonly LogCount[];
+  length: Millis;
+}
+
+export function countLogs(scope: Scope): Asked<Counted> {
+  return ask(
+    questionOf(scope),
+    async (asked, signal): Promise<Counted> => {
+      const window = windowNow(asked.range);
+      const found = await telemetry.countLogs(wireQuestion(asked, window), { signal });
+      return { ...window, counts: found.counts, length: Number(found.partDuration?.seconds ?? 0) * 1_000 };
+    },
+    { everyMs: () => refreshOf(scope.range()) },
+  );
+}
+
+export function searchLogs(scope: Scope): Paged<LogRecord, LogPage> {
+  const question = questionOf(scope);
   let known: readonly LogRecord[] = [];
   return paged<LogQuestion, LogRecord, LogPage>(
     question,
@@ -64,15 +97,7 @@ export function searchLogs(scope: Scope): Paged<LogRecord, LogPage> {
       // Older lines are those of the same time as the first answer was about, however late they are asked for.
       const window = before ? { from: before.first.from, to: before.first.to } : windowNow(asked.range);
       const found = await telemetry.searchLogs(
-        {
-          range: wireRange(window),
-          query: asked.words,
-          minSeverity: asked.severity,
-          traceId: asked.trace,
-          pageSize: PAGE,
-          pageToken: before?.next ?? "",
-          ...(asked.service ? { service: parseService(asked.service) } : {}),
-        },
+        { ...wireQuestion(asked, window), pageSize: PAGE, pageToken: before?.next ?? "" },
         { signal },
       );
       const items = before ? found.records : reuse(known, found.records, keyOf);

@@ -6,21 +6,25 @@ import { query, setQuery } from "../../lib/route";
 import { clock, dateTime, millis } from "../../lib/time";
 import { Panel } from "../../ui/panel";
 import { Paging } from "../../ui/paging";
-import { LogCounts } from "./log-counts";
+import { CountsOfAll, CountsOfFetched } from "./log-counts";
 import { LogLine } from "./log-line";
 import { LogTemplates } from "./log-templates";
-import { LINES_MAX, SEVERITIES, searchLogs } from "./log-search";
+import { countLogs, LINES_MAX, SEVERITIES, searchLogs } from "./log-search";
 import type { Scope } from "./scope";
 import { byTemplate } from "./templates";
 
+const NONE = "No log line matches in this range.";
+
 export function LogsTab(props: { scope: Scope }): JSX.Element {
   const list = searchLogs(props.scope);
+  const all = countLogs(props.scope);
   const lines = createMemo(() => list.items() ?? []);
   const templates = createMemo(() => byTemplate(lines()));
   const template = () => query("template");
   const ofTemplate = () => templates().find((one) => one.template === template())?.lines ?? [];
   const shown = createMemo(() => (template() ? ofTemplate() : lines()));
-  const empty = () => (list.items() && lines().length === 0 ? "No log line matches in this range." : undefined);
+  const empty = () => (list.items() && lines().length === 0 ? NONE : undefined);
+  const isNone = () => all.data()?.counts.length === 0;
   const isWhole = () => !list.isMore() && !list.isFull();
   const aboutTime = () => {
     const oldest = millis(lines().at(-1)?.time);
@@ -31,11 +35,27 @@ export function LogsTab(props: { scope: Scope }): JSX.Element {
   return (
     <>
       <Search />
-      <Panel title="When" {...panel()} error={list.items() ? undefined : list.error()}>
-        <Show when={list.first()}>
-          {(first) => <LogCounts lines={shown()} all={lines().length} window={first()} fetchedFrom={isWhole() ? undefined : millis(lines().at(-1)?.time)} />}
-        </Show>
-      </Panel>
+      <Show
+        when={template()}
+        fallback={
+          <Panel title="When" isLoading={all.isLoading()} error={all.error()} again={all.again} empty={isNone() ? NONE : undefined}>
+            <Show when={all.data()}>{(all) => <CountsOfAll counted={all()} />}</Show>
+          </Panel>
+        }
+      >
+        <Panel title="When" {...panel()} error={list.items() ? undefined : list.error()}>
+          <Show when={list.first()}>
+            {(first) => (
+              <CountsOfFetched
+                lines={shown()}
+                all={lines().length}
+                window={first()}
+                fetchedFrom={isWhole() ? undefined : millis(lines().at(-1)?.time)}
+              />
+            )}
+          </Show>
+        </Panel>
+      </Show>
       <div class="columns">
         <Panel
           title="Lines"
