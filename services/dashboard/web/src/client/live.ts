@@ -19,8 +19,11 @@ import { askWho, isSignedOut, session, whenIn } from "./session";
 const SILENT_MS = 12_000;
 /** Before the next try: doubled each time, with some chance so that all windows do not come at once. */
 const RETRY_MS = { first: 250, most: 5_000 };
-/** Incidents that ended are kept so many, so that a page that is open for days does not grow. */
-const ENDED_MAX = 50;
+/**
+ * Incidents that ended are kept so many, for their latest steps: each has its whole timeline, and all that was abnormal. Those
+ * that are opened are asked for.
+ */
+const ENDED_MAX = 8;
 
 export type Connection = { state: "connecting" | "live" } | { state: "lost"; why: string; since: number };
 
