@@ -22,7 +22,7 @@ use llm_sre_proto::remediation::v1::{
     Action, Freeze, GetKillSwitchRequest, KillSwitch, ListActionsRequest, ListFreezesRequest,
 };
 use llm_sre_proto::telemetry::v1::telemetry_service_client::TelemetryServiceClient;
-use llm_sre_proto::telemetry::v1::{ListServiceCallsRequest, ServiceCall, TimeRange};
+use llm_sre_proto::telemetry::v1::{ListServiceCallsRequest, ListServiceCallsResponse, TimeRange};
 use tonic::{Response, Status, Streaming};
 
 /// Over how much event time calls are counted.
@@ -61,9 +61,9 @@ impl Asked {
     }
 
     /// Who called whom before the fleet was as it is.
-    pub(crate) async fn calls(&self, fleet: &Fleet) -> Result<Vec<ServiceCall>, Status> {
+    pub(crate) async fn calls(&self, fleet: &Fleet) -> Result<ListServiceCallsResponse, Status> {
         let Some(read) = fleet.read_time.as_ref().map(from_proto_time).filter(|read| *read > Timestamp::EPOCH) else {
-            return Ok(Vec::new());
+            return Ok(ListServiceCallsResponse::default());
         };
         let start_time = Some(to_proto_time(read - Duration::from_secs(CALLS_OVER_SECONDS.into())));
         let range = Some(TimeRange { start_time, end_time: Some(to_proto_time(read)) });
@@ -71,7 +71,7 @@ impl Asked {
         let counted =
             within(async { { client }.list_service_calls(ListServiceCallsRequest { range, page_size: 0 }).await })
                 .await?;
-        Ok(counted.into_inner().calls)
+        Ok(counted.into_inner())
     }
 
     /// Kill switch and freezes.

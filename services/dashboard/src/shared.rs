@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use llm_sre_proto::dashboard::v1::watch_response::News;
 use llm_sre_proto::dashboard::v1::{FleetState, Holds, Part, Problem};
+use llm_sre_proto::telemetry::v1::ListServiceCallsResponse;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -134,7 +135,7 @@ impl Subscription {
 
 /// How services are, and who calls whom.
 async fn fleet(asked: &Asked, latest: &watch::Sender<Seen>) {
-    let mut calls = Vec::new();
+    let mut calls = ListServiceCallsResponse::default();
     let mut counted_at: Option<Instant> = None;
     loop {
         let (fleet, problem) = outcome(asked.fleet().await);
@@ -149,7 +150,8 @@ async fn fleet(asked: &Asked, latest: &watch::Sender<Seen>) {
         let state = fleet.map(|mut fleet| {
             // The message says when it was said.
             fleet.time = None;
-            Arc::new(FleetState { fleet: Some(fleet), calls: calls.clone(), calls_seconds: CALLS_OVER_SECONDS })
+            let ListServiceCallsResponse { calls, truncated: calls_truncated } = calls.clone();
+            Arc::new(FleetState { fleet: Some(fleet), calls, calls_seconds: CALLS_OVER_SECONDS, calls_truncated })
         });
         latest.send_if_modified(|seen| {
             let mut is_new = seen.note(Part::Fleet, problem);

@@ -25,7 +25,7 @@ pub enum Error {
     /// Whoever reads the page would read it.
     #[error("holds a user or password, which everybody who opens the page would see")]
     Secret,
-    /// See [`BYTES_MAX`].
+    /// Not every browser and proxy takes it.
     #[error("is longer than {BYTES_MAX} bytes")]
     TooLong,
 }

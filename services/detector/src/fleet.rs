@@ -118,4 +118,5 @@ impl FleetService for Service {
 fn forget(calls: &mut v1::ServiceCallHealth) {
     (calls.requests_per_second, calls.error_ratio, calls.latency_s) = (None, None, None);
     calls.latency_dimension.clear();
+    calls.measure_time = None;
 }

@@ -24,7 +24,7 @@ pub(crate) const COLLECTION: &str = "signal_recordings";
 const TICKS_A_ROUND: u32 = 5;
 /// Incidents that are written in one round, so that a storm leaves the store some room.
 const WRITTEN_AT_ONCE: usize = 20;
-/// How often recordings are looked through for those that are too old. They are kept for days at least.
+/// How often recordings are looked through for those that are too old. They are kept for two days at least.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// The recordings of an incident that lives are marked as needed where nothing was recorded for so long.
 const RENEWED_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -97,14 +97,22 @@ impl Service {
     /// How many were removed. Without knowing what lives none is.
     async fn prune_recordings(&self) -> Result<u64, Status> {
         let now = self.clock.now();
-        let living = self.records.list_all(Filter::default().with("living", "yes"), None, LIVING_MAX).await?;
-        // One that cannot be read lives on for a build that can.
-        for id in living.records.iter().map(|stored| &stored.id).chain(&living.unreadable) {
-            match self.renew(id, now).await {
-                Err(error) if error.code() == Code::Internal => {
-                    tracing::error!(%error, incident = id, "recorded signals cannot be read, and may be removed");
+        let mut page = None;
+        loop {
+            let living = Filter::default().with("living", "yes");
+            let found = self.records.list_all(living, page, LIVING_MAX).await?;
+            // One that cannot be read lives on for a build that can.
+            for id in found.records.iter().map(|stored| &stored.id).chain(&found.unreadable) {
+                match self.renew(id, now).await {
+                    Err(error) if error.code() == Code::Internal => {
+                        tracing::error!(%error, incident = id, "recorded signals cannot be read, and may be removed");
+                    }
+                    renewed => renewed?,
                 }
-                renewed => renewed?,
+            }
+            page = found.next;
+            if page.is_none() {
+                break;
             }
         }
         self.recordings.prune(now - self.options.keep_recordings_for).await

@@ -110,6 +110,10 @@ impl Service {
     async fn watch(&self, mut watch: Watch, sender: &mpsc::Sender<Answer>) -> Result<(), Option<Status>> {
         if watch.skips_ended {
             self.tell_living(&mut watch, sender).await?;
+            // Whatever changes meanwhile is told as it changes.
+            if let Some(caught_up) = watch.catch_up() {
+                sender.send(Ok(caught_up)).await.map_err(|_| None)?;
+            }
         }
         loop {
             let (changed, next) = self.records.changes(watch.cursor.clone(), WATCH_BATCH).await.map_err(Some)?;

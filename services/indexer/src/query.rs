@@ -26,6 +26,10 @@ const READ_MAX: usize = 500_000;
 /// Points of all series in an answer with a view. Each has some 30 bytes, of the 4 MiB that a message may have.
 const SHOWN_MAX: usize = 120_000;
 
+/// Questions for series that are answered at once: with half a million points each, some 240 MB.
+const SERIES_AT_ONCE: usize = 4;
+/// Counts at once: each reads all that match, and others wait for the store meanwhile.
+const COUNTS_AT_ONCE: usize = 2;
 /// Parts of a range in which log records are counted.
 const PARTS: usize = 60;
 const PARTS_MAX: usize = 240;
@@ -41,7 +45,11 @@ pub(crate) struct Queries {
 
 impl Queries {
     pub(crate) fn new(store: Arc<dyn TelemetryStore>) -> Self {
-        Self { store, series: Turns::new(), counts: Turns::new() }
+        Self {
+            store,
+            series: Turns::new("series are read", SERIES_AT_ONCE),
+            counts: Turns::new("records are counted", COUNTS_AT_ONCE),
+        }
     }
 }
 
@@ -86,8 +94,8 @@ impl TelemetryService for Queries {
             series_max,
             points_max: view.map_or(points_max, |_| (READ_MAX / series_max).min(READ_OF_SERIES_MAX)),
         };
-        let _turn = self.series.take().await?;
-        let found = self.store.series(query).await.map_err(refusal)?;
+        let (turn, store) = (self.series.take().await?, self.store.clone());
+        let found = turn.read(async move { store.series(query).await }).await?.map_err(refusal)?;
         let most = points_max.min(SHOWN_MAX / found.series.len().max(1));
         let mut reduced = false;
         let series = found.series.into_iter().map(|series| v1::Series {
@@ -110,35 +118,21 @@ impl TelemetryService for Queries {
     }
 
     async fn search_logs(&self, request: Request<v1::SearchLogsRequest>) -> Answer<v1::SearchLogsResponse> {
-        let request = request.into_inner();
-        let query = LogQuery {
-            range: range(request.range.as_ref())?,
-            text: request.query,
-            service: service_filter(request.service.as_ref()),
-            min_severity: severity(request.min_severity)?,
-            trace_id: trace_id(&request.trace_id)?,
-            limit: page::size(request.page_size, 100, 1000)?,
-            cursor: Some(request.page_token).filter(|token| !token.is_empty()),
-        };
+        let query = log_query(request.into_inner())?;
         let found = self.store.search_logs(query).await.map_err(refusal)?;
         let records = found.records.iter().map(v1::LogRecord::from).collect();
         Ok(Response::new(v1::SearchLogsResponse { records, next_page_token: found.next.unwrap_or_default() }))
     }
 
     async fn count_logs(&self, request: Request<v1::CountLogsRequest>) -> Answer<v1::CountLogsResponse> {
-        let request = request.into_inner();
-        let query = LogQuery {
-            range: range(request.range.as_ref())?,
-            text: request.query,
-            service: service_filter(request.service.as_ref()),
-            min_severity: severity(request.min_severity)?,
-            trace_id: trace_id(&request.trace_id)?,
-            limit: 1,
-            cursor: None,
-        };
-        let parts = Parts::of(query.range, parts(request.max_parts)?);
-        let _turn = self.counts.take().await?;
-        let found = self.store.count_logs(query, parts).await.map_err(refusal)?;
+        let v1::CountLogsRequest { range, query, service, min_severity, trace_id, max_parts } = request.into_inner();
+        let most = parts(max_parts)?;
+        // The same question but for pages, of which counts have none.
+        let page = v1::SearchLogsRequest { range, query, service, min_severity, trace_id, ..Default::default() };
+        let query = log_query(page)?;
+        let parts = Parts::of(query.range, most);
+        let (turn, store) = (self.counts.take().await?, self.store.clone());
+        let found = turn.read(async move { store.count_logs(query, parts).await }).await?.map_err(refusal)?;
         let counts = found.into_iter().map(|((part, severity), count)| v1::LogCount {
             start_time: Some(to_proto_time(parts.start_of(part))),
             severity: v1::LogSeverity::from(severity).into(),
@@ -203,6 +197,18 @@ fn range(range: Option<&v1::TimeRange>) -> Result<Range, Status> {
         return Err(status::invalid_argument("range", format!("is longer than {days} days")));
     }
     Ok(Range { start, end })
+}
+
+fn log_query(request: v1::SearchLogsRequest) -> Result<LogQuery, Status> {
+    Ok(LogQuery {
+        range: range(request.range.as_ref())?,
+        text: request.query,
+        service: service_filter(request.service.as_ref()),
+        min_severity: severity(request.min_severity)?,
+        trace_id: trace_id(&request.trace_id)?,
+        limit: page::size(request.page_size, 100, 1000)?,
+        cursor: Some(request.page_token).filter(|token| !token.is_empty()),
+    })
 }
 
 fn severity(number: i32) -> Result<LogSeverity, Status> {

@@ -188,10 +188,12 @@ impl World {
                 downstream.latency_s += call.per_request * latency_s;
             }
             let again = if call.is_required { once } else { 0.0 };
+            let is_up = callee.instances.iter().any(|instance| instance.is_up(self.now));
             downstream.calls.push(Calls {
                 to: callee.name(),
                 per_request: call.per_request * (1.0 + again),
-                unanswered: unanswered(callee),
+                refused: callee.certificate.refused,
+                late: if is_up { late(callee) } else { 1.0 },
                 failed: callee.error_ratio,
                 latency_s,
             });
@@ -288,11 +290,10 @@ impl World {
 
 /// The share of calls to a service that fail, take too long, or do not come to be.
 pub(crate) fn failed(callee: &Service) -> f64 {
-    1.0 - (1.0 - callee.error_ratio) * (1.0 - unanswered(callee))
+    1.0 - (1.0 - callee.error_ratio) * (1.0 - late(callee)) * (1.0 - callee.certificate.refused)
 }
 
-/// The share of calls to a service that take too long, or do not come to be.
-fn unanswered(callee: &Service) -> f64 {
-    let late = flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S);
-    1.0 - (1.0 - late) * (1.0 - callee.certificate.refused)
+/// The share of calls to a service that take too long.
+fn late(callee: &Service) -> f64 {
+    flow::slower(callee.latency_s, flow::CALL_TIMEOUT_S)
 }

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::failure::{Answer, Failure};
 use super::{Options, open};
 
-/// Reads at a time. They are short, and more of them than processors gain nothing.
+/// Reads at a time. Most are short, and more of them than processors gain nothing.
 const READERS: usize = 4;
 
 /// Connections by turns, opened when they are first needed.

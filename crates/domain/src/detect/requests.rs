@@ -17,6 +17,8 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 pub(crate) const REQUESTS_MIN: f64 = 10.0;
 /// Windows open at once; older ones are closed by the watermark long before.
 const WINDOWS_MAX: usize = 64;
+/// The longest time from report to report, in seconds, that is waited for again.
+const STEP_S_MAX: f64 = 120.0;
 /// Counters kept a process; points of further label sets are refused.
 const COUNTERS_MAX: usize = 512;
 /// Services, processes, and addresses that are called, whose requests are counted.
@@ -281,7 +283,9 @@ impl Requests {
     /// `is_recent` says by that time and the seconds from report to report that they tell of now. `None` without any.
     pub(crate) fn pace(&self, is_recent: impl Fn(Timestamp, f64) -> bool) -> Option<(f64, Timestamp)> {
         let counted = self.counters.values().map(|counter| (counter.pace, counter.count.last_time()));
-        let recent = counted.filter(|(pace, last)| pace.seconds > 0.0 && is_recent(*last, pace.seconds));
+        // After a gap the last step is the gap.
+        let recent =
+            counted.filter(|(pace, last)| pace.seconds > 0.0 && is_recent(*last, pace.seconds.min(STEP_S_MAX)));
         let paces = recent.map(|(pace, last)| (pace.per_second(), last));
         paces.reduce(|sum, more| (sum.0 + more.0, sum.1.max(more.1)))
     }

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { barsOf, barsOfCounts, reuse, total } from "../src/views/explore/counts";
+import { barsOf, barsOfCounts, reuse, total, wholeParts } from "../src/views/explore/counts";
 
 interface Line {
   at: number | undefined;
@@ -49,6 +49,28 @@ describe("counts of the server", () => {
   });
   it("leave out what is in no part", () => expect(bars([{ from: 90_000, of: "bad", count: 1 }]).map(total)).toEqual([0, 0, 0]));
   it("are none where parts have no length", () => expect(barsOfCounts([], kinds, window, 0)).toEqual([]));
+});
+
+describe("a time that moves on", () => {
+  const HALF_AN_HOUR = 1_800_000;
+  const at = (now: number) => wholeParts({ from: Math.floor(now - HALF_AN_HOUR), to: Math.ceil(now) }, 60);
+
+  it("is cut into parts that stay where they are", () => {
+    const [one, later] = [at(1_700_000_000_123.4), at(1_700_000_009_876.5)];
+    expect((one.to - one.from) / one.parts).toBe(30_000);
+    expect([60, 61]).toContain(one.parts);
+    expect(one.from % 30_000).toBe(0);
+    expect([later.from - one.from, later.to - one.to].every((moved) => moved % 30_000 === 0)).toBe(true);
+  });
+  it("has no more parts than seconds", () => expect(wholeParts({ from: 5_000, to: 15_000 }, 60)).toEqual({ from: 5_000, to: 15_000, parts: 10 }));
+  it("is counted up to now, and from no later than it begins", () => {
+    for (const now of [1_700_000_000_000, 1_700_000_000_001, 1_700_000_017_500.5]) {
+      const window = at(now);
+      expect(window.to).toBeGreaterThanOrEqual(now);
+      expect(window.to - now).toBeLessThan(30_000);
+      expect(window.from).toBeLessThanOrEqual(now - HALF_AN_HOUR);
+    }
+  });
 });
 
 describe("lines that were known", () => {

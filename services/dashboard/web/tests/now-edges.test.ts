@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { FleetStateSchema } from "@contracts/dashboard/v1/dashboard_service_pb";
-import { type Edge, edgesOf, fareOf, inWords, sorted, widthOf } from "../src/views/now/edges";
+import { type Edge, edgeInWords, edgesOf, fareOf, keyOf, widthOf, worstFirst } from "../src/views/now/edges";
 import { traceLink } from "../src/views/incident/commands";
 
 const service = (name: string) => ({ namespace: "shop", name, environment: "demo" });
@@ -30,18 +30,20 @@ describe("edges", () => {
   it("say how calls fare", () => expect(edges.map(fareOf)).toEqual(["failing", "counted", "unmeasured", "unmeasured"]));
   it("of which nobody measured anything have no figure and no zero", () => {
     expect(to("stock")).toMatchObject({ perSecond: undefined, errorRatio: undefined, latencyS: undefined, tracedPerSecond: 0.1 });
-    expect(inWords(to("stock"))).toBe("shop/cart@demo calls shop/stock@demo: not measured by the caller; 0.1/s as far as traces tell");
-    expect(inWords(to("bank"))).toBe("shop/web@demo calls bank.example: 2/s, errors –, latency –");
-    expect(inWords(to("cart"))).toContain("40/s, errors 10 %, latency 200 ms (p95)");
+    expect(edgeInWords(to("stock"))).toBe("shop/cart@demo calls shop/stock@demo: not measured by the caller; 0.1/s as far as traces tell");
+    expect(edgeInWords(to("bank"))).toBe("shop/web@demo calls bank.example: 2/s, errors –, latency –");
+    expect(edgeInWords(to("cart"))).toContain("40/s, errors 10 %, latency 200 ms (p95)");
   });
   it("without errors fare well only where errors are measured", () => {
     expect(fareOf({ ...to("bank"), errorRatio: 0 })).toBe("well");
     expect(fareOf({ ...to("bank"), errorRatio: 0.02 })).toBe("some");
   });
+  it("lead to a service, or to an address that reads like one", () =>
+    expect(keyOf({ ...to("bank"), to: "redis" })).not.toBe(keyOf({ ...to("bank"), to: "redis", isOutside: false })));
   it("are wider the more there is", () => expect(widthOf(to("cart"))).toBeGreaterThan(widthOf(to("bank"))));
   it("come worst first, and what is not measured last", () => {
     const well = { ...to("bank"), errorRatio: 0 };
-    expect(sorted([to("stock"), well, to("cart")]).map((edge) => edge.to)).toEqual(["shop/cart@demo", "bank.example", "shop/stock@demo"]);
+    expect(worstFirst([to("stock"), well, to("cart")]).map((edge) => edge.to)).toEqual(["shop/cart@demo", "bank.example", "shop/stock@demo"]);
   });
 });
 

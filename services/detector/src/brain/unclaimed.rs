@@ -20,8 +20,15 @@ impl Brain {
     /// was read again before its cause was sure, or before it was known who calls whom, is no incident of its own.
     pub(crate) fn claim(&mut self) -> Vec<Finding> {
         let mut found = Vec::new();
-        for number in std::mem::take(&mut self.unclaimed) {
-            if let Some(cause) = self.correlator.explained_by(&self.detector, number) {
+        let unclaimed = std::mem::take(&mut self.unclaimed);
+        for number in unclaimed.iter().copied() {
+            let has_incident = |case: u64| {
+                let followed = self.followed.get(&case);
+                followed.is_some_and(|followed| followed.incident.is_some() && !followed.is_over)
+            };
+            // To one that is told by nobody nothing is given.
+            let may_take = |case: u64| unclaimed.contains(&case) || has_incident(case);
+            if let Some(cause) = self.correlator.explained_by(&self.detector, number, may_take) {
                 tracing::info!(case = number, cause, "a case that nobody told is explained by another");
                 self.followed.entry(number).or_default().is_over = true;
                 self.correlator.hand_over(number, cause, self.detector.watermark());

@@ -26,6 +26,8 @@ const VARIABLES: [(&str, &str); 14] = [
 ];
 
 /// The variable that names the configuration file where no flag does.
+/// The recordings of an incident that lives are marked as needed once a day.
+const RECORDINGS_HOURS_MIN: u64 = 48;
 const FILE_VARIABLE: &str = "LLM_SRE_CONFIG";
 
 /// What flags say, as texts of keys.
@@ -172,6 +174,11 @@ fn check(config: &Config, places: &Places) -> Result<(), Error> {
         if kept == 0 {
             return Err(places.error(key, "is 0, so that nothing would be kept"));
         }
+    }
+    if store.keep_recordings_hours < RECORDINGS_HOURS_MIN {
+        let reason =
+            format!("is less than {RECORDINGS_HOURS_MIN}, so that what an incident that lives shows could be lost");
+        return Err(places.error("store.keep_recordings_hours", reason));
     }
     if config.store.file_mib_max.is_some_and(|most| most <= config.store.keep_mib) {
         let reason = format!("leaves no room beside store.keep_mib, which is {}", config.store.keep_mib);

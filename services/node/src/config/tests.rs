@@ -35,6 +35,7 @@ fn mistakes_name_file_key_and_reason() {
         ("[bus]\npartitions = 0", "bus.partitions: 0 is not from 1 to 80"),
         ("[bus]\nkeep_hours = 0", "bus.keep_hours: is 0"),
         ("[store]\nkeep_recordings_hours = 0", "store.keep_recordings_hours: is 0"),
+        ("[store]\nkeep_recordings_hours = 47", "store.keep_recordings_hours: is less than 48"),
         ("[bus.kafka]\nbrokers = []", "bus.kafka.brokers: names none"),
         ("[peers]\ndetector = [\"http://h:1\", \"h\"]", "peers.detector: 'h' does not have the form"),
         ("[incidents]\nopen_s = -1", "incidents.open_s: invalid value"),

@@ -131,6 +131,7 @@ fn calls(service: &Service, instance: &Instance, stamp: u64) -> Metric {
             Answer::Sound => vec![integer("http.response.status_code", 200)],
             Answer::Error => vec![integer("http.response.status_code", 500), text("error.type", "500")],
             Answer::None => vec![text("error.type", "timeout")],
+            Answer::Refused => vec![text("error.type", "tls_handshake")],
         };
         point(called_labels(("GET", (*name).to_owned(), 8080), outcome), counted, instance, stamp)
     });

@@ -65,7 +65,12 @@ pub(crate) enum Answer {
     Sound,
     Error,
     None,
+    /// The handshake was broken off.
+    Refused,
 }
+
+/// How long a handshake takes.
+const HANDSHAKE_S: f64 = 0.003;
 
 /// How a service's calls to another fare in a step.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +78,9 @@ pub(crate) struct Calls {
     pub(crate) to: &'static str,
     /// How many a request makes, those that are made again among them.
     pub(crate) per_request: f64,
-    /// Which share comes too late or not to be, and which of the others fails.
-    pub(crate) unanswered: f64,
+    /// Which share does not come to be, which of the others comes too late, and which of the rest fails.
+    pub(crate) refused: f64,
+    pub(crate) late: f64,
     pub(crate) failed: f64,
     pub(crate) latency_s: f64,
 }
@@ -149,12 +155,18 @@ impl Instance {
     /// Counts its calls to a service of the shop in a step, in which it takes so many requests a second.
     pub(crate) fn count_inside(&mut self, calls: &Calls, per_second: f64, step_s: f64, rng: &mut ChaCha8Rng) {
         let made = poisson(calls.per_request * per_second * step_s, rng);
-        let unanswered = binomial(made, calls.unanswered, rng);
-        let failed = binomial(made - unanswered, calls.failed, rng);
-        let sound = made - unanswered - failed;
-        for (answer, count) in [(Answer::None, unanswered), (Answer::Error, failed), (Answer::Sound, sound)] {
+        let refused = binomial(made, calls.refused, rng);
+        let late = binomial(made - refused, calls.late, rng);
+        let failed = binomial(made - refused - late, calls.failed, rng);
+        let sound = made - refused - late - failed;
+        for (answer, count, mean_s) in [
+            (Answer::Refused, refused, HANDSHAKE_S),
+            (Answer::None, late, flow::CALL_TIMEOUT_S),
+            (Answer::Error, failed, calls.latency_s),
+            (Answer::Sound, sound, calls.latency_s),
+        ] {
             if count > 0 {
-                self.inside.entry((calls.to, answer)).or_default().add(count, calls.latency_s, rng);
+                self.inside.entry((calls.to, answer)).or_default().add(count, mean_s, rng);
             }
         }
     }

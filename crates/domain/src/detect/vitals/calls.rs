@@ -70,11 +70,14 @@ impl Detector {
     /// Who is at an address: a service that the caller is known to call and whose name it begins with, or one that it
     /// names in full. That `mail.example` begins with the name of some service does not make it one of ours.
     fn callee_at(&self, caller: &ServiceId, peer: &Arc<str>) -> Callee {
-        let known = self.topology.callees(caller).find(|callee| is_at(callee, peer));
+        let host = peer.split(':').next().unwrap_or_default();
+        let namespace = host.split('.').nth(1);
+        let called: Vec<&ServiceId> = self.topology.callees(caller).filter(|callee| is_at(callee, peer)).collect();
+        let in_namespace = || called.iter().find(|callee| namespace == Some(&*callee.namespace));
+        // Of several that have this name, one that the address does not name could be any.
+        let known = if let [only] = *called { Some(only) } else { in_namespace().copied() };
         let named = || {
-            let host = peer.split(':').next().unwrap_or_default();
             let name = host.split('.').next().unwrap_or_default();
-            let namespace = host.split('.').nth(1);
             let service = self.finder.resolve(caller, name);
             let is_meant = namespace.is_none_or(|namespace| *namespace == *service.namespace);
             (is_meant && self.knows(&service)).then_some(service)

@@ -19,11 +19,13 @@ import { askWho, isSignedOut, session, whenIn } from "./session";
 const SILENT_MS = 12_000;
 /** Before the next try: doubled each time, with some chance so that all windows do not come at once. */
 const RETRY_MS = { first: 250, most: 5_000 };
+/** Latest steps that are shown of all incidents. */
+export const STEPS_MAX = 12;
 /**
- * Incidents that ended are kept so many, for their latest steps: each has its whole timeline, and all that was abnormal. Those
- * that are opened are asked for.
+ * Incidents that ended are kept so many, since each has its whole timeline, and all that was abnormal. Its end is a step, so
+ * that no more of them can be among the latest steps. The one that is looked at is kept beside them.
  */
-const ENDED_MAX = 8;
+const ENDED_MAX = STEPS_MAX;
 
 export type Connection = { state: "connecting" | "live" } | { state: "lost"; why: string; since: number };
 
@@ -62,6 +64,9 @@ const OF_ONE: readonly Part[] = [Part.DIAGNOSES, Part.ACTIONS, Part.RECORDINGS];
 let lookedAt = "";
 let resumeToken = "";
 let current: AbortController | undefined;
+
+/** Whether what is known of incidents is how they are now: that nothing is known of is not that there is nothing. */
+export const isIncidentsKnown = (): boolean => connection().state === "live" && !problems().has(Part.INCIDENTS);
 
 /** Whether an incident has come to its end. */
 export const hasEnded = (incident: Incident): boolean => incident.endTime !== undefined;
@@ -144,7 +149,7 @@ function take(message: WatchResponse): void {
   const { news } = message;
   switch (news.case) {
     case "incident":
-      setIncidents((before) => withIncident(before, news.value));
+      setIncidents((before) => withIncident(before, news.value, lookedAt));
       break;
     case "caught":
       if (news.value.complete) setIncidents((before) => onlyLiving(before, new Set(news.value.living)));
@@ -174,11 +179,16 @@ function take(message: WatchResponse): void {
   if (message.resumeToken) resumeToken = message.resumeToken;
 }
 
-/** The incidents with this one as it is now. Of those that ended, the oldest make room. */
-export function withIncident(before: ReadonlyMap<string, Incident>, incident: Incident): ReadonlyMap<string, Incident> {
+/** The incidents with this one as it is now. Of those that ended and are not looked at, the oldest make room. */
+export function withIncident(
+  before: ReadonlyMap<string, Incident>,
+  incident: Incident,
+  lookedAt: string,
+): ReadonlyMap<string, Incident> {
   const after = new Map(before);
   after.set(incident.name, incident);
-  const ended = [...after.values()].filter(hasEnded).sort((a, b) => (millis(a.endTime) ?? 0) - (millis(b.endTime) ?? 0));
+  const mayGo = [...after.values()].filter((one) => hasEnded(one) && one.name !== lookedAt);
+  const ended = mayGo.sort((a, b) => (millis(a.endTime) ?? 0) - (millis(b.endTime) ?? 0));
   for (const old of ended.slice(0, Math.max(0, ended.length - ENDED_MAX))) after.delete(old.name);
   return after;
 }

@@ -8,6 +8,7 @@ import { clock, dateTime, type Millis, tickTime } from "../lib/time";
 import { align, type Line, summary } from "./lines";
 import { type Band, drawBand, drawMarks, type Mark } from "./overlays";
 import { theme } from "./theme";
+import { type Column, Values } from "./values";
 
 interface ChartProps {
   /** What it shows, for who cannot see it. */
@@ -26,7 +27,8 @@ interface ChartProps {
   height?: number;
 }
 
-/** Rows of the table that says the same. */
+/** The table that says the same, and how many rows it has. */
+const COLUMNS: readonly Column[] = [{ title: "Time" }, { title: "Series" }, { title: "Value", isNumber: true }];
 const ROWS_MAX = 200;
 const COLOURS = 6;
 
@@ -38,6 +40,10 @@ export function Chart(props: ChartProps): JSX.Element {
   const data = createMemo(() => align(props.lines));
   const format = (value: number) => quantity(value, props.unit, props.isShare);
   const [at, setAt] = createSignal<string>();
+  const rows = () => {
+    const points = props.lines.flatMap((line) => line.points.slice(-ROWS_MAX).map(([time, value]) => [dateTime(time), line.label, format(value)]));
+    return points.slice(-ROWS_MAX);
+  };
 
   const style = (name: string) => getComputedStyle(place).getPropertyValue(name).trim();
   const options = (): uPlot.Options => ({
@@ -119,45 +125,8 @@ export function Chart(props: ChartProps): JSX.Element {
         </span>
       </figcaption>
       <div class="canvas" ref={place} role="img" aria-label={`${props.label}. ${summary(props.lines, format, props.band)}`} />
-      <Values lines={props.lines} format={format} />
+      <Values label="Values" columns={COLUMNS} rows={rows} />
     </figure>
-  );
-}
-
-/** The same as a table, for who cannot see the chart or wants the numbers. */
-function Values(props: { lines: readonly Line[]; format: (value: number) => string }): JSX.Element {
-  const [isOpen, setOpen] = createSignal(false);
-  const rows = () => props.lines.flatMap((line) => line.points.slice(-ROWS_MAX).map(([time, value]) => ({ line, time, value })));
-  return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary class="muted">Values</summary>
-      <Show when={isOpen()}>
-        <div class="values" tabindex="0" role="group" aria-label="Values">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Series</th>
-                <th scope="col" class="number">
-                  Value
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              <For each={rows().slice(-ROWS_MAX)}>
-                {(row) => (
-                  <tr>
-                    <td>{dateTime(row.time)}</td>
-                    <td>{row.line.label}</td>
-                    <td class="number">{props.format(row.value)}</td>
-                  </tr>
-                )}
-              </For>
-            </tbody>
-          </table>
-        </div>
-      </Show>
-    </details>
   );
 }
 

@@ -18,15 +18,41 @@ export function barsOf<T>(
   window: Window,
   parts: number,
 ): Bar[] {
-  const length = (window.to - window.from) / parts;
-  const counts = Array.from({ length: parts }, () => kinds.map(() => 0));
-  for (const line of lines) {
-    const time = at(line);
-    const counted = time === undefined ? undefined : counts[Math.floor((time - window.from) / length)];
-    const kind = kinds.findIndex((is) => is(line));
-    if (counted && kind >= 0) counted[kind] = (counted[kind] ?? 0) + 1;
-  }
-  return counts.map((counts, index) => ({ from: window.from + index * length, to: window.from + (index + 1) * length, counts }));
+  const bars = emptyBars(window.from, (window.to - window.from) / parts, parts, kinds.length);
+  for (const line of lines) add(bars, at(line), kinds.findIndex((is) => is(line)), 1);
+  return bars.map(({ from, to, counts }) => ({ from, to, counts }));
+}
+
+interface Filling extends Bar {
+  counts: number[];
+}
+
+const emptyBars = (from: Millis, length: Millis, parts: number, kinds: number): Filling[] =>
+  Array.from({ length: parts }, (_, part) => ({
+    from: from + part * length,
+    to: from + (part + 1) * length,
+    counts: Array.from({ length: kinds }, () => 0),
+  }));
+
+/** Counts so many of a kind at a time; what is in no part is left out. */
+function add(bars: Filling[], time: Millis | undefined, kind: number, count: number): void {
+  const first = bars[0];
+  if (time === undefined || !first || kind < 0) return;
+  const counts = bars[Math.floor((time - first.from) / (first.to - first.from))]?.counts;
+  if (counts) counts[kind] = (counts[kind] ?? 0) + count;
+}
+
+/**
+ * A time that moves on, widened to whole parts, so that parts stay where they are while it does: the last is not over then,
+ * and the first may begin a little earlier. There are about so many, whole seconds long.
+ */
+export function wholeParts(window: Window, most: number): Window & { parts: number } {
+  // Its length in whole seconds, of which the window has a fraction more.
+  const seconds = Math.floor(window.to / 1_000) - Math.ceil(window.from / 1_000);
+  const length = Math.max(1, Math.ceil(seconds / most)) * 1_000;
+  const from = Math.floor(window.from / length) * length;
+  const to = Math.ceil(window.to / length) * length;
+  return { from, to, parts: (to - from) / length };
 }
 
 /** What the server counted in parts of the time, the first of which begins at `from`; parts without a line are there too. */
@@ -38,16 +64,8 @@ export function barsOfCounts<T>(
 ): Bar[] {
   const from = Math.floor(window.from / 1_000) * 1_000;
   const parts = length > 0 ? Math.max(1, Math.ceil((window.to - from) / length)) : 0;
-  const bars = Array.from({ length: parts }, (_, part) => ({
-    from: from + part * length,
-    to: from + (part + 1) * length,
-    counts: kinds.map(() => 0),
-  }));
-  for (const { from: start, of, count } of counted) {
-    const counts = bars[Math.round((start - from) / length)]?.counts;
-    const kind = kinds.findIndex((is) => is(of));
-    if (counts && kind >= 0) counts[kind] = (counts[kind] ?? 0) + count;
-  }
+  const bars = emptyBars(from, length, parts, kinds.length);
+  for (const one of counted) add(bars, one.from, kinds.findIndex((is) => is(one.of)), one.count);
   return bars;
 }
 

@@ -4,11 +4,11 @@ import { createMemo, createSignal, For, type JSX, Show } from "solid-js";
 import { type LogRecord, LogSeverity } from "@contracts/telemetry/v1/telemetry_pb";
 import { clock, dateTime, type Millis, millis } from "../../lib/time";
 import { type Bar, barsOf, barsOfCounts, total } from "./counts";
-import type { Counted } from "./log-search";
+import { Values, type Column } from "../../ui/values";
+import { type Counted, PARTS } from "./log-search";
 import type { Window } from "./range";
 import { zoom } from "./scope";
 
-const PARTS = 60;
 const HEIGHT = 80;
 /** A drag of less than this share of the width was a click. */
 const DRAG_MIN = 0.005;
@@ -32,13 +32,19 @@ function greatest(bars: readonly Bar[]): string {
 /** All that match, as the server counted them. */
 export function CountsOfAll(props: { counted: Counted }): JSX.Element {
   const bars = createMemo(() => {
-    const { counts, length } = props.counted;
+    const { counts, partMs } = props.counted;
     const counted = counts.map((one) => ({ from: millis(one.startTime) ?? 0, of: one.severity, count: Number(one.count) }));
-    return barsOfCounts(counted, KINDS.map((kind) => kind.is), props.counted, length);
+    return barsOfCounts(counted, KINDS.map((kind) => kind.is), props.counted, partMs);
   });
   const shown = () => ({ from: bars()[0]?.from ?? props.counted.from, to: bars().at(-1)?.to ?? props.counted.to });
+  // Whether the last part is still going on; drawn as a whole one it would look as if there were fewer lines.
+  const unknownFrom = () => (props.counted.until < shown().to ? props.counted.until : undefined);
   const words = () => `All that match are counted: ${sums(bars())}.${greatest(bars())}`;
-  return <Counts bars={bars()} window={shown()} unknownUntil={undefined} words={words()} />;
+  return (
+    <Counts bars={bars()} window={shown()} unknownFrom={unknownFrom()} words={words()}>
+      <Show when={unknownFrom() !== undefined}> The last part is not over; what is to come of it is hatched.</Show>
+    </Counts>
+  );
 }
 
 interface FetchedProps {
@@ -60,18 +66,27 @@ export function CountsOfFetched(props: FetchedProps): JSX.Element {
     const of = props.lines.length < props.all ? `, which are some of the ${props.all} lines fetched` : "";
     return `Of the ${props.lines.length} lines shown${of}: ${sums(bars())}.${greatest(bars())}`;
   };
-  return <Counts bars={bars()} window={props.window} unknownUntil={props.fetchedFrom} words={words()} />;
+  return (
+    <Counts bars={bars()} window={props.window} unknownUntil={props.fetchedFrom} words={words()}>
+      <Show when={props.fetchedFrom !== undefined}> There are older lines that were not fetched; their part of the time is hatched.</Show>
+    </Counts>
+  );
 }
 
 interface BarsProps {
   bars: readonly Bar[];
   window: Window;
-  /** Before this nothing was fetched: what is there is not known, which is not the same as none. */
-  unknownUntil: Millis | undefined;
+  /** Before, or after this nothing was fetched or counted: what is there is not known, which is not the same as none. */
+  unknownUntil?: Millis | undefined;
+  unknownFrom?: Millis | undefined;
   words: string;
+  children?: JSX.Element;
 }
 
+const COLUMNS: readonly Column[] = [{ title: "From" }, ...KINDS.map(({ name }) => ({ title: name, isNumber: true }))];
+
 function Counts(props: BarsProps): JSX.Element {
+  const rows = () => props.bars.filter((bar) => total(bar) > 0).map((bar) => [dateTime(bar.from), ...bar.counts.map(String)]);
   return (
     <div class="counts">
       <p>
@@ -90,9 +105,9 @@ function Counts(props: BarsProps): JSX.Element {
       </p>
       <p class="muted">
         {props.words}
-        <Show when={props.unknownUntil !== undefined}> There are older lines that were not fetched; their part of the time is hatched.</Show>
+        {props.children}
       </p>
-      <Values bars={props.bars} />
+      <Values label="Lines by time" columns={COLUMNS} rows={rows} />
     </div>
   );
 }
@@ -118,11 +133,12 @@ function Bars(props: BarsProps): JSX.Element {
     if (!picked || Math.abs(picked.to - picked.from) < DRAG_MIN) return;
     zoom(time(Math.min(picked.from, picked.to)), time(Math.max(picked.from, picked.to)));
   };
-  const unknown = () => {
-    const until = props.unknownUntil;
-    if (until === undefined || !Number.isFinite(until)) return 0;
-    return (parts() * (until - props.window.from)) / (props.window.to - props.window.from);
-  };
+  /** Where a time stands in the picture. */
+  const across = (time: Millis) => (parts() * (time - props.window.from)) / (props.window.to - props.window.from);
+  const known = () => ({
+    from: props.unknownUntil === undefined ? 0 : Math.max(0, across(props.unknownUntil)),
+    to: props.unknownFrom === undefined ? parts() : Math.min(parts(), across(props.unknownFrom)),
+  });
   return (
     <svg
       ref={place}
@@ -136,11 +152,12 @@ function Bars(props: BarsProps): JSX.Element {
       onPointerCancel={() => setDrag(undefined)}
     >
       <defs>
-        <pattern id="not-fetched" width="1" height="8" patternUnits="userSpaceOnUse">
+        <pattern id="not-known" width="1" height="8" patternUnits="userSpaceOnUse">
           <rect width="1" height="3" fill="var(--grid)" />
         </pattern>
       </defs>
-      <rect x="0" y="0" width={Math.max(0, unknown())} height={HEIGHT} fill="url(#not-fetched)" />
+      <rect x="0" y="0" width={known().from} height={HEIGHT} fill="url(#not-known)" />
+      <rect x={known().to} y="0" width={Math.max(0, parts() - known().to)} height={HEIGHT} fill="url(#not-known)" />
       <For each={props.bars}>{(bar, index) => <Stack bar={bar} left={index()} most={most()} />}</For>
       <Show when={drag()}>
         {(drag) => (
@@ -175,43 +192,5 @@ function Stack(props: { bar: Bar; left: number; most: number }): JSX.Element {
         </Show>
       )}
     </For>
-  );
-}
-
-/** The same as a table. */
-function Values(props: { bars: readonly Bar[] }): JSX.Element {
-  const [isOpen, setOpen] = createSignal(false);
-  return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary class="muted">Values</summary>
-      <Show when={isOpen()}>
-        <div class="scrolls" tabindex="0" role="group" aria-label="Lines by time">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">From</th>
-                <For each={KINDS}>
-                  {(kind) => (
-                    <th scope="col" class="number">
-                      {kind.name}
-                    </th>
-                  )}
-                </For>
-              </tr>
-            </thead>
-            <tbody>
-              <For each={props.bars.filter((bar) => total(bar) > 0)}>
-                {(bar) => (
-                  <tr>
-                    <td>{dateTime(bar.from)}</td>
-                    <For each={bar.counts}>{(count) => <td class="number">{count}</td>}</For>
-                  </tr>
-                )}
-              </For>
-            </tbody>
-          </table>
-        </div>
-      </Show>
-    </details>
   );
 }

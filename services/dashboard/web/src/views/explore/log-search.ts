@@ -9,7 +9,7 @@ import { query } from "../../lib/route";
 import type { Millis } from "../../lib/time";
 import { type Asked, ask } from "../../ui/ask";
 import { type Page, type Paged, paged } from "../../ui/pages";
-import { reuse } from "./counts";
+import { reuse, wholeParts } from "./counts";
 import type { Range, Window } from "./range";
 import { isSame, refreshOf, type Scope, windowNow } from "./scope";
 import { wireRange } from "./services";
@@ -70,19 +70,28 @@ const wireQuestion = (asked: LogQuestion, window: Window) => ({
   ...(asked.service ? { service: parseService(asked.service) } : {}),
 });
 
+/** Parts that a time is counted in. */
+export const PARTS = 60;
+
 /** All that match by part of the time, as the server counts them. */
 export interface Counted extends Window {
   counts: readonly LogCount[];
-  length: Millis;
+  partMs: Millis;
+  /** Up to when there is anything to count: what comes later is not over. */
+  until: Millis;
 }
 
-export function countLogs(scope: Scope): Asked<Counted> {
+/** Not while `isWanted` says that nobody sees it: it reads all that match. */
+export function countLogs(scope: Scope, isWanted: Accessor<boolean>): Asked<Counted> {
+  const question = questionOf(scope);
   return ask(
-    questionOf(scope),
+    () => (isWanted() ? question() : undefined),
     async (asked, signal): Promise<Counted> => {
-      const window = windowNow(asked.range);
-      const found = await telemetry.countLogs(wireQuestion(asked, window), { signal });
-      return { ...window, counts: found.counts, length: Number(found.partDuration?.seconds ?? 0) * 1_000 };
+      const now = windowNow(asked.range);
+      const window = asked.range.isLive ? wholeParts(now, PARTS) : { ...now, parts: PARTS };
+      const found = await telemetry.countLogs({ ...wireQuestion(asked, window), maxParts: window.parts }, { signal });
+      const partMs = Number(found.partDuration?.seconds ?? 0) * 1_000;
+      return { from: window.from, to: window.to, counts: found.counts, partMs, until: now.to };
     },
     { everyMs: () => refreshOf(scope.range()) },
   );

@@ -17,7 +17,7 @@ const NONE = "No log line matches in this range.";
 
 export function LogsTab(props: { scope: Scope }): JSX.Element {
   const list = searchLogs(props.scope);
-  const all = countLogs(props.scope);
+  const all = countLogs(props.scope, () => query("template") === "");
   const lines = createMemo(() => list.items() ?? []);
   const templates = createMemo(() => byTemplate(lines()));
   const template = () => query("template");

@@ -1,14 +1,13 @@
 // What the product did lately, newest first, across all incidents.
 
 import { For, type JSX, Show } from "solid-js";
-import { live } from "../../client/live";
+import { isIncidentsKnown, live, STEPS_MAX } from "../../client/live";
+import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import type { Incident, TimelineEntry } from "@contracts/incident/v1/incident_pb";
 import { shortId } from "../../lib/names";
 import { millis } from "../../lib/time";
 import { Moment } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
-
-const ROWS_MAX = 12;
 
 interface Step {
   incident: Incident;
@@ -16,17 +15,22 @@ interface Step {
 }
 
 function lately(incidents: Iterable<Incident>): Step[] {
-  const steps = [...incidents].flatMap((incident) => incident.timeline.slice(-ROWS_MAX).map((entry) => ({ incident, entry })));
-  return steps.sort((a, b) => (millis(b.entry.time) ?? 0) - (millis(a.entry.time) ?? 0)).slice(0, ROWS_MAX);
+  const steps = [...incidents].flatMap((incident) => incident.timeline.slice(-STEPS_MAX).map((entry) => ({ incident, entry })));
+  return steps.sort((a, b) => (millis(b.entry.time) ?? 0) - (millis(a.entry.time) ?? 0)).slice(0, STEPS_MAX);
 }
 
 export function Doing(): JSX.Element {
   const steps = () => lately(live.incidents().values());
+  const none = () =>
+    isIncidentsKnown()
+      ? "Nothing had to be done since this page was opened."
+      : "Nothing had been done when it was heard last; whether anything was since is not known.";
   return (
     <Panel
       title="Latest steps"
       isLoading={!live.isCaught()}
-      empty={steps().length === 0 ? "Nothing had to be done since this page was opened." : undefined}
+      error={live.problems().get(Part.INCIDENTS)}
+      empty={steps().length === 0 ? none() : undefined}
     >
       <ol class="steps">
         <For each={steps()}>

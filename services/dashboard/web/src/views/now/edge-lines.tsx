@@ -2,53 +2,53 @@
 
 import { createMemo, For, type JSX, Show } from "solid-js";
 import { percent } from "../../lib/format";
-import { type Edge, fareOf, inWords, isFailing, keyOf, widthOf } from "./edges";
+import { type Edge, edgeInWords, FAILING_MIN, fareOf, isFailing, keyOf, widthOf } from "./edges";
+import { at, type Line, pathOf } from "./lines";
 
-/** Where a line begins or ends. */
-export interface Point {
-  x: number;
-  y: number;
-}
-
-export function EdgeLines(props: {
+interface LinesProps {
   edges: readonly Edge[];
-  /** The right side of whoever calls, and the left side of whoever is called. */
-  ends: (edge: Edge) => readonly [Point, Point];
-  /** Whether whoever is called is troubled, which says something of calls that nobody measured. */
-  isTroubled: (edge: Edge) => boolean;
-}): JSX.Element {
-  const byKey = createMemo(() => new Map(props.edges.map((edge) => [keyOf(edge), edge])));
-  // A line stays the same while its figures change, so that a tooltip stays open.
-  const keys = createMemo(() => [...byKey().keys()]);
-  return (
-    <For each={keys()}>
-      {(key) => (
-        <Show when={byKey().get(key)}>
-          {(edge) => {
-            const ends = () => props.ends(edge());
-            const middle = () => ({ x: (ends()[0].x + ends()[1].x) / 2, y: (ends()[0].y + ends()[1].y) / 2 });
-            return (
-              <g class={`edge ${fareOf(edge())} ${props.isTroubled(edge()) ? "to-troubled" : ""}`} role="img" aria-label={inWords(edge())} data-edge={key}>
-                <path d={curve(...ends())} stroke-width={widthOf(edge())} />
-                <Show when={isFailing(edge())}>
-                  <text x={middle().x} y={middle().y - 4}>
-                    {percent(edge().errorRatio)}
-                  </text>
-                </Show>
-                <title>{inWords(edge())}</title>
-              </g>
-            );
-          }}
-        </Show>
-      )}
-    </For>
-  );
+  lineOf: (edge: Edge) => Line;
 }
 
-/** From the right to the left; backwards around both. */
-function curve(from: Point, to: Point): string {
-  const bend = Math.max(30, Math.abs(to.x - from.x) / 2);
-  return `M${from.x},${from.y} C${from.x + bend},${from.y} ${to.x - bend},${to.y} ${to.x},${to.y}`;
+/** Lines by edge, which stay the same while their figures change, so that a tooltip stays open. */
+function each(props: LinesProps, draw: (edge: () => Edge, key: string) => JSX.Element): JSX.Element {
+  const byKey = createMemo(() => new Map(props.edges.map((edge) => [keyOf(edge), edge])));
+  const keys = createMemo(() => [...byKey().keys()]);
+  return <For each={keys()}>{(key) => <Show when={byKey().get(key)}>{(edge) => draw(edge, key)}</Show>}</For>;
+}
+
+/** They lie behind the services. `isTroubled` says whether whoever is called is, of calls that nobody measured. */
+export function EdgeLines(props: LinesProps & { isTroubled: (edge: Edge) => boolean }): JSX.Element {
+  return each(props, (edge, key) => (
+    <g
+      class={`edge ${fareOf(edge())} ${props.isTroubled(edge()) ? "to-troubled" : ""}`}
+      role="img"
+      aria-label={edgeInWords(edge())}
+      data-edge={key}
+    >
+      <path d={pathOf(props.lineOf(edge()))} stroke-width={widthOf(edge())} />
+      <title>{edgeInWords(edge())}</title>
+    </g>
+  ));
+}
+
+/** How far from the caller the figure stands: in the room beside it, where no other service is. */
+const FIGURE_AT = 0.2;
+
+/** Which share fails, before everything else. The lines say the same. */
+export function EdgeFigures(props: LinesProps): JSX.Element {
+  const place = (edge: Edge) => at(props.lineOf(edge), FIGURE_AT);
+  return (
+    <g class="edge-figures" aria-hidden="true">
+      {each(props, (edge) => (
+        <Show when={isFailing(edge())}>
+          <text x={place(edge()).x} y={place(edge()).y - 4}>
+            {percent(edge().errorRatio)}
+          </text>
+        </Show>
+      ))}
+    </g>
+  );
 }
 
 /** What the lines say, for who sees them first. */
@@ -56,7 +56,7 @@ export function Legend(): JSX.Element {
   const kinds = [
     ["well", "calls are answered"],
     ["some", "some fail"],
-    ["failing", "5 % or more fail"],
+    ["failing", `${percent(FAILING_MIN)} or more fail`],
     ["counted", "too few to tell"],
     ["unmeasured", "not measured by the caller"],
     ["unmeasured to-troubled", "nor that, and who is called is troubled"],
@@ -66,9 +66,9 @@ export function Legend(): JSX.Element {
       <For each={kinds}>
         {([kind, words]) => (
           <li>
-            <svg width="34" height="8" aria-hidden="true">
+            <svg width="44" height="8" aria-hidden="true">
               <g class={`edge ${kind}`}>
-                <path d="M0,4 H34" stroke-width="2" />
+                <path d="M0,4 H44" stroke-width="2" />
               </g>
             </svg>{" "}
             {words}

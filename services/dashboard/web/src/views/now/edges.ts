@@ -31,8 +31,9 @@ export function edgesOf(state: Pick<FleetState, "fleet" | "calls" | "callsSecond
   const over = state?.callsSeconds || 1;
   for (const call of state?.calls ?? []) {
     const [from, to] = [serviceName(call.client), serviceName(call.server)];
-    const known = edges.get(keyOf({ from, to })) ?? { ...NOT_MEASURED, from, to };
-    edges.set(keyOf({ from, to }), { ...known, tracedPerSecond: call.callCount / over });
+    const traced = { ...NOT_MEASURED, from, to };
+    const known = edges.get(keyOf(traced)) ?? traced;
+    edges.set(keyOf(traced), { ...known, tracedPerSecond: call.callCount / over });
   }
   return [...edges.values()];
 }
@@ -45,10 +46,15 @@ const NOT_MEASURED = {
   latencyDimension: "",
 };
 
-export const keyOf = (edge: { from: string; to: string }): string => JSON.stringify([edge.from, edge.to]);
+/** What stands at its end: a service by its name, or an address, which may read like one. */
+export const endOf = (edge: { to: string; isOutside: boolean }): string => (edge.isOutside ? outsideId(edge.to) : edge.to);
+
+export const outsideId = (address: string): string => `outside ${address}`;
+
+export const keyOf = (edge: { from: string; to: string; isOutside: boolean }): string => JSON.stringify([edge.from, endOf(edge)]);
 
 /** From this share of errors on, calls to somebody fail, and not one here and there; as diagnosis takes it. */
-const FAILING_MIN = 0.05;
+export const FAILING_MIN = 0.05;
 /** And from this on some do. */
 const SOME_FAIL_MIN = 0.01;
 
@@ -71,7 +77,7 @@ export function widthOf(edge: Edge): number {
 }
 
 /** What an edge shows, in words. */
-export function inWords(edge: Edge): string {
+export function edgeInWords(edge: Edge): string {
   const measured =
     fareOf(edge) === "unmeasured"
       ? "not measured by the caller"
@@ -85,6 +91,6 @@ export function inWords(edge: Edge): string {
 }
 
 /** Those of which the most fails first, then by name. */
-export function sorted(edges: readonly Edge[]): Edge[] {
+export function worstFirst(edges: readonly Edge[]): Edge[] {
   return [...edges].sort((a, b) => (b.errorRatio ?? -1) - (a.errorRatio ?? -1) || (keyOf(a) < keyOf(b) ? -1 : 1));
 }

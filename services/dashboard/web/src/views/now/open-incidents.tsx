@@ -1,7 +1,7 @@
 // Incidents that live, the worst first.
 
 import { For, type JSX, Show } from "solid-js";
-import { hasEnded, live } from "../../client/live";
+import { hasEnded, isIncidentsKnown, live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { type Incident, State } from "@contracts/incident/v1/incident_pb";
 import { serviceName } from "../../lib/names";
@@ -22,9 +22,7 @@ export function byUrgency(incidents: Iterable<Incident>): Incident[] {
 export function OpenIncidents(): JSX.Element {
   const open = () => byUrgency(live.incidents().values());
   const problem = () => live.problems().get(Part.INCIDENTS);
-  // That nothing is known of is not that there is nothing.
-  const isKnown = () => live.connection().state === "live" && problem() === undefined;
-  const none = () => (isKnown() ? "No incident is open." : "None was open when it was heard last; whether one is now is not known.");
+  const none = () => (isIncidentsKnown() ? "No incident is open." : "None was open when it was heard last; whether one is now is not known.");
   return (
     <Panel
       title="Open incidents"

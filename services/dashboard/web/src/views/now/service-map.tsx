@@ -10,12 +10,15 @@ import { enumName, serviceName } from "../../lib/names";
 import { query, setQuery } from "../../lib/route";
 import { CLASS_OF_HEALTH } from "../../ui/badges";
 import { Panel } from "../../ui/panel";
-import { EdgeLines, Legend } from "./edge-lines";
-import { type Edge, edgesOf, isFailing, sorted } from "./edges";
+import { EdgeFigures, EdgeLines, Legend } from "./edge-lines";
+import { type Edge, edgesOf, endOf, isFailing, outsideId, worstFirst } from "./edges";
 import { place } from "./layout";
+import { type Line, lineOf } from "./lines";
 import { CallTable, link, ServiceTable } from "./service-tables";
 
 const NODE = { width: 178, height: 62, across: 66, down: 16 };
+/** The middle between two rows, from the middle of the upper one. */
+const BELOW = (NODE.height + NODE.down) / 2;
 /** Above so many a map is a knot; the tables say more. */
 const MAP_MAX = 120;
 
@@ -23,7 +26,7 @@ export function ServiceMap(): JSX.Element {
   const services = () => live.fleet()?.fleet?.services ?? [];
   const isTable = () => query("services") === "table" || (query("services") !== "map" && innerWidth < 700);
   const edges = createMemo<Edge[]>(() => edgesOf(live.fleet()));
-  const isTruncated = () => live.fleet()?.fleet?.callsTruncated ?? false;
+  const isTruncated = () => Boolean(live.fleet()?.fleet?.callsTruncated || live.fleet()?.callsTruncated);
   return (
     <Panel
       title="Services"
@@ -47,7 +50,7 @@ export function ServiceMap(): JSX.Element {
           </div>
         </Match>
         <Match when={true}>
-          <Map_ services={services()} edges={edges()} />
+          <Map_ services={services()} edges={edges()} isTruncated={isTruncated()} />
         </Match>
       </Switch>
     </Panel>
@@ -55,7 +58,7 @@ export function ServiceMap(): JSX.Element {
 }
 
 /** What a service shows, in words. */
-function inWords(service: ServiceHealth): string {
+function serviceInWords(service: ServiceHealth): string {
   const abnormal = service.abnormalSignals.map((signal) => enumName(SignalSchema, signal)).join(", ");
   return [
     `${serviceName(service.service)}: ${enumName(HealthStateSchema, service.state)}`,
@@ -74,16 +77,16 @@ interface Corner {
   top: number;
 }
 
-function Map_(props: { services: readonly ServiceHealth[]; edges: readonly Edge[] }): JSX.Element {
+function Map_(props: { services: readonly ServiceHealth[]; edges: readonly Edge[]; isTruncated: boolean }): JSX.Element {
   const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
   /** Addresses outside. There may be as many as services, among which these would be lost, so that they are asked for. */
   const addresses = createMemo(() => [...new Set(props.edges.filter((edge) => edge.isOutside).map((edge) => edge.to))]);
   const isRoomy = () => props.services.length + addresses().length <= MAP_MAX;
   const isShown = () => query("outside") === "shown" && isRoomy();
-  const outside = createMemo(() => (isShown() ? addresses().filter((address) => !byId().has(address)) : []));
+  const outside = createMemo(() => new Map((isShown() ? addresses() : []).map((address) => [outsideId(address), address])));
   // Figures change every second; where services stand only when there are others, or other calls.
   const shape = createMemo(() =>
-    JSON.stringify([[...byId().keys(), ...outside()], props.edges.map((edge) => [edge.from, edge.to]).sort()]),
+    JSON.stringify([[...byId().keys(), ...outside().keys()], props.edges.map((edge) => [edge.from, endOf(edge)]).sort()]),
   );
   const ids = createMemo(() => (JSON.parse(shape()) as [string[]])[0]);
   const corners = createMemo(() => {
@@ -99,39 +102,49 @@ function Map_(props: { services: readonly ServiceHealth[]; edges: readonly Edge[
     const all = [...corners().values()];
     return {
       width: 4 + NODE.width + Math.max(4, ...all.map((one) => one.left)),
-      height: 4 + NODE.height + Math.max(4, ...all.map((one) => one.top)),
+      height: 4 + NODE.height + NODE.down + Math.max(4, ...all.map((one) => one.top)),
     };
   };
-  const drawn = () => props.edges.filter((edge) => corners().has(edge.from) && corners().has(edge.to));
+  const isDrawn = (edge: Edge) => corners().has(edge.from) && corners().has(endOf(edge));
+  const drawn = createMemo(() => props.edges.filter(isDrawn));
+  const hidden = createMemo(() => props.edges.filter((edge) => !isDrawn(edge)));
+  const line = (edge: Edge): Line => {
+    const [caller, called] = [at(edge.from), at(endOf(edge))];
+    const from = { x: caller.left + NODE.width, y: caller.top + NODE.height / 2 };
+    return lineOf(from, { x: called.left, y: called.top + NODE.height / 2 }, { across: NODE.across, below: BELOW });
+  };
   return (
     <div class="stack">
       <div class="map" tabindex="0" role="group" aria-label="Map of services; each leads to its metrics">
         <svg width={size().width} height={size().height} viewBox={`0 0 ${size().width} ${size().height}`}>
           <EdgeLines
             edges={drawn()}
-            ends={(edge) => [
-              { x: at(edge.from).left + NODE.width, y: at(edge.from).top + NODE.height / 2 },
-              { x: at(edge.to).left, y: at(edge.to).top + NODE.height / 2 },
-            ]}
-            isTroubled={(edge) => byId().get(edge.to)?.state === HealthState.TROUBLED}
+            lineOf={line}
+            isTroubled={(edge) => !edge.isOutside && byId().get(edge.to)?.state === HealthState.TROUBLED}
           />
           <For each={ids()}>
             {(id) => (
-              <Show when={byId().get(id)} fallback={<Outside address={id} at={at(id)} />}>
+              <Show when={byId().get(id)} fallback={<Outside address={outside().get(id) ?? id} at={at(id)} />}>
                 {(service) => <Node id={id} service={service()} at={at(id)} />}
               </Show>
             )}
           </For>
+          <EdgeFigures edges={drawn()} lineOf={line} />
         </svg>
       </div>
-      <FailingOutside edges={props.edges} />
+      <NotDrawn edges={hidden()} isTruncated={props.isTruncated} />
       <Legend />
-      <Show when={addresses().length > 0 && isRoomy()}>
-        <p>
-          <button type="button" onClick={() => setQuery({ outside: isShown() ? "" : "shown" })}>
-            {isShown() ? "Without addresses outside" : `With ${counted(addresses().length, "address", "addresses")} outside`}
-          </button>
-        </p>
+      <Show when={addresses().length > 0}>
+        <Show
+          when={isRoomy()}
+          fallback={<p class="muted">{`${counted(addresses().length, "address", "addresses")} outside would not fit on the map; the table has them.`}</p>}
+        >
+          <p>
+            <button type="button" onClick={() => setQuery({ outside: isShown() ? "" : "shown" })}>
+              {isShown() ? "Without addresses outside" : `With ${counted(addresses().length, "address", "addresses")} outside`}
+            </button>
+          </p>
+        </Show>
       </Show>
     </div>
   );
@@ -159,7 +172,7 @@ function Node(props: { id: string; service: ServiceHealth; at: Corner }): JSX.El
         <Show when={props.service.saturation !== undefined}>
           <Saturation share={props.service.saturation ?? 0} at={props.at} />
         </Show>
-        <title>{inWords(props.service)}</title>
+        <title>{serviceInWords(props.service)}</title>
       </a>
     </g>
   );
@@ -180,19 +193,30 @@ function Saturation(props: { share: number; at: Corner }): JSX.Element {
   );
 }
 
-/** Addresses outside that are named at once. */
+/** Calls that fail and are named at once. */
 const NAMED_MAX = 5;
 
-/** To whom outside calls fail, which is said whether the map shows it or not. */
-function FailingOutside(props: { edges: readonly Edge[] }): JSX.Element {
-  const failing = () => sorted(props.edges).filter((edge) => edge.isOutside && isFailing(edge));
+/** What the map does not show of calls: those that fail are said all the same, and that there are others. */
+function NotDrawn(props: { edges: readonly Edge[]; isTruncated: boolean }): JSX.Element {
+  const failing = () => worstFirst(props.edges).filter(isFailing);
   const named = () => failing().slice(0, NAMED_MAX).map((edge) => `${edge.from} to ${edge.to} (${percent(edge.errorRatio)})`);
+  const unheard = () => props.edges.filter((edge) => !edge.isOutside).length;
   return (
-    <Show when={failing().length > 0}>
-      <p class="waiting" data-failing-outside>
-        {`Calls outside fail: ${named().join(", ")}${failing().length > NAMED_MAX ? ` and ${failing().length - NAMED_MAX} more` : ""}.`}
-      </p>
-    </Show>
+    <>
+      <Show when={failing().length > 0}>
+        <p class="waiting">
+          {`Calls that are not on the map fail: ${named().join(", ")}${failing().length > NAMED_MAX ? ` and ${failing().length - NAMED_MAX} more` : ""}.`}
+        </p>
+      </Show>
+      <Show when={unheard() > 0}>
+        <p class="muted">
+          {`${counted(unheard(), "call is", "calls are")} not drawn, since nothing was heard lately of who makes or takes them; the table has them.`}
+        </p>
+      </Show>
+      <Show when={props.isTruncated}>
+        <p class="muted">There are more calls than are told.</p>
+      </Show>
+    </>
   );
 }
 

@@ -6,7 +6,7 @@ import { SignalSchema } from "@contracts/incident/v1/incident_pb";
 import { counted, percent, rate, seconds } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { HealthBadge } from "../../ui/badges";
-import { type Edge, fareOf, keyOf, sorted } from "./edges";
+import { type Edge, fareOf, keyOf, worstFirst } from "./edges";
 
 /** The worst first. */
 const ORDER = [HealthState.TROUBLED, HealthState.SILENT, HealthState.UNKNOWN, HealthState.WELL];
@@ -70,7 +70,7 @@ export function ServiceTable(props: { services: readonly ServiceHealth[] }): JSX
 
 export function CallTable(props: { edges: readonly Edge[]; isTruncated: boolean }): JSX.Element {
   const byKey = createMemo(() => new Map(props.edges.map((edge) => [keyOf(edge), edge])));
-  const keys = createMemo(() => sorted(props.edges).slice(0, CALLS_MAX).map(keyOf));
+  const keys = createMemo(() => worstFirst(props.edges).slice(0, CALLS_MAX).map(keyOf));
   const left = () => props.edges.length - keys().length;
   return (
     <Show when={props.edges.length > 0}>
@@ -124,10 +124,11 @@ export function CallTable(props: { edges: readonly Edge[]; isTruncated: boolean 
           </For>
         </tbody>
       </table>
-      <Show when={left() > 0 || props.isTruncated}>
-        <p class="muted">
-          {left() > 0 ? `${counted(left(), "call is", "calls are")} left out, of which less fails.` : "There are more calls than are told."}
-        </p>
+      <Show when={left() > 0}>
+        <p class="muted">{`${counted(left(), "call is", "calls are")} left out, of which less fails, or nobody measured how many do.`}</p>
+      </Show>
+      <Show when={props.isTruncated}>
+        <p class="muted">There are more calls than are told.</p>
       </Show>
     </Show>
   );
