@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { at, lineOf, pathOf } from "../src/views/now/lines";
+import { at, beside, lineOf, pathOf } from "../src/views/now/lines";
 
 const room = { across: 66, below: 39 };
 
@@ -13,6 +13,13 @@ describe("a line", () => {
       [{ x: 182, y: 20 }, { x: 4, y: 20 }],
     ] as const;
     for (const [from, to] of hidden) expect(at(lineOf(from, to, room), 0.5).y).toBeCloseTo(59);
+  });
+  it("has its figure beside the caller, however long it is", () => {
+    for (const x of [166, 410, 900]) {
+      const figure = beside(lineOf({ x: 100, y: 20 }, { x, y: 98 }, room)).x;
+      expect(figure).toBeGreaterThan(105);
+      expect(figure).toBeLessThan(150);
+    }
   });
   it("begins and ends where it should", () => {
     const line = lineOf({ x: 1, y: 2 }, { x: 300, y: 90 }, room);

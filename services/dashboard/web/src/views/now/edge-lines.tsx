@@ -3,7 +3,7 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
 import { percent } from "../../lib/format";
 import { type Edge, edgeInWords, FAILING_MIN, fareOf, isFailing, keyOf, widthOf } from "./edges";
-import { at, type Line, pathOf } from "./lines";
+import { beside, type Line, pathOf } from "./lines";
 
 interface LinesProps {
   edges: readonly Edge[];
@@ -32,12 +32,9 @@ export function EdgeLines(props: LinesProps & { isTroubled: (edge: Edge) => bool
   ));
 }
 
-/** How far from the caller the figure stands: in the room beside it, where no other service is. */
-const FIGURE_AT = 0.2;
-
 /** Which share fails, before everything else. The lines say the same. */
 export function EdgeFigures(props: LinesProps): JSX.Element {
-  const place = (edge: Edge) => at(props.lineOf(edge), FIGURE_AT);
+  const place = (edge: Edge) => beside(props.lineOf(edge));
   return (
     <g class="edge-figures" aria-hidden="true">
       {each(props, (edge) => (
