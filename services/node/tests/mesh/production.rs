@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use llm_sre_proto::incident::v1::{Incident, ResolutionReason, State};
 use llm_sre_proto::remediation::v1::{Action, ActionState, ListActionsRequest};
 use llm_sre_proto::simulator::v1::{Fault, FaultState, GetSimulationRequest, ListFaultsRequest};
+use llm_sre_proto::telemetry::v1::{ListChangesRequest, ServiceIdentity, TimeRange};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -27,6 +28,8 @@ const SPEED: u32 = 15;
 const WARM_UP_S: i64 = 15 * 60;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const WARM_WITHIN: Duration = Duration::from_secs(90);
+/// See [`Clients::deployed`].
+const DEPLOYED_WITHIN_S: i64 = 30 * 60;
 const ENDED_WITHIN: Duration = Duration::from_secs(180);
 /// Where containers find files.
 const MOUNTED: &str = "/etc/llm-sre";
@@ -196,6 +199,7 @@ impl Deployment {
 struct Clients {
     incidents: Client,
     remediation: Client,
+    telemetry: Client,
     shop: Client,
 }
 
@@ -219,9 +223,20 @@ impl Clients {
         let broken: Vec<_> = asked.faults.iter().filter_map(broken).collect();
         let shop = self.shop.ask(self.shop.simulator().get_simulation(GetSimulationRequest {})).unwrap();
         let mut well: Vec<_> = shop.services.into_iter().filter_map(|service| service.identity).collect();
-        well.retain(|service| !broken.contains(service));
+        // The shop's own people deploy, too: what they deployed lately is rightly suspected of what comes next.
+        let deployed = self.deployed(shop.time.unwrap().seconds);
+        well.retain(|service| !broken.contains(service) && !deployed.contains(service));
         let drawn = RandomState::new().hash_one(broken.len()) % u64::try_from(well.len()).unwrap();
         well.swap_remove(usize::try_from(drawn).unwrap()).name
+    }
+
+    /// What was deployed within the time in which that is suspected, and a while before.
+    fn deployed(&self, now_s: i64) -> Vec<ServiceIdentity> {
+        let at = |seconds| Some(pbjson_types::Timestamp { seconds, nanos: 0 });
+        let range = Some(TimeRange { start_time: at(now_s - DEPLOYED_WITHIN_S), end_time: at(now_s) });
+        let request = ListChangesRequest { range, ..ListChangesRequest::default() };
+        let changes = self.telemetry.ask(self.telemetry.telemetry().list_changes(request)).unwrap().changes;
+        changes.into_iter().filter_map(|change| change.service).collect()
     }
 
     /// Breaks a service, or sends it a peak of traffic.
@@ -286,6 +301,7 @@ fn the_compose_deployment_repairs_every_fault_and_leaves_the_control_alone() {
     let clients = Clients {
         incidents: deployment.client("detector-2:50052"),
         remediation: deployment.client("remediation-1:50054"),
+        telemetry: deployment.client("indexer-1:50051"),
         shop: deployment.client("simulator:50055"),
     };
     let shop = deployment.places["simulator:50055"].clone();
