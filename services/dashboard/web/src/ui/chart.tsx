@@ -8,7 +8,8 @@ import { clock, dateTime, type Millis, tickTime } from "../lib/time";
 import { align, type Line, summary } from "./lines";
 import { type Band, drawBand, drawMarks, type Mark } from "./overlays";
 import { theme } from "./theme";
-import { type Column, Values } from "./values";
+import type { Column } from "./heads";
+import { Values } from "./values";
 
 interface ChartProps {
   /** What it shows, for who cannot see it. */

@@ -1,32 +1,17 @@
 // What a chart shows as a table, for who cannot see it or wants the numbers. It is made when it is opened.
 
-import { createSignal, For, Index, type JSX, Show } from "solid-js";
-
-export interface Column {
-  title: string;
-  isNumber?: boolean;
-}
+import { createSignal, Index, type JSX, Show } from "solid-js";
+import { classOf, type Column, Heads } from "./heads";
 
 export function Values(props: { label: string; columns: readonly Column[]; rows: () => readonly (readonly string[])[] }): JSX.Element {
   const [isOpen, setOpen] = createSignal(false);
-  const classOf = (column: Column | undefined) => (column?.isNumber ? "number" : "");
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary class="muted">Values</summary>
       <Show when={isOpen()}>
         <div class="values" tabindex="0" role="group" aria-label={props.label}>
           <table>
-            <thead>
-              <tr>
-                <For each={props.columns}>
-                  {(column) => (
-                    <th scope="col" class={classOf(column)}>
-                      {column.title}
-                    </th>
-                  )}
-                </For>
-              </tr>
-            </thead>
+            <Heads columns={props.columns} />
             <tbody>
               {/* By place, so that what a reader has selected stays selected while figures change. */}
               <Index each={props.rows()}>

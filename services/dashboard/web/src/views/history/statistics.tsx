@@ -6,6 +6,15 @@ import { ABSENT, counted, percent } from "../../lib/format";
 import { enumName } from "../../lib/names";
 import { span } from "../../lib/time";
 import { countBy, detectedAfter, diagnosedAfter, isFalseAlarm, recoveredAfter, spread } from "./measures";
+import { type Column, Heads } from "../../ui/heads";
+
+const COLUMNS: readonly Column[] = [
+  { title: "Time until" },
+  { title: "Mean", isNumber: true },
+  { title: "Median", isNumber: true },
+  { title: "Of", isNumber: true },
+  { title: "Left out", isNumber: true },
+];
 
 interface StatisticsProps {
   incidents: readonly Incident[];
@@ -71,23 +80,7 @@ function Times(props: { incidents: readonly Incident[] }): JSX.Element {
           From the onset until then. Incidents without such a time are left out and counted. Of one that was reopened, all is
           counted from its first onset.
         </caption>
-        <thead>
-          <tr>
-            <th scope="col">Time until</th>
-            <th scope="col" class="number">
-              Mean
-            </th>
-            <th scope="col" class="number">
-              Median
-            </th>
-            <th scope="col" class="number">
-              Of
-            </th>
-            <th scope="col" class="number">
-              Left out
-            </th>
-          </tr>
-        </thead>
+        <Heads columns={COLUMNS} />
         <tbody>
           <For each={rows()}>
             {(row) => (

@@ -8,6 +8,7 @@ import { ABSENT, number } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { millis } from "../../lib/time";
 import { Moment } from "../../ui/moment";
+import { type Column, Heads } from "../../ui/heads";
 import { elementOf, signalValue } from "./evidence";
 import { onReveal } from "./reveal";
 import type { ShownParts } from "./shown";
@@ -18,6 +19,14 @@ const CLASS_OF_VERDICT: Record<RecoveryVerdict, string> = {
   [RecoveryVerdict.NOT_RECOVERED]: "troubled",
   [RecoveryVerdict.INCONCLUSIVE]: "unknown",
 };
+
+const COLUMNS: readonly Column[] = [
+  { title: "Signal" },
+  { title: "Now", isNumber: true },
+  { title: "Usual", isNumber: true },
+  { title: "Samples", isNumber: true },
+  { title: "Verdict" },
+];
 
 interface RecoveryProps {
   recovery: CheckRecoveryResponse;
@@ -45,21 +54,7 @@ export function Recovery(props: RecoveryProps): JSX.Element {
       <Show when={props.recovery.signals.length}>
         <div class="wide" tabindex="0" role="group" aria-label="Recovery of each signal">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">Signal</th>
-                <th scope="col" class="number">
-                  Now
-                </th>
-                <th scope="col" class="number">
-                  Usual
-                </th>
-                <th scope="col" class="number">
-                  Samples
-                </th>
-                <th scope="col">Verdict</th>
-              </tr>
-            </thead>
+            <Heads columns={COLUMNS} />
             <tbody>
               <For each={props.recovery.signals}>{(row) => <Row row={row} incident={props.incident} shown={props.shown} />}</For>
             </tbody>

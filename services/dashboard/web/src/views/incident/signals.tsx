@@ -10,6 +10,7 @@ import { Chart } from "../../ui/chart";
 import { Moment } from "../../ui/moment";
 import type { Mark } from "../../ui/overlays";
 import { Panel } from "../../ui/panel";
+import { type Column, Heads } from "../../ui/heads";
 import { elementOf, isShare, originName, signalValue, unitOf } from "./evidence";
 import type { Model } from "./model";
 import { onReveal } from "./reveal";
@@ -17,6 +18,15 @@ import type { ShownParts } from "./shown";
 import { bandOf, lateInWords, lineOf, marksOf, type Window, windowOf } from "./signal-chart";
 
 const NONE = "No signal of this incident was recorded: it was reported by a person, or is older than recordings are.";
+
+const UNRECORDED_COLUMNS: readonly Column[] = [
+  { title: "Service" },
+  { title: "Signal" },
+  { title: "Usual", isNumber: true },
+  { title: "Most extreme", isNumber: true },
+  { title: "Onset" },
+  { title: "Seen last" },
+];
 
 interface SignalsProps {
   model: Model;
@@ -159,20 +169,7 @@ function Unrecorded(props: { anomalies: readonly Anomaly[]; isAll: boolean }): J
         <summary>{props.anomalies.length === 1 ? "1 signal" : `${props.anomalies.length} signals`} without a chart</summary>
         <div class="wide" tabindex="0" role="group" aria-label="Signals without a chart">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">Service</th>
-                <th scope="col">Signal</th>
-                <th scope="col" class="number">
-                  Usual
-                </th>
-                <th scope="col" class="number">
-                  Most extreme
-                </th>
-                <th scope="col">Onset</th>
-                <th scope="col">Seen last</th>
-              </tr>
-            </thead>
+            <Heads columns={UNRECORDED_COLUMNS} />
             <tbody>
               <For each={props.anomalies}>
                 {(anomaly) => (

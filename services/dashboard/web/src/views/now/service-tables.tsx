@@ -6,6 +6,7 @@ import { SignalSchema } from "@contracts/incident/v1/incident_pb";
 import { counted, percent, rate, seconds } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { HealthBadge } from "../../ui/badges";
+import { type Column, Heads } from "../../ui/heads";
 import { type Edge, fareOf, keyOf, worstFirst } from "./edges";
 
 /** The worst first. */
@@ -15,6 +16,24 @@ const CALLS_MAX = 200;
 
 export const link = (service: ServiceHealth) => `/explore?service=${encodeURIComponent(serviceName(service.service))}`;
 
+const SERVICE_COLUMNS: readonly Column[] = [
+  { title: "Service" },
+  { title: "State" },
+  { title: "Requests", isNumber: true },
+  { title: "Errors", isNumber: true },
+  { title: "Latency", isNumber: true },
+  { title: "Saturation", isNumber: true },
+];
+
+const CALL_COLUMNS: readonly Column[] = [
+  { title: "Caller" },
+  { title: "Called" },
+  { title: "Requests", isNumber: true },
+  { title: "Errors", isNumber: true },
+  { title: "Latency", isNumber: true },
+  { title: "In traces", isNumber: true },
+];
+
 export function ServiceTable(props: { services: readonly ServiceHealth[] }): JSX.Element {
   const byId = createMemo(() => new Map(props.services.map((service) => [serviceName(service.service), service])));
   // Rows are those of names, so that a row stays where it is while its figures change.
@@ -23,24 +42,7 @@ export function ServiceTable(props: { services: readonly ServiceHealth[] }): JSX
   );
   return (
     <table>
-      <thead>
-        <tr>
-          <th scope="col">Service</th>
-          <th scope="col">State</th>
-          <th scope="col" class="number">
-            Requests
-          </th>
-          <th scope="col" class="number">
-            Errors
-          </th>
-          <th scope="col" class="number">
-            Latency
-          </th>
-          <th scope="col" class="number">
-            Saturation
-          </th>
-        </tr>
-      </thead>
+      <Heads columns={SERVICE_COLUMNS} />
       <tbody>
         <For each={sorted()}>
           {(name) => (
@@ -76,24 +78,7 @@ export function CallTable(props: { edges: readonly Edge[]; isTruncated: boolean 
     <Show when={props.edges.length > 0}>
       <table>
         <caption>Calls, as their callers measure them</caption>
-        <thead>
-          <tr>
-            <th scope="col">Caller</th>
-            <th scope="col">Called</th>
-            <th scope="col" class="number">
-              Requests
-            </th>
-            <th scope="col" class="number">
-              Errors
-            </th>
-            <th scope="col" class="number">
-              Latency
-            </th>
-            <th scope="col" class="number">
-              In traces
-            </th>
-          </tr>
-        </thead>
+        <Heads columns={CALL_COLUMNS} />
         <tbody>
           <For each={keys()}>
             {(key) => (
