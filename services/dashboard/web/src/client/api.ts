@@ -20,6 +20,8 @@ const noteWhoIsOut: Interceptor = (next) => async (request) => {
   }
 };
 
+// Version 2.3.0 of connect lets each read of a stream race against one promise of the whole call, which keeps something of every
+// message until the stream ends. The story of the page that is left open would show it.
 const transport = createGrpcWebTransport({
   interceptors: [noteWhoIsOut],
   baseUrl: location.origin,
