@@ -4,7 +4,7 @@ use llm_sre_domain::diagnose::CauseKind;
 use llm_sre_domain::incident::{Actor, IncidentId};
 use llm_sre_domain::remedy::{
     Action, ActionKind, ActionState, ActionType, Autonomy, BlastRadius, Block, BlockReason, Decision, ParameterKind,
-    Proposed, Reversibility, Spec, Verification,
+    PersonReason, Proposed, Reversibility, Spec, Verification,
 };
 
 use super::ConvertError;
@@ -25,6 +25,10 @@ enum_table!(ActionState, v1::ActionState, {
 });
 enum_table!(Autonomy, v1::Autonomy, { Observe <=> Observe, Suggest <=> Suggest, Approve <=> Approve, Auto <=> Auto });
 enum_table!(BlastRadius, v1::BlastRadius, { Instance <=> Instance, Service <=> Service, System <=> System });
+enum_table!(PersonReason, v1::PersonReason, {
+    Policy <=> Policy, Irreversible <=> Irreversible, Confidence <=> Confidence,
+    LikelierCauseUntreated <=> LikelierCauseUntreated,
+});
 enum_table!(Reversibility, v1::Reversibility, {
     Undo <=> Undo, NothingToUndo <=> NothingToUndo, Irreversible <=> Irreversible,
 });
@@ -83,6 +87,8 @@ impl From<&Action> for v1::Action {
             cause: diagnosis::CauseKind::from(plan.cause).into(),
             confidence: plan.confidence,
             verification: Some((&plan.verification).into()),
+            policy_rule: plan.policy_rule.clone(),
+            person_reasons: action.person_reasons.iter().map(|why| v1::PersonReason::from(*why).into()).collect(),
         }
     }
 }
@@ -96,6 +102,9 @@ impl TryFrom<&v1::Action> for Action {
             state: known("state", action.state, |value: v1::ActionState| value.into())?,
             decision: action.decision.as_ref().map(TryInto::try_into).transpose()?,
             blocks: action.blocks.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            person_reasons: (action.person_reasons.iter())
+                .map(|why| known("person_reasons", *why, |value: v1::PersonReason| value.into()))
+                .collect::<Result<_, _>>()?,
             outcome: action.outcome.clone(),
             created_at: required_time("create_time", action.create_time.as_ref())?,
             updated_at: required_time("update_time", action.update_time.as_ref())?,
@@ -121,6 +130,7 @@ fn proposed(action: &v1::Action) -> Result<Proposed, ConvertError> {
         confidence: action.confidence,
         rationale: action.rationale.clone(),
         autonomy: known("autonomy", action.autonomy, |value: v1::Autonomy| value.into())?,
+        policy_rule: action.policy_rule.clone(),
         reversibility: known("reversibility", action.reversibility, |value: v1::Reversibility| value.into())?,
         blast_radius: known("blast_radius", action.blast_radius, |value: v1::BlastRadius| value.into())?,
         verification: verification.into(),

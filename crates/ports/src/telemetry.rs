@@ -131,7 +131,7 @@ pub struct Point {
     pub value: f64,
     /// How many values a distribution holds; zero for others.
     pub count: u64,
-    /// Pairs of quantile and value of a distribution.
+    /// Pairs of quantile and value of a distribution whose sender computed them.
     pub quantiles: Vec<(f64, f64)>,
 }
 

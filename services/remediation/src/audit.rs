@@ -101,13 +101,53 @@ impl Audit {
         Ok((found, next))
     }
 
+    /// Entries from a place back, newest first, at most `size`, and the place to go on from. Without a place from the newest.
+    pub(crate) async fn list_back(
+        &self,
+        action: &str,
+        from: Option<u64>,
+        size: usize,
+    ) -> Result<(Vec<v1::AuditRecord>, Option<u64>), Status> {
+        let newest = self.newest().await?;
+        let from = from.unwrap_or(newest);
+        if from > newest {
+            return Err(status::invalid_argument("page_token", "is not one of this call's"));
+        }
+        let mut found =
+            if action.is_empty() { self.back_from(from, size + 1).await? } else { self.of(action, 0).await? };
+        if !action.is_empty() {
+            found.retain(|entry| entry.sequence <= from);
+            found.reverse();
+        }
+        let next = found.get(size).map(|entry| entry.sequence);
+        found.truncate(size);
+        Ok((found, next))
+    }
+
+    /// The place of the newest entry; zero where there is none.
+    async fn newest(&self) -> Result<u64, Status> {
+        match self.records.list(Filter::default(), None, 1).await?.0.into_iter().next() {
+            Some(there) => Ok(self.newest_from(there).await?.message.sequence),
+            None => Ok(0),
+        }
+    }
+
+    /// At most `count` entries from a place back, all of which there must be.
+    async fn back_from(&self, from: u64, count: usize) -> Result<Vec<v1::AuditRecord>, Status> {
+        let places = futures::stream::iter((1..=from).rev().take(count));
+        let asked = places.map(|place| async move {
+            let found = self.records.get(&id(place)).await?;
+            found.map(|stored| stored.message).ok_or_else(|| missing(place))
+        });
+        asked.buffered(AT_ONCE).try_collect().await
+    }
+
     /// Whether the record ends right before a place, or went on meanwhile. A hole in it is no end.
     async fn check_end(&self, place: u64) -> Result<(), Status> {
         let (newest, _) = self.records.list(Filter::default(), None, 1).await?;
         let is_beyond = newest.first().is_some_and(|newest| newest.message.sequence > place);
         if is_beyond && self.records.get(&id(place)).await?.is_none() {
-            let problem = format!("entry {place} of the audit record is missing");
-            return Err(status::error(Code::DataLoss, "AUDIT_RECORD_BROKEN", problem, &[]));
+            return Err(missing(place));
         }
         Ok(())
     }
@@ -140,6 +180,11 @@ impl Audit {
             }
         }
     }
+}
+
+fn missing(place: u64) -> Status {
+    let problem = format!("entry {place} of the audit record is missing");
+    status::error(Code::DataLoss, "AUDIT_RECORD_BROKEN", problem, &[])
 }
 
 /// Of fixed width, so that the order of ids is the order of entries.

@@ -142,16 +142,20 @@ impl RemediationService for Service {
         let request = request.into_inner();
         let size = page::size(request.page_size, 100, 1_000)?;
         let from = match request.page_token.as_str() {
-            "" => 1,
+            "" => None,
             token => {
                 let foreign = |_| status::invalid_argument("page_token", "is not one of this call's");
-                token.parse().map_err(foreign)?
+                Some(token.parse().map_err(foreign)?)
             }
         };
         if !request.action.is_empty() {
             names::parse_child("action", &request.action, "actions")?;
         }
-        let (records, next) = self.audit.list(&request.action, from, size).await?;
+        let (records, next) = if request.newest_first {
+            self.audit.list_back(&request.action, from, size).await?
+        } else {
+            self.audit.list(&request.action, from.unwrap_or(1), size).await?
+        };
         let next_page_token = next.map(|next| next.to_string()).unwrap_or_default();
         Ok(Response::new(v1::ListAuditRecordsResponse { records, next_page_token }))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::gate::Clearance;
 use super::plan::blocked_report;
-use super::{Block, Digest, Plan, Proposed, Reversibility};
+use super::{Block, Digest, PersonReason, Plan, Proposed, Reversibility};
 use crate::Timestamp;
 use crate::incident::{ActionId, Actor, EventKind, Verdict};
 
@@ -105,6 +105,8 @@ pub struct Action {
     pub decision: Option<Decision>,
     /// Why it is blocked, or what would forbid a suggestion.
     pub blocks: Vec<Block>,
+    /// Why it waits, or waited, for a person; empty where it did not.
+    pub person_reasons: Vec<PersonReason>,
     /// What came of it, in one line; empty before anything did.
     pub outcome: String,
     /// When it was planned.
@@ -246,9 +248,11 @@ impl Action {
     /// The record of a plan, in the state that the plan gives it. `None` where the plan names no action yet.
     pub fn from_plan(plan: Plan, approval_expiry_s: u64, now: Timestamp) -> Option<Self> {
         let expiry = now + Duration::from_secs(approval_expiry_s);
+        let mut person_reasons = vec![];
         let (plan, state, blocks, deadline) = match plan {
             Plan::Execute(action) => (action, ActionState::Approved, vec![], Some(expiry)),
-            Plan::AwaitApproval { action, expires_at, .. } => {
+            Plan::AwaitApproval { action, expires_at, reasons } => {
+                person_reasons = reasons;
                 (action, ActionState::AwaitingApproval, vec![], Some(expires_at))
             }
             Plan::Suggest { action, obstacles } => (action, ActionState::Suggested, obstacles, None),
@@ -260,6 +264,7 @@ impl Action {
             state,
             decision: None,
             blocks,
+            person_reasons,
             outcome: String::new(),
             created_at: now,
             updated_at: now,

@@ -104,6 +104,8 @@ fn write_plan(writer: &mut Writer, plan: &Proposed) {
     let Proposed {
         id: _,
         digest: _,
+        // Words; the policy that they are of is in the digest.
+        policy_rule: _,
         incident,
         fingerprint,
         diagnosis,

@@ -36,6 +36,8 @@ pub struct Proposed {
     pub rationale: String,
     /// What policy allows for it.
     pub autonomy: Autonomy,
+    /// Which rule says so, in words; empty where that was not noted. No part of the digest, which has the policy.
+    pub policy_rule: String,
     /// Whether it can be taken back.
     pub reversibility: Reversibility,
     /// What it touches.
@@ -330,6 +332,7 @@ impl Candidate<'_> {
             confidence: self.hypothesis.confidence,
             rationale: spec::rationale(&spec, self.hypothesis),
             autonomy,
+            policy_rule: self.input.around.policy.rule_in_words(&spec.target, spec.kind),
             reversibility: reversibility(self.entry.reversibility, target),
             blast_radius: self.entry.blast_radius(&spec.parameters),
             verification: self.entry.verification,

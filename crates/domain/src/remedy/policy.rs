@@ -133,8 +133,24 @@ impl Default for Policy {
 impl Policy {
     /// The rung for an action on a service.
     pub fn autonomy(&self, service: &ServiceId, action: ActionKind) -> Autonomy {
-        let rule = |rule: &&Rule| rule.action.is_none_or(|kind| kind == action) && rule.service.matches(service);
-        self.rules.iter().find(rule).map_or(self.autonomy, |rule| rule.autonomy)
+        self.rule(service, action).map_or(self.autonomy, |(_, rule)| rule.autonomy)
+    }
+
+    /// Which rule gives that rung, in words for people: `rule 2: shop/*@production, restart`.
+    pub fn rule_in_words(&self, service: &ServiceId, action: ActionKind) -> String {
+        self.rule(service, action).map_or_else(
+            || "no rule matches: what holds for all others".to_owned(),
+            |(place, rule)| {
+                let actions = rule.action.map_or("all actions", ActionKind::name);
+                format!("rule {}: {}, {actions}", place + 1, rule.service)
+            },
+        )
+    }
+
+    /// The first that matches, and its place.
+    fn rule(&self, service: &ServiceId, action: ActionKind) -> Option<(usize, &Rule)> {
+        let matches = |rule: &Rule| rule.action.is_none_or(|kind| kind == action) && rule.service.matches(service);
+        self.rules.iter().enumerate().find(|(_, rule)| matches(rule))
     }
 
     /// Whether the service may be acted on at all.

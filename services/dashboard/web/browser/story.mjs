@@ -38,8 +38,17 @@ await inBrowser(async (page) => {
   await accessible(page, "an incident that waits for approval");
   await page.evaluate(() => scrollTo(0, 0));
   await picture(page, "approval");
-  await action.getByLabel(/^note/i).fill("seen in the browser");
-  await action.getByRole("button", { name: /^approve/i }).click();
+  const said = await action.textContent();
+  for (const word of ["policy asks for a person here", "rule 1: shop/*@demo, all actions"]) {
+    check(said.includes(word), `whoever decides is not told: ${word}`);
+  }
+  // By the keyboard alone; what had the focus is gone afterwards, and the focus must not be.
+  await action.getByLabel(/^note/i).focus();
+  await page.keyboard.type("seen in the browser");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.locator(".outcome", { hasText: "Approved." }).waitFor();
+  check((await page.evaluate(() => document.activeElement?.closest("[data-action]") !== null)), "the focus is lost with the form");
   await page.locator('[data-action][data-action-state="SUCCEEDED"]').first().waitFor();
   await page.locator('[data-state="RESOLVED"]').first().waitFor();
   say("recovery was seen");

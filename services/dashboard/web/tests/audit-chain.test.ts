@@ -19,6 +19,10 @@ describe("the whole record", () => {
     expect(checkChain(records(1, 3), true).broken).toEqual(["between 1 and 3 some are missing"]));
   it("is broken where the beginning is missing", () =>
     expect(checkChain(records(2, 3), true).broken).toEqual(["the record begins with 2 and not with 1"]));
+  it("holds where what comes before was not loaded", () =>
+    expect(checkChain(records(7, 8), true, false)).toMatchObject({ joined: 1, isFromStart: false, broken: [] }));
+  it("is broken where one is missing in what was loaded", () =>
+    expect(checkChain(records(7, 9), true, false).broken).toEqual(["between 7 and 9 some are missing"]));
   it("is broken where one was put in place of another", () => {
     const changed = [record(1), { ...record(2), hash: hash(99) }, record(3)];
     expect(checkChain(changed, true)).toMatchObject({ joined: 1, broken: ["3 does not have the hash of 2"] });

@@ -116,12 +116,16 @@ fn show(action: &Action) -> anyhow::Result<()> {
         format!("{}: {}", output::short(check.verdict().as_str_name(), "RECOVERY_VERDICT_"), check.reason)
     });
     let blocks: Vec<String> = action.blocks.iter().map(|block| block.detail.clone()).collect();
+    let reasons: Vec<String> =
+        action.person_reasons().map(|why| output::short(why.as_str_name(), "PERSON_REASON_")).collect();
     output::fields(&[
         ("action", action.name.clone()),
         ("state", state_text(action)),
         ("what", what(action)),
         ("why", action.rationale.clone()),
         ("autonomy", output::short(action.autonomy().as_str_name(), "AUTONOMY_")),
+        ("policy", action.policy_rule.clone()),
+        ("needs a person", reasons.join(", ")),
         ("reversibility", output::short(action.reversibility().as_str_name(), "REVERSIBILITY_")),
         ("blast radius", output::short(action.blast_radius().as_str_name(), "BLAST_RADIUS_")),
         ("attempt", action.attempt.to_string()),

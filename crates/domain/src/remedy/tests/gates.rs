@@ -121,16 +121,19 @@ proptest! {
     ) {
         let kind = ActionKind::ALL[kind];
         let (mut policy, mut expected) = (Policy { autonomy: otherwise, ..Policy::default() }, None);
-        for (is_meant, action, autonomy) in rules {
+        for (place, (is_meant, action, autonomy)) in rules.into_iter().enumerate() {
             let service = ServicePattern::parse(if is_meant { "checkout@production" } else { "cart@*" }).unwrap();
             // Past the last of all kinds the rule names none, and speaks of each.
             let action = ActionKind::ALL.get(action).copied();
             if is_meant && action.unwrap_or(kind) == kind {
-                expected = expected.or(Some(autonomy));
+                expected = expected.or(Some((place, autonomy)));
             }
             policy.rules.push(Rule { service, action, autonomy });
         }
-        prop_assert_eq!(policy.autonomy(&service(), kind), expected.unwrap_or(otherwise));
+        prop_assert_eq!(policy.autonomy(&service(), kind), expected.map_or(otherwise, |(_, autonomy)| autonomy));
+        let words = policy.rule_in_words(&service(), kind);
+        let rule = expected.map_or("no rule matches".to_owned(), |(place, _)| format!("rule {}: checkout@production", place + 1));
+        prop_assert!(words.starts_with(&rule), "{words}");
     }
 }
 

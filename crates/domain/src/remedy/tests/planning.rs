@@ -126,8 +126,12 @@ fn what_cannot_be_undone_needs_a_person() {
 fn the_second_guess_needs_a_person() {
     let mut world = World::permissive();
     world.hypotheses.insert(0, hypothesis(CauseKind::TrafficSurge, 0.95));
-    let (Plan::AwaitApproval { reasons, .. }, _) = world.plan() else { panic!("{:?}", world.plan()) };
-    assert_eq!(reasons, [PersonReason::LikelierCauseUntreated]);
+    // Whoever decides is told.
+    let action = world.action().unwrap();
+    assert_eq!(
+        (action.state, &action.person_reasons[..]),
+        (ActionState::AwaitingApproval, &[PersonReason::LikelierCauseUntreated][..])
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// The record of every step of every repair and hold, oldest first, and whether its entries follow from each other.
+// The record of every step of every repair and hold, newest first, and whether its entries follow from each other.
 
 import "../../styles/explore.css";
 import { createEffect, createMemo, createSignal, For, type JSX, Show } from "solid-js";
@@ -23,7 +23,7 @@ export function Audit(): JSX.Element {
   const list = paged<string, AuditRecord, Page<AuditRecord>>(
     action,
     async (action, signal, before) => {
-      const request = { pageSize: PAGE, pageToken: before?.next ?? "", action };
+      const request = { pageSize: PAGE, pageToken: before?.next ?? "", action, newestFirst: true };
       const found = await remediation.listAuditRecords(request, { signal });
       return { items: found.records, next: found.nextPageToken };
     },
@@ -40,7 +40,7 @@ export function Audit(): JSX.Element {
       <h1>Audit</h1>
       <Filter />
       <Panel title="Whether it holds together" {...panel()} error={list.items() ? undefined : list.error()}>
-        <ChainPanel records={records()} action={action()} isEnd={!list.isMore() && !list.isFull()} />
+        <ChainPanel records={records()} action={action()} isAll={!list.isMore() && !list.isFull()} />
       </Panel>
       <Panel
         title="Entries"
@@ -55,7 +55,7 @@ export function Audit(): JSX.Element {
         <Table records={records()} />
         <Paging
           list={list}
-          said={`${counted(records().length, "entry", "entries")}, oldest first.${list.isMore() ? " There are newer ones." : ""}`}
+          said={`${counted(records().length, "entry", "entries")}, newest first.${list.isMore() ? " There are older ones." : ""}`}
           more="Load more"
           full={`More than ${ROWS_MAX} are not loaded here: llm-sre audit list has them all.`}
         />
@@ -95,7 +95,7 @@ function Table(props: { records: readonly AuditRecord[] }): JSX.Element {
   return (
     <div class="scrolls" tabindex="0" role="group" aria-label="Audit record">
       <table>
-        <caption class="spoken">Audit record, oldest first</caption>
+        <caption class="spoken">Audit record, newest first</caption>
         <thead>
           <tr>
             <th scope="col" class="number">

@@ -7,23 +7,24 @@ import { Command } from "../../ui/command";
 import { checkChain } from "./chain";
 
 interface ChainPanelProps {
+  /** Newest first, from the newest on. */
   records: readonly AuditRecord[];
   /** The action whose entries these are; empty for all. */
   action: string;
-  /** Whether there is none after them. */
-  isEnd: boolean;
+  /** Whether there is none before them. */
+  isAll: boolean;
 }
 
 export function ChainPanel(props: ChainPanelProps): JSX.Element {
-  const checked = createMemo(() => checkChain(props.records, props.action === ""));
-  const last = () => props.records.at(-1);
+  const checked = createMemo(() => checkChain(props.records.toReversed(), props.action === "", props.action === "" && props.isAll));
+  const newest = () => props.records[0];
   const words = () => {
     const { records, joined, apart, isFromStart } = checked();
     const said = [`Looked at: ${counted(records, "entry", "entries")}, of which ${joined} have the hash of the one before`];
     if (isFromStart) said.push("the first of all begins the record");
     if (apart > 0) said.push(`${apart} do not stand beside the one before, since entries about other things are not shown`);
-    const end = props.isEnd ? "" : " Entries after them were not loaded, and not looked at.";
-    return `${said.join("; ")}.${end}`;
+    const rest = props.isAll ? "" : " Entries before them were not loaded, and not looked at.";
+    return `${said.join("; ")}.${rest}`;
   };
   return (
     <div class="stack" data-chain={checked().broken.length ? "broken" : "joined"}>
@@ -41,11 +42,11 @@ export function ChainPanel(props: ChainPanelProps): JSX.Element {
       <p class="muted">
         Hashes were compared and not computed anew: that what an entry says is what its hash was made of is checked by the
         command.
-        <Show when={props.action === "" && props.isEnd ? last() : undefined}>
-          {(last) => (
+        <Show when={props.action === "" ? newest() : undefined}>
+          {(newest) => (
             <>
               {" "}
-              Note the hash of the newest entry, <code class="long">{last().hash}</code>, elsewhere: with{" "}
+              Note the hash of the newest entry, <code class="long">{newest().hash}</code>, elsewhere: with{" "}
               <code>--noted HASH</code> the command then shows that the end was not cut off.
             </>
           )}

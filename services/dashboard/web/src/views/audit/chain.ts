@@ -25,10 +25,10 @@ const NO_HASH = "0".repeat(64);
 const TOLD_MAX = 20;
 
 /**
- * Looks at records in the order of the server, oldest first. Where `isWhole` the records are all from the first one on, so
- * that a place that is left out is a break; otherwise those between were not asked for.
+ * Looks at records, oldest first. Where `isWhole` no record between the first of these and the last was left out, so that a
+ * place without one is a break; otherwise those between were not asked for. Where `hasBeginning` none came before them.
  */
-export function checkChain(records: readonly Link[], isWhole: boolean): Checked {
+export function checkChain(records: readonly Link[], isWhole: boolean, hasBeginning = isWhole): Checked {
   const broken: string[] = [];
   let [joined, apart] = [0, 0];
   records.forEach((record, index) => {
@@ -36,7 +36,7 @@ export function checkChain(records: readonly Link[], isWhole: boolean): Checked 
     if (!/^[0-9a-f]{64}$/.test(record.hash)) broken.push(`${record.sequence} has no hash`);
     if (record.sequence === 1n && record.previousHash !== NO_HASH) broken.push("1 follows from another, and should be the first");
     if (!before) {
-      if (isWhole && record.sequence !== 1n) broken.push(`the record begins with ${record.sequence} and not with 1`);
+      if (hasBeginning && record.sequence !== 1n) broken.push(`the record begins with ${record.sequence} and not with 1`);
     } else if (record.sequence <= before.sequence) {
       broken.push(`${record.sequence} comes after ${before.sequence}`);
     } else if (record.sequence !== before.sequence + 1n) {

@@ -1,24 +1,26 @@
 // What was done or is to be done, newest first, and what a person may say to it.
 
-import { createMemo, For, type JSX, Show } from "solid-js";
+import { createEffect, createMemo, For, type JSX, on, Show } from "solid-js";
 import { CauseKindSchema } from "@contracts/diagnosis/v1/diagnosis_pb";
 import type { Incident } from "@contracts/incident/v1/incident_pb";
-import { type Action, ActionState, ActionStateSchema, BlockReasonSchema } from "@contracts/remediation/v1/remediation_pb";
+import { type Action, ActionState, ActionStateSchema, BlockReasonSchema, type PersonReason } from "@contracts/remediation/v1/remediation_pb";
 import { enumName, lastPart, shortId } from "../../lib/names";
 import { setQuery } from "../../lib/route";
 import { durationMillis, span } from "../../lib/time";
+import { Keyed } from "../../ui/keyed";
 import { Countdown, Moment } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 import { mayDecide } from "../../client/session";
 import { ForWhoDecides } from "../../ui/may";
 import { CancelForm, DecideForm, RollBackForm } from "./decide";
 import { elementOf } from "./evidence";
-import { Fact } from "./form";
+import { Fact, Outcome } from "./form";
 import type { Model } from "./model";
 import { Recovery } from "./recovery";
 import { onReveal } from "./reveal";
 import type { ShownParts } from "./shown";
-import { AUTONOMY_IN_WORDS, byWhom, RADIUS_IN_WORDS, REVERSIBILITY_IN_WORDS, sureness, whatIsDone } from "./words";
+import { createSubmit, keepFocus } from "./submit";
+import { AUTONOMY_IN_WORDS, byWhom, PERSON_REASON_IN_WORDS, RADIUS_IN_WORDS, REVERSIBILITY_IN_WORDS, sureness, whatIsDone } from "./words";
 
 interface ActionsProps {
   model: Model;
@@ -39,13 +41,9 @@ export function ActionsPanel(props: ActionsProps): JSX.Element {
         empty={all().length === 0 ? "No repair was planned." : undefined}
       >
         <ol class="actions">
-          <For each={all().map((action) => action.name)}>
-            {(name, index) => (
-              <Show when={all().find((action) => action.name === name)}>
-                {(action) => <OneAction action={action()} isNewest={index() === 0} {...props} />}
-              </Show>
-            )}
-          </For>
+          <Keyed each={all()} by={(action) => action.name}>
+            {(action, _, index) => <OneAction action={action()} isNewest={index() === 0} {...props} />}
+          </Keyed>
         </ol>
       </Panel>
     </div>
@@ -71,9 +69,13 @@ function OneAction(props: ActionsProps & { action: Action; isNewest: boolean }):
   const state = () => props.action.state;
   // What lives may need a person, also where it is not the newest.
   const isOpen = createMemo(() => props.isNewest || props.action.endTime === undefined);
+  const submit = createSubmit();
+  const decide = () => ({ action: props.action, model: props.model, submit });
+  let whole: HTMLDetailsElement | undefined;
+  createEffect(on(submit.done, (done) => done && keepFocus(whole)));
   return (
     <li data-action={props.action.name} data-action-state={ActionState[state()]}>
-      <details id={elementOf.action(props.action.name)} class="action" tabindex="-1" open={isOpen()}>
+      <details id={elementOf.action(props.action.name)} class="action" tabindex="-1" ref={whole} open={isOpen()}>
         <summary>
           <h3>{whatIsDone(props.action)}</h3> <span class={`badge ${CLASS_OF_STATE[state()] ?? ""}`}>{enumName(ActionStateSchema, state())}</span>{" "}
           <span class="muted">attempt {props.action.attempt}</span>
@@ -97,21 +99,24 @@ function OneAction(props: ActionsProps & { action: Action; isNewest: boolean }):
           </Show>
           <Show when={state() === ActionState.AWAITING_APPROVAL}>
             <ForWhoDecides>
-              <DecideForm action={props.action} model={props.model} />
+              <DecideForm {...decide()} />
             </ForWhoDecides>
           </Show>
           <Show when={state() === ActionState.VERIFYING && mayDecide()}>
-            <RollBackForm action={props.action} model={props.model} />
+            <RollBackForm {...decide()} />
           </Show>
+          <Outcome of={submit} />
           <Plan action={props.action} />
           <Show when={CANCELLABLE.includes(state()) && mayDecide()}>
-            <CancelForm action={props.action} model={props.model} />
+            <CancelForm {...decide()} />
           </Show>
         </div>
       </details>
     </li>
   );
 }
+
+const inWordsOf = (reasons: readonly PersonReason[]) => reasons.map((reason) => PERSON_REASON_IN_WORDS[reason]).join("; ");
 
 function Waiting(props: { action: Action }): JSX.Element {
   return (
@@ -151,6 +156,12 @@ function Plan(props: { action: Action }): JSX.Element {
         {enumName(CauseKindSchema, props.action.cause)}, {sureness(props.action.confidence)} <Follows action={props.action} />
       </Fact>
       <Fact name="Autonomy">{AUTONOMY_IN_WORDS[props.action.autonomy]}</Fact>
+      <Fact name="Policy" when={props.action.policyRule}>
+        {props.action.policyRule}
+      </Fact>
+      <Fact name="Needs a person" when={props.action.personReasons.length}>
+        {inWordsOf(props.action.personReasons)}
+      </Fact>
       <Fact name="Reversibility">{REVERSIBILITY_IN_WORDS[props.action.reversibility]}</Fact>
       <Fact name="Touches">{RADIUS_IN_WORDS[props.action.blastRadius]}</Fact>
       <Fact name="Dry run">

@@ -31,6 +31,30 @@ export function Outcome(props: { of: Submit }): JSX.Element {
   );
 }
 
+interface AskButtonProps {
+  of: Submit;
+  class?: string;
+  ref?: (button: HTMLButtonElement) => void;
+  /** Absent where it submits its form. */
+  onClick?: () => void;
+  children: JSX.Element;
+}
+
+/** Asks for an effect. It keeps the focus while it is busy, which what is disabled would lose; a second press does nothing. */
+export function AskButton(props: AskButtonProps): JSX.Element {
+  return (
+    <button
+      type={props.onClick ? "button" : "submit"}
+      class={props.class ?? ""}
+      ref={(button) => props.ref?.(button)}
+      aria-disabled={props.of.isBusy()}
+      onClick={() => !props.of.isBusy() && props.onClick?.()}
+    >
+      {props.children}
+    </button>
+  );
+}
+
 /** Name and value, where there is a value. */
 export function Fact(props: { name: string; children: JSX.Element; when?: unknown }): JSX.Element {
   return (

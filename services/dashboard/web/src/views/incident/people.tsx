@@ -1,6 +1,6 @@
 // What people say of the incident: that they take care, that it is over, and what it was.
 
-import { createSignal, createUniqueId, For, type JSX, Show } from "solid-js";
+import { createEffect, createSignal, createUniqueId, For, type JSX, on, Show } from "solid-js";
 import { mayDecide } from "../../client/session";
 import { CauseKind, CauseKindSchema, type Incident, JudgementKind, ResolutionReason } from "@contracts/incident/v1/incident_pb";
 import { incidents } from "../../client/api";
@@ -9,9 +9,9 @@ import { enumName, parseService, serviceName, shortId } from "../../lib/names";
 import { Ago } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 import { judgementInWords } from "./evidence";
-import { NoteField, Outcome } from "./form";
+import { AskButton, NoteField, Outcome } from "./form";
 import type { Model } from "./model";
-import { createSubmit } from "./submit";
+import { createSubmit, keepFocus, type Submit } from "./submit";
 import { byWhom } from "./words";
 
 interface PeopleProps {
@@ -20,14 +20,19 @@ interface PeopleProps {
 }
 
 export function People(props: PeopleProps): JSX.Element {
+  let part: HTMLDivElement | undefined;
+  // What it was asked by is gone once the incident has ended.
+  const resolving = createSubmit();
+  createEffect(on(resolving.done, (done) => done && keepFocus(part)));
   return (
-    <div id="part-people" tabindex="-1">
+    <div id="part-people" tabindex="-1" ref={part}>
       <Panel title="People" error={props.model.incident.error()}>
         <div class="stack people">
           <Acknowledge {...props} />
           <Show when={!hasEnded(props.incident) && mayDecide()}>
-            <Resolve {...props} />
+            <Resolve {...props} submit={resolving} />
           </Show>
+          <Outcome of={resolving} />
           <Judge {...props} />
         </div>
       </Panel>
@@ -62,9 +67,7 @@ function Acknowledge(props: PeopleProps): JSX.Element {
         <form class="stack" onSubmit={(event) => void acknowledge(event)}>
           <NoteField label="Note (optional)" value={note()} onInput={setNote} />
           <div class="row">
-            <button type="submit" disabled={submit.isBusy()}>
-              I take care
-            </button>
+            <AskButton of={submit}>I take care</AskButton>
             <span class="muted">stops reminders, changes nothing else</span>
           </div>
         </form>
@@ -74,8 +77,7 @@ function Acknowledge(props: PeopleProps): JSX.Element {
   );
 }
 
-function Resolve(props: PeopleProps): JSX.Element {
-  const submit = createSubmit();
+function Resolve(props: PeopleProps & { submit: Submit }): JSX.Element {
   const [note, setNote] = createSignal("");
   const [reason, setReason] = createSignal(ResolutionReason.MANUAL);
   const group = createUniqueId();
@@ -83,7 +85,7 @@ function Resolve(props: PeopleProps): JSX.Element {
     event.preventDefault();
     const { name, etag } = props.incident;
     const [said, why] = [note(), reason()];
-    await submit.run(`resolve ${why} ${said}`, "It is over.", async (requestId) => {
+    await props.submit.run(`resolve ${why} ${said}`, "It is over.", async (requestId) => {
       props.model.answered.incident(await incidents.resolveIncident({ name, etag, reason: why, note: said, requestId }));
     });
   };
@@ -103,12 +105,11 @@ function Resolve(props: PeopleProps): JSX.Element {
         </fieldset>
         <NoteField label="Note (optional)" value={note()} onInput={setNote} />
         <div class="row">
-          <button type="submit" class="danger" disabled={submit.isBusy()}>
+          <AskButton of={props.submit} class="danger">
             End the incident
-          </button>
+          </AskButton>
           <span class="muted">withdraws repairs that wait; recovery is not measured for it</span>
         </div>
-        <Outcome of={submit} />
       </form>
     </details>
   );
@@ -162,9 +163,7 @@ function Judge(props: PeopleProps): JSX.Element {
           </Show>
           <NoteField label="Note (optional)" value={note()} onInput={setNote} />
           <div class="row">
-            <button type="submit" disabled={submit.isBusy()}>
-              Give this verdict
-            </button>
+            <AskButton of={submit}>Give this verdict</AskButton>
           </div>
         </form>
       </details>

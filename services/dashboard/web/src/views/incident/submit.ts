@@ -13,6 +13,12 @@ export interface Submit {
   run: (what: string, said: string, call: (requestId: string) => Promise<void>) => Promise<boolean>;
 }
 
+/** After an effect the form that asked for it may be gone, and the focus with it: who uses the keyboard goes on at `element`. */
+export function keepFocus(element: HTMLElement | undefined): void {
+  const at = document.activeElement;
+  if (at === null || at === document.body) element?.focus({ preventScroll: true });
+}
+
 /** Asking for the same again after a failure is the same request, so that one that did arrive has its one effect. */
 export function createSubmit(): Submit {
   const [isBusy, setBusy] = createSignal(false);

@@ -6,6 +6,7 @@ import {
   ActionState,
   Autonomy,
   BlastRadius,
+  PersonReason,
   Reversibility,
 } from "@contracts/remediation/v1/remediation_pb";
 import { serviceName } from "../../lib/names";
@@ -53,7 +54,15 @@ export const AUTONOMY_IN_WORDS: Record<Autonomy, string> = {
   [Autonomy.OBSERVE]: "observe: no plan is made",
   [Autonomy.SUGGEST]: "suggest: shown, and cannot be carried out",
   [Autonomy.APPROVE]: "approve: carried out after a person's approval",
-  [Autonomy.AUTO]: "auto: carried out at once",
+  [Autonomy.AUTO]: "auto: carried out at once, where nothing else asks for a person",
+};
+
+export const PERSON_REASON_IN_WORDS: Record<PersonReason, string> = {
+  [PersonReason.UNSPECIFIED]: "for a reason that is not stated",
+  [PersonReason.POLICY]: "policy asks for a person here",
+  [PersonReason.IRREVERSIBLE]: "it cannot be taken back",
+  [PersonReason.CONFIDENCE]: "the cause is less sure than policy wants of what is carried out at once",
+  [PersonReason.LIKELIER_CAUSE_UNTREATED]: "a likelier cause has no treatment: this one treats the second guess",
 };
 
 export const REVERSIBILITY_IN_WORDS: Record<Reversibility, string> = {
