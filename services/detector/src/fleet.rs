@@ -87,12 +87,12 @@ impl FleetService for Service {
         let current = self.is_current.load(Ordering::Relaxed);
         let Said { read_to, truncated, mut services, mut calls, calls_truncated } = self.vitals().await;
         let now = self.clock.now();
-        // Whoever was well when detection came no further may be anything by now.
+        // Whoever was well when detection came no further may be anything by now, and no number is of now.
         if now.since(read_to) > self.options.stale_after {
             let well = services.iter_mut().filter(|service| service.state() == v1::HealthState::Well);
             well.for_each(|service| service.set_state(v1::HealthState::Unknown));
-            // Calls have no state, so that their numbers are all that could look well.
-            calls.iter_mut().for_each(forget);
+            services.iter_mut().for_each(forget);
+            calls.iter_mut().for_each(forget_call);
         }
         Ok(Response::new(v1::Fleet {
             services,
@@ -114,8 +114,16 @@ impl FleetService for Service {
     }
 }
 
+/// Leaves of a service that it is there, and what was wrong with it.
+fn forget(service: &mut v1::ServiceHealth) {
+    (service.requests_per_second, service.error_ratio, service.latency_s) = (None, None, None);
+    service.latency_dimension.clear();
+    (service.saturation, service.burn_rate, service.measure_time) = (None, None, None);
+    service.saturation_metric.clear();
+}
+
 /// Leaves of calls that they are made, and not how they fare.
-fn forget(calls: &mut v1::ServiceCallHealth) {
+fn forget_call(calls: &mut v1::ServiceCallHealth) {
     (calls.requests_per_second, calls.error_ratio, calls.latency_s) = (None, None, None);
     calls.latency_dimension.clear();
     calls.measure_time = None;

@@ -1,4 +1,5 @@
-// The connection is cut while something happens, and the page says so, and catches up once it is mended.
+// The connection is cut while something happens, and the page says so, and catches up once it is mended. Then nobody looks at
+// it, and it gives its connection back until somebody does.
 
 import { check, cuttable, inBrowser, say } from "./lib.mjs";
 
@@ -28,6 +29,26 @@ await inBrowser(async (page, watched) => {
   await page.locator("li[data-incident]").first().waitFor();
   check((await page.getByText("Connection lost").count()) === 0, "the page still says that it is not live");
   say("the page caught up");
+
+  check(/^\(\d+\) Now/.test(await page.title()), `the title says nothing of open incidents: ${await page.title()}`);
+  check((await page.locator("[data-aloud]").textContent()).startsWith("New incident of "), "nothing is said aloud");
+
+  const isWatch = (request) => request.url().endsWith("/Watch");
+  const look = (state) =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  const released = page.waitForEvent("requestfailed", { predicate: isWatch });
+  await look("hidden");
+  await released;
+  say("a window that nobody sees gives its stream back");
+  await page.waitForEvent("request", { predicate: isWatch });
+  say("and looks for news");
+  await look("visible");
+  await page.locator('[data-connection="live"]').waitFor();
+  await page.waitForEvent("response", { predicate: (response) => isWatch(response.request()), timeout: 2_000 }).catch(() => {});
+  check((await page.locator('[data-connection="live"]').count()) === 1, "somebody looks, and the page is not live");
 });
 way.end();
 process.exit(0);

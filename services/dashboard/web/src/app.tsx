@@ -7,6 +7,7 @@ import { live, lookAt } from "./client/live";
 import { clock, span } from "./lib/time";
 import { followLinks, route } from "./lib/route";
 import { session, signOut } from "./client/session";
+import { Aloud, keepTitle } from "./ui/aloud";
 import { HoldsBar } from "./ui/holds";
 import { SignIn } from "./ui/sign-in";
 import { otherTheme, theme } from "./ui/theme";
@@ -49,10 +50,7 @@ export function App(): JSX.Element {
   const view = () => VIEWS.find((view) => view.path.test(route().path));
   // The stream follows the incident that is looked at, and no other.
   createEffect(() => lookAt(INCIDENT.test(route().path) ? route().path.slice(1) : ""));
-  createEffect(() => {
-    const title = view()?.title ?? "Not found";
-    document.title = `${title} · LLM-SRE`;
-  });
+  keepTitle(() => view()?.title ?? "Not found");
   onMount(() => setTimeout(fetchViews, FETCH_AFTER_MS));
   // Who reads by ear learns that another view is there.
   const path = createMemo(() => route().path);
@@ -90,6 +88,7 @@ export function App(): JSX.Element {
       </header>
       <main id="main" tabindex="-1" ref={main}>
         <Show when={session().state !== "out"} fallback={<SignIn />}>
+          <Aloud />
           <Lost />
           <HoldsBar />
           <Suspense fallback={<p class="state pulse">Loading…</p>}>
@@ -105,7 +104,7 @@ export function App(): JSX.Element {
   );
 }
 
-/** Whether what is seen is live, always in sight. */
+/** Whether what is seen is live. Where it is not, a notice says so and stays in sight. */
 function ConnectionState(): JSX.Element {
   const words = () => {
     const { state } = live.connection();
@@ -147,22 +146,25 @@ function Lost(): JSX.Element {
     return connection.state === "lost" ? connection : undefined;
   };
   return (
-    <div role="status">
-      <Show when={lost()}>
-        {(lost) => (
-          <p class="notice lost">
-            <strong>Connection lost</strong> at {clock(lost().since)} ({lost().why}). What you see is as it was then, and
-            is brought up to date when the server answers; it is asked again every few seconds.
-          </p>
-        )}
-      </Show>
+    <>
+      <div role="status" class="loss">
+        <Show when={lost()}>
+          {(lost) => (
+            <p class="notice lost">
+              <strong>Connection lost</strong> at {clock(lost().since)} ({lost().why}). What you see is as it was then, and
+              is brought up to date when the server answers; it is asked again every few seconds.
+            </p>
+          )}
+        </Show>
+      </div>
+      {/* It counts, and so is no status: that would be said anew with each second. */}
       <Show when={live.fleet()?.fleet?.current === false}>
         <p class="notice waiting">
           Detection reads what came before its start, and knows less than it will
           <Show when={behind()}>{(behind) => <> ({span(behind())} behind)</>}</Show>.
         </p>
       </Show>
-    </div>
+    </>
   );
 }
 

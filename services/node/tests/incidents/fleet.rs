@@ -118,11 +118,19 @@ async fn nobody_is_well_while_detection_comes_no_further() {
     let running = shop.start();
     shop.trade(WARM, 0.0).await;
     shop.until_read().await;
-    assert_eq!(of(&fleet(&running).await, "cart").state(), HealthState::Well);
+    let told = fleet(&running).await;
+    let well = of(&told, "cart");
+    assert!(
+        well.state() == HealthState::Well && well.requests_per_second.is_some() && well.latency_s.is_some(),
+        "{well:?}"
+    );
     // Nobody is heard, the bus may be away: event time stands still, and says nothing of anybody.
     shop.stop_for(STALE_STEPS);
     let stale = fleet(&running).await;
-    assert_eq!(of(&stale, "cart").state(), HealthState::Unknown, "{stale:?}");
+    let cart = of(&stale, "cart");
+    assert_eq!(cart.state(), HealthState::Unknown, "{stale:?}");
+    let numbers = [cart.requests_per_second, cart.error_ratio, cart.latency_s, cart.saturation, cart.burn_rate];
+    assert_eq!(numbers, [None; 5], "old numbers look like new ones: {cart:?}");
     shop.trade(SICK, 0.0).await;
     shop.until_read().await;
     assert_eq!(of(&fleet(&running).await, "cart").state(), HealthState::Well);

@@ -1,5 +1,5 @@
-// What changes, over the one stream that a browser has: as it is now, and each change. Where the stream breaks it is begun
-// again from where it was, and meanwhile the page says that it is not live.
+// What changes, over one stream, which a window that nobody sees gives back: as it is now, and each change. Where the stream
+// breaks it is begun again from where it was, and meanwhile the page says that it is not live.
 
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { createSignal } from "solid-js";
@@ -13,6 +13,7 @@ import { millis } from "../lib/time";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { dashboard, inWords } from "./api";
 import { hear, productNow } from "./clock";
+import { isSeen, seenAgain, whenHidden } from "./seen";
 import { askWho, isSignedOut, session, whenIn } from "./session";
 
 /** Nothing came for so long: the connection is gone, whatever the system says. Several beats of the server. */
@@ -32,6 +33,7 @@ export type Connection = { state: "connecting" | "live" } | { state: "lost"; why
 const [connection, setConnection] = createSignal<Connection>({ state: "connecting" });
 const [incidents, setIncidents] = createSignal<ReadonlyMap<string, Incident>>(new Map());
 const [isCaught, setCaught] = createSignal(false);
+const [isFresh, setFresh] = createSignal(false);
 const [fleet, setFleet] = createSignal<FleetState>();
 const [holds, setHolds] = createSignal<Holds>();
 const [problems, setProblems] = createSignal<ReadonlyMap<Part, string>>(new Map());
@@ -66,7 +68,7 @@ let resumeToken = "";
 let current: AbortController | undefined;
 
 /** Whether what is known of incidents is how they are now: that nothing is known of is not that there is nothing. */
-export const isIncidentsKnown = (): boolean => connection().state === "live" && !problems().has(Part.INCIDENTS);
+export const isIncidentsKnown = (): boolean => connection().state === "live" && isFresh() && !problems().has(Part.INCIDENTS);
 
 /** Whether an incident has come to its end. */
 export const hasEnded = (incident: Incident): boolean => incident.endTime !== undefined;
@@ -99,11 +101,22 @@ export async function follow(): Promise<never> {
     const why = await once(wanted, () => (wait = RETRY_MS.first));
     // Another incident is looked at: nothing was lost.
     if (wanted !== lookedAt) continue;
+    if (why === RELEASED) {
+      // What is shown is of then until it has been brought up to date.
+      setConnection({ state: "connecting" });
+      await seenAgain();
+      continue;
+    }
+    // What was known of incidents is of then, until the next stream has told all that changed.
+    setFresh(false);
     setConnection((before) => (before.state === "lost" ? { ...before, why } : { state: "lost", why, since: productNow() }));
     await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
     wait = Math.min(wait * 2, RETRY_MS.most);
   }
 }
+
+/** Why a stream ended that the page gave back itself. */
+const RELEASED = "nobody looks at this page";
 
 /** Follows one stream until it ends; says why it did. */
 async function once(incident: string, alive: () => void): Promise<string> {
@@ -115,7 +128,13 @@ async function once(incident: string, alive: () => void): Promise<string> {
     stop.abort();
   };
   let timer = setTimeout(giveUp, SILENT_MS);
-  let isFirst = true;
+  let released = false;
+  const release = () => {
+    released = true;
+    stop.abort();
+  };
+  const isOnlyALook = !isSeen();
+  const endHidden = whenHidden(release);
   try {
     // Zero is no time-out: a stream ends with its silence.
     const stream = dashboard.watch({ incident, resumeToken }, { signal: stop.signal, timeoutMs: 0 });
@@ -123,9 +142,6 @@ async function once(incident: string, alive: () => void): Promise<string> {
       clearTimeout(timer);
       timer = setTimeout(giveUp, SILENT_MS);
       alive();
-      // Each stream says of every part anew whether it can be had.
-      if (isFirst) setProblems(new Map());
-      isFirst = false;
       if (connection().state !== "live") setConnection({ state: "live" });
       // What a view makes of it is no failure of the connection, and must not look like one.
       try {
@@ -133,13 +149,16 @@ async function once(incident: string, alive: () => void): Promise<string> {
       } catch (error) {
         console.error(error);
       }
+      if (isOnlyALook && !isSeen() && message.news.case === "caught") release();
     }
-    return "the server ended the stream";
+    return released ? RELEASED : "the server ended the stream";
   } catch (error) {
+    if (released) return RELEASED;
     if (ConnectError.from(error).code === Code.Unauthenticated) isSignedOut("");
     return silent ? "the server does not answer" : inWords(error);
   } finally {
     clearTimeout(timer);
+    endHidden();
     stop.abort();
   }
 }
@@ -154,6 +173,7 @@ function take(message: WatchResponse): void {
     case "caught":
       if (news.value.complete) setIncidents((before) => onlyLiving(before, new Set(news.value.living)));
       setCaught(true);
+      setFresh(true);
       break;
     case "fleet":
       setFleet(news.value);

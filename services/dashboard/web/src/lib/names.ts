@@ -35,3 +35,8 @@ export function lastPart(name: string): string {
 export function shortId(name: string): string {
   return lastPart(name).slice(0, 8);
 }
+
+/** As in `(2) Now · LLM-SRE`; what was lost comes first, since titles are cut at their ends. */
+export function titleOf(view: string, isLost: boolean, openCount: number): string {
+  return `${isLost ? "Not live · " : ""}${openCount > 0 ? `(${openCount}) ` : ""}${view} · LLM-SRE`;
+}

@@ -41,10 +41,11 @@ export function Chart(props: ChartProps): JSX.Element {
   const data = createMemo(() => align(props.lines));
   const format = (value: number) => quantity(value, props.unit, props.isShare);
   const [at, setAt] = createSignal<string>();
-  const rows = () => {
-    const points = props.lines.flatMap((line) => line.points.slice(-ROWS_MAX).map(([time, value]) => [dateTime(time), line.label, format(value)]));
-    return points.slice(-ROWS_MAX);
-  };
+  // Each series has its share, so that none is left out for another.
+  const rowsOfEach = () => Math.max(1, Math.floor(ROWS_MAX / Math.max(1, props.lines.length)));
+  const rows = () =>
+    props.lines.flatMap((line) => line.points.slice(-rowsOfEach()).map(([time, value]) => [dateTime(time), line.label, format(value)]));
+  const isCut = () => props.lines.some((line) => line.points.length > rowsOfEach());
 
   const style = (name: string) => getComputedStyle(place).getPropertyValue(name).trim();
   const options = (): uPlot.Options => ({
@@ -93,7 +94,8 @@ export function Chart(props: ChartProps): JSX.Element {
   onMount(() => {
     const resized = new ResizeObserver(() => plot?.setSize({ width: Math.max(place.clientWidth, 200), height: props.height ?? 180 }));
     resized.observe(place);
-    const shape = () => `${theme()} ${props.lines.map((line) => line.label).join("\n")}`;
+    // A chart that is made anew loses what a reader picks in it, so that figures alone do not make it anew.
+    const shape = createMemo(() => JSON.stringify([theme(), props.lines.map((line) => [line.label, line.dash])]));
     createEffect(
       on(shape, () => {
         plot?.destroy();
@@ -126,7 +128,7 @@ export function Chart(props: ChartProps): JSX.Element {
         </span>
       </figcaption>
       <div class="canvas" ref={place} role="img" aria-label={`${props.label}. ${summary(props.lines, format, props.band)}`} />
-      <Values label="Values" columns={COLUMNS} rows={rows} />
+      <Values label="Values" columns={COLUMNS} rows={rows} note={isCut() ? `The newest ${rowsOfEach()} of each series.` : undefined} />
     </figure>
   );
 }

@@ -3,12 +3,23 @@
 import { createSignal, Index, type JSX, Show } from "solid-js";
 import { classOf, type Column, Heads } from "./heads";
 
-export function Values(props: { label: string; columns: readonly Column[]; rows: () => readonly (readonly string[])[] }): JSX.Element {
+interface ValuesProps {
+  label: string;
+  columns: readonly Column[];
+  rows: () => readonly (readonly string[])[];
+  /** What the table leaves out. */
+  note?: string | undefined;
+}
+
+export function Values(props: ValuesProps): JSX.Element {
   const [isOpen, setOpen] = createSignal(false);
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary class="muted">Values</summary>
       <Show when={isOpen()}>
+        <Show when={props.note}>
+          <p class="muted">{props.note}</p>
+        </Show>
         <div class="values" tabindex="0" role="group" aria-label={props.label}>
           <table>
             <Heads columns={props.columns} />

@@ -1,12 +1,14 @@
 // Deployments, flag switches and other changes in a range, newest first.
 
-import { createMemo, For, type JSX, Show } from "solid-js";
+import { createMemo, type JSX, Show } from "solid-js";
 import { type Change, ChangeKindSchema } from "@contracts/telemetry/v1/telemetry_pb";
 import { telemetry } from "../../client/api";
 import { ABSENT } from "../../lib/format";
 import { enumName, parseService, serviceName } from "../../lib/names";
+import { millis } from "../../lib/time";
 import { route } from "../../lib/route";
 import { type Asked, ask } from "../../ui/ask";
+import { Keyed } from "../../ui/keyed";
 import { Moment } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 import { addressWith, isSame, refreshOf, type Scope, windowNow } from "./scope";
@@ -38,6 +40,9 @@ export function askChanges(scope: Scope): Asked<Changes> {
 }
 
 const kindOf = (change: Change): string => enumName(ChangeKindSchema, change.kind);
+
+const keyOf = (change: Change): string =>
+  [millis(change.time), serviceName(change.service), change.kind, change.subject, change.before, change.after].join("\n");
 
 export function ChangesTab(props: { scope: Scope }): JSX.Element {
   const asked = askChanges(props.scope);
@@ -73,7 +78,9 @@ export function ChangesTab(props: { scope: Scope }): JSX.Element {
             </tr>
           </thead>
           <tbody>
-            <For each={changes()}>{(change) => <Row change={change} />}</For>
+            <Keyed each={changes()} by={keyOf}>
+              {(change) => <Row change={change()} />}
+            </Keyed>
           </tbody>
         </table>
       </div>

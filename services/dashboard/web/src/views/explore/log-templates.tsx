@@ -1,8 +1,9 @@
 // The templates that log lines have, the most frequent first.
 
-import { For, type JSX, Show } from "solid-js";
+import { type JSX, Show } from "solid-js";
 import type { LogRecord } from "@contracts/telemetry/v1/telemetry_pb";
 import { counted } from "../../lib/format";
+import { Keyed } from "../../ui/keyed";
 import { severityName } from "./log-search";
 import type { Template } from "./templates";
 
@@ -42,25 +43,25 @@ export function LogTemplates(props: TemplatesProps): JSX.Element {
             </tr>
           </thead>
           <tbody>
-            <For each={props.templates.slice(0, ROWS_MAX)}>
+            <Keyed each={props.templates.slice(0, ROWS_MAX)} by={(template) => template.template}>
               {(template) => (
-                <tr data-template={template.template}>
-                  <td class="number">{template.lines.length}</td>
-                  <td>{worst(template)}</td>
+                <tr data-template={template().template}>
+                  <td class="number">{template().lines.length}</td>
+                  <td>{worst(template())}</td>
                   <td class="long">
                     <button
                       type="button"
                       class="plain"
-                      aria-pressed={props.chosen === template.template}
-                      onClick={() => props.choose(props.chosen === template.template ? "" : template.template)}
+                      aria-pressed={props.chosen === template().template}
+                      onClick={() => props.choose(props.chosen === template().template ? "" : template().template)}
                     >
-                      <code>{template.template}</code>
-                      <Show when={props.chosen === template.template}> (shown alone)</Show>
+                      <code>{template().template}</code>
+                      <Show when={props.chosen === template().template}> (shown alone)</Show>
                     </button>
                   </td>
                 </tr>
               )}
-            </For>
+            </Keyed>
           </tbody>
         </table>
       </div>

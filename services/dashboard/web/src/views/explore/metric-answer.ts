@@ -9,7 +9,7 @@ import type { Line } from "../../ui/lines";
 import { type View, WIRE_OF_VIEW } from "./choices";
 import { lengthOf, type Range, type Window } from "./range";
 import { windowNow } from "./scope";
-import { draw, type Kind, kindOf, LINES_MAX, unitOf, unitOfSeries, viewOf } from "./series";
+import { COUNTED_POINTS_MIN, draw, type Kind, kindOf, LINES_MAX, unitOf, unitOfSeries, viewOf } from "./series";
 import { wireRange } from "./services";
 
 export interface MetricQuestion {
@@ -65,30 +65,42 @@ export async function answerMetric(question: MetricQuestion, signal: AbortSignal
   const sources: Source[] = [{ prefix: other ? service : shiftMs ? "now" : "", service, shiftMs: 0 }];
   if (other) sources.push({ prefix: other, service: other, shiftMs: 0 });
   if (shiftMs) sources.push({ prefix: `${earlier} earlier`, service, shiftMs });
-  const query = (source: Source, view: SeriesView, points = question.points, pageSize = SERIES_MAX) => {
+  const query = (source: Source, view: SeriesView, points: number, pageSize: number) => {
     const range = wireRange({ from: window.from - source.shiftMs, to: window.to - source.shiftMs });
     const { metric } = question;
     const service = parseService(source.service);
     return telemetry.querySeries({ service, metric, range, pageSize, maxPoints: points, view }, { signal });
   };
   // As they were sent, since a view says nothing of how many values a point stands for.
-  const { kind, series } = await find(question, () => query(sources[0] as Source, SeriesView.UNSPECIFIED, PROBE_POINTS));
+  const probe = (source: Source) => query(source, SeriesView.UNSPECIFIED, PROBE_POINTS, SERIES_MAX);
+  const known = await Promise.all(sources.map((source) => find(keyOf(source, question), question.metric, () => probe(source))));
+  const kind = known[0]?.kind;
   const view = question.view ?? viewOf(kind);
-  // The more series may come, the fewer points the server reads of each.
-  const pageSize = Math.min(series + NEW_SERIES, SERIES_MAX);
-  const asked = sources.map((source) => query(source, WIRE_OF_VIEW[view], question.points, pageSize));
-  return compose(question, window, view, kind, sources, await Promise.all(asked));
+  const answers = sources.map(async (source, index) => {
+    // The more series may come, the fewer points the server reads of each.
+    const pageSize = Math.min((known[index]?.series ?? 0) + NEW_SERIES, SERIES_MAX);
+    const answer = await query(source, WIRE_OF_VIEW[view], question.points, pageSize);
+    // There may be more series by now: they are counted again with the next refresh.
+    if (answer.truncated && answer.series.length >= pageSize) kinds.delete(keyOf(source, question));
+    return answer;
+  });
+  return compose(question, window, view, kind, sources, await Promise.all(answers));
 }
 
+/** Earlier there may have been other processes, and so other series. */
+const keyOf = (source: Source, { metric, earlier }: MetricQuestion): string =>
+  [source.service, metric, source.shiftMs ? earlier : ""].join("\n");
+
 /** What the metric is, by a few of its points, and how many series it has. */
-async function find(question: MetricQuestion, probe: () => Promise<QuerySeriesResponse>): Promise<Known> {
-  const key = `${question.service}\n${question.metric}`;
+async function find(key: string, metric: string, probe: () => Promise<QuerySeriesResponse>): Promise<Known> {
   const known = kinds.get(key);
   if (known) return known;
   const { series } = await probe();
-  const found = { kind: kindOf(question.metric, series), series: series.length };
-  if (found.kind && kinds.size >= KINDS_MAX) kinds.clear();
-  if (found.kind) kinds.set(key, found);
+  const found = { kind: kindOf(metric, series), series: series.length };
+  // Few points do not tell a counter from a gauge: such a metric is looked at again.
+  const isTold = found.kind !== undefined && (found.kind !== "plain" || series.some((one) => one.points.length >= COUNTED_POINTS_MIN));
+  if (isTold && kinds.size >= KINDS_MAX) kinds.clear();
+  if (isTold) kinds.set(key, found);
   return found;
 }
 

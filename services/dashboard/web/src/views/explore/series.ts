@@ -19,7 +19,7 @@ export type Kind = "distribution" | "counter" | "plain";
 const COUNTED =
   /[._](?:total|count|sum|hits|misses|errors|failures|evictions|restarts|time|io|packets|dropped|sent|received|commands)$/;
 /** Fewer points rise by chance. */
-const COUNTED_POINTS_MIN = 4;
+export const COUNTED_POINTS_MIN = 4;
 
 /** What the points say of their metric; nothing where there are none. The contract does not tell counters from gauges. */
 export function kindOf(metric: string, series: readonly Pick<Series, "points">[]): Kind | undefined {

@@ -10,7 +10,7 @@ import { Command } from "../../ui/command";
 import { type Page, paged } from "../../ui/pages";
 import { Paging } from "../../ui/paging";
 import { Panel } from "../../ui/panel";
-import { Outcomes } from "./outcomes";
+import { askRepairs, Outcomes } from "./outcomes";
 import { commandFor, type Filters, readStates, STATES, writeStates } from "./filters";
 import { Statistics } from "./statistics";
 import { Table } from "./table";
@@ -49,6 +49,11 @@ function listIncidents() {
 
 export function History(): JSX.Element {
   const { question, list } = listIncidents();
+  const repairs = askRepairs();
+  const refresh = () => {
+    list.again();
+    repairs.again();
+  };
   const all = createMemo(() => list.items() ?? []);
   const isFiltered = () => ["state", "service", "fingerprint", "judged"].some((key) => query(key) !== "");
   const empty = () => {
@@ -66,7 +71,7 @@ export function History(): JSX.Element {
         again={list.again}
         empty={empty()}
         aside={
-          <button type="button" onClick={list.again}>
+          <button type="button" onClick={refresh}>
             Refresh
           </button>
         }
@@ -87,7 +92,7 @@ export function History(): JSX.Element {
       >
         <Statistics incidents={all()} isWhole={!list.isMore() && !list.isFull()} />
       </Panel>
-      <Outcomes />
+      <Outcomes of={repairs} />
       <Command line={commandFor(question())} />
     </div>
   );

@@ -5,20 +5,30 @@ import { type Action, ActionState, ActionStateSchema } from "@contracts/remediat
 import { remediation } from "../../client/api";
 import { counted } from "../../lib/format";
 import { enumName } from "../../lib/names";
-import { ask } from "../../ui/ask";
+import { type Asked, ask } from "../../ui/ask";
 import { Panel } from "../../ui/panel";
 import { countBy } from "./measures";
 
 const ACTIONS_MAX = 500;
 
-export function Outcomes(): JSX.Element {
-  const asked = ask(
+interface Repairs {
+  actions: readonly Action[];
+  isCut: boolean;
+}
+
+/** Repairs of all incidents. */
+export function askRepairs(): Asked<Repairs> {
+  return ask(
     () => "incidents/-",
     async (parent, signal) => {
       const found = await remediation.listActions({ parent, pageSize: ACTIONS_MAX }, { signal });
       return { actions: found.actions, isCut: found.nextPageToken !== "" };
     },
   );
+}
+
+export function Outcomes(props: { of: Asked<Repairs> }): JSX.Element {
+  const asked = props.of;
   const actions = () => asked.data()?.actions ?? [];
   return (
     <Panel

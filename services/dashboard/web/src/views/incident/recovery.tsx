@@ -1,12 +1,13 @@
 // Whether an incident's signals are back in their ranges, as it was measured last.
 
-import { For, type JSX, Show } from "solid-js";
+import { type JSX, Show } from "solid-js";
 import type { Incident } from "@contracts/incident/v1/incident_pb";
 import { type CheckRecoveryResponse, RecoveryVerdict, RecoveryVerdictSchema, type SignalRecovery } from "@contracts/incident/v1/incident_service_pb";
 import type { SignalRecording } from "@contracts/fleet/v1/fleet_pb";
 import { ABSENT, number } from "../../lib/format";
 import { enumName, serviceName } from "../../lib/names";
 import { millis } from "../../lib/time";
+import { Keyed } from "../../ui/keyed";
 import { Moment } from "../../ui/moment";
 import { type Column, Heads } from "../../ui/heads";
 import { elementOf, signalValue } from "./evidence";
@@ -56,7 +57,9 @@ export function Recovery(props: RecoveryProps): JSX.Element {
           <table>
             <Heads columns={COLUMNS} />
             <tbody>
-              <For each={props.recovery.signals}>{(row) => <Row row={row} incident={props.incident} shown={props.shown} />}</For>
+              <Keyed each={props.recovery.signals} by={(row) => row.anomaly}>
+                {(row) => <Row row={row()} incident={props.incident} shown={props.shown} />}
+              </Keyed>
             </tbody>
           </table>
         </div>

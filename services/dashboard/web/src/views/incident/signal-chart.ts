@@ -85,6 +85,16 @@ function recoveredAt(action: Action): Millis | undefined {
   return millis(recovery.wellSinceTime) ?? (millis(recovery.measuredTime) || undefined);
 }
 
+/** Samples that a recording keeps, as its contract says: the newest. */
+const SAMPLES_MAX = 720;
+
+/** In words, that what a chart lacks at its beginning was measured and is not kept; nothing where it lacks nothing. */
+export function cutInWords(recording: SignalRecording, window: Window | undefined): string | undefined {
+  const first = millis(recording.samples[0]?.time);
+  if (recording.samples.length < SAMPLES_MAX || first === undefined || !window || first - window.from <= gapMs(recording)) return undefined;
+  return `Earlier samples were let go: the newest ${SAMPLES_MAX} are kept. That the chart is empty before them says nothing.`;
+}
+
 /** In words, what is missing of a recording; nothing where it is as new as it should be. */
 export function lateInWords(recording: SignalRecording, read: Millis | undefined, isLiving: boolean): string | undefined {
   const newest = newestOf(recording);

@@ -7,6 +7,7 @@ import { live } from "../../client/live";
 import { enumName, serviceName } from "../../lib/names";
 import { millis } from "../../lib/time";
 import { Chart } from "../../ui/chart";
+import { Keyed } from "../../ui/keyed";
 import { Moment } from "../../ui/moment";
 import type { Mark } from "../../ui/overlays";
 import { Panel } from "../../ui/panel";
@@ -15,7 +16,7 @@ import { elementOf, isShare, originName, signalValue, unitOf } from "./evidence"
 import type { Model } from "./model";
 import { onReveal } from "./reveal";
 import type { ShownParts } from "./shown";
-import { bandOf, lateInWords, lineOf, marksOf, type Window, windowOf } from "./signal-chart";
+import { bandOf, cutInWords, lateInWords, lineOf, marksOf, type Window, windowOf } from "./signal-chart";
 
 const NONE = "No signal of this incident was recorded: it was reported by a person, or is older than recordings are.";
 
@@ -56,21 +57,18 @@ export function Signals(props: SignalsProps): JSX.Element {
           <p class="muted">No signal was recorded, so there is no chart. What was measured stands below.</p>
         </Show>
         <div class="signals">
-          <For each={recordings().map((recording) => recording.anomaly)}>
-            {(anomaly) => (
-              <Show when={recordings().find((recording) => recording.anomaly === anomaly)}>
-                {(recording) => (
-                  <Recorded
-                    recording={recording()}
-                    marks={marks()}
-                    window={window()}
-                    late={lateInWords(recording(), read(), props.model.isLiving())}
-                    shown={props.shown}
-                  />
-                )}
-              </Show>
+          <Keyed each={recordings()} by={(recording) => recording.anomaly}>
+            {(recording) => (
+              <Recorded
+                recording={recording()}
+                marks={marks()}
+                window={window()}
+                late={lateInWords(recording(), read(), props.model.isLiving())}
+                cut={cutInWords(recording(), window())}
+                shown={props.shown}
+              />
             )}
-          </For>
+          </Keyed>
         </div>
         <Unrecorded anomalies={unrecorded()} isAll={recordings().length === 0} />
       </Panel>
@@ -83,6 +81,7 @@ interface RecordedProps {
   marks: readonly Mark[];
   window: Window | undefined;
   late: string | undefined;
+  cut: string | undefined;
   shown: ShownParts;
 }
 
@@ -139,6 +138,9 @@ function Recorded(props: RecordedProps): JSX.Element {
             height={160}
           />
         )}
+      </Show>
+      <Show when={props.cut}>
+        <p class="muted">{props.cut}</p>
       </Show>
       <Show when={props.late}>
         <p class="silent" data-late={props.recording.anomaly}>

@@ -1,11 +1,12 @@
 // What the product did lately, newest first, across all incidents.
 
-import { For, type JSX, Show } from "solid-js";
+import { type JSX, Show } from "solid-js";
 import { isIncidentsKnown, live, STEPS_MAX } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import type { Incident, TimelineEntry } from "@contracts/incident/v1/incident_pb";
 import { shortId } from "../../lib/names";
 import { millis } from "../../lib/time";
+import { Keyed } from "../../ui/keyed";
 import { Moment } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 
@@ -13,6 +14,9 @@ interface Step {
   incident: Incident;
   entry: TimelineEntry;
 }
+
+/** A timeline is only ever added to. */
+const keyOf = ({ incident, entry }: Step): string => `${incident.name} ${millis(entry.time)} ${entry.message}`;
 
 function lately(incidents: Iterable<Incident>): Step[] {
   const steps = [...incidents].flatMap((incident) => incident.timeline.slice(-STEPS_MAX).map((entry) => ({ incident, entry })));
@@ -33,22 +37,22 @@ export function Doing(): JSX.Element {
       empty={steps().length === 0 ? none() : undefined}
     >
       <ol class="steps">
-        <For each={steps()}>
+        <Keyed each={steps()} by={keyOf}>
           {(step) => (
             <li>
               <span class="muted">
-                <Moment time={step.entry.time} /> {step.entry.actor}
+                <Moment time={step().entry.time} /> {step().entry.actor}
               </span>{" "}
-              {step.entry.message}{" "}
-              <a href={`/${step.incident.name}`} title={step.incident.title}>
-                incident {shortId(step.incident.name)}
+              {step().entry.message}{" "}
+              <a href={`/${step().incident.name}`} title={step().incident.title}>
+                incident {shortId(step().incident.name)}
               </a>
-              <Show when={step.incident.planWaitsFor}>
-                <span class="waiting"> · waits: {step.incident.planWaitsFor}</span>
+              <Show when={step().incident.planWaitsFor}>
+                <span class="waiting"> · waits: {step().incident.planWaitsFor}</span>
               </Show>
             </li>
           )}
-        </For>
+        </Keyed>
       </ol>
     </Panel>
   );

@@ -1,7 +1,8 @@
 // The lines of the map. How calls fare is in their colour, in how they are dashed, and in a figure where some fail.
 
-import { createMemo, For, type JSX, Show } from "solid-js";
+import { For, type JSX, Show } from "solid-js";
 import { percent } from "../../lib/format";
+import { Keyed } from "../../ui/keyed";
 import { type Edge, edgeInWords, FAILING_MIN, fareOf, isFailing, keyOf, widthOf } from "./edges";
 import { beside, type Line, pathOf } from "./lines";
 
@@ -10,26 +11,23 @@ interface LinesProps {
   lineOf: (edge: Edge) => Line;
 }
 
-/** Lines by edge, which stay the same while their figures change, so that a tooltip stays open. */
-function each(props: LinesProps, draw: (edge: () => Edge, key: string) => JSX.Element): JSX.Element {
-  const byKey = createMemo(() => new Map(props.edges.map((edge) => [keyOf(edge), edge])));
-  const keys = createMemo(() => [...byKey().keys()]);
-  return <For each={keys()}>{(key) => <Show when={byKey().get(key)}>{(edge) => draw(edge, key)}</Show>}</For>;
-}
-
 /** They lie behind the services. `isTroubled` says whether whoever is called is, of calls that nobody measured. */
 export function EdgeLines(props: LinesProps & { isTroubled: (edge: Edge) => boolean }): JSX.Element {
-  return each(props, (edge, key) => (
-    <g
-      class={`edge ${fareOf(edge())} ${props.isTroubled(edge()) ? "to-troubled" : ""}`}
-      role="img"
-      aria-label={edgeInWords(edge())}
-      data-edge={key}
-    >
-      <path d={pathOf(props.lineOf(edge()))} stroke-width={widthOf(edge())} />
-      <title>{edgeInWords(edge())}</title>
-    </g>
-  ));
+  return (
+    <Keyed each={props.edges} by={keyOf}>
+      {(edge, key) => (
+        <g
+          class={`edge ${fareOf(edge())} ${props.isTroubled(edge()) ? "to-troubled" : ""}`}
+          role="img"
+          aria-label={edgeInWords(edge())}
+          data-edge={key}
+        >
+          <path d={pathOf(props.lineOf(edge()))} stroke-width={widthOf(edge())} />
+          <title>{edgeInWords(edge())}</title>
+        </g>
+      )}
+    </Keyed>
+  );
 }
 
 /** Which share fails, before everything else. The lines say the same. */
@@ -37,13 +35,15 @@ export function EdgeFigures(props: LinesProps): JSX.Element {
   const place = (edge: Edge) => beside(props.lineOf(edge));
   return (
     <g class="edge-figures" aria-hidden="true">
-      {each(props, (edge) => (
-        <Show when={isFailing(edge())}>
-          <text x={place(edge()).x} y={place(edge()).y - 4}>
-            {percent(edge().errorRatio)}
-          </text>
-        </Show>
-      ))}
+      <Keyed each={props.edges} by={keyOf}>
+        {(edge) => (
+          <Show when={isFailing(edge())}>
+            <text x={place(edge()).x} y={place(edge()).y - 4}>
+              {percent(edge().errorRatio)}
+            </text>
+          </Show>
+        )}
+      </Keyed>
     </g>
   );
 }

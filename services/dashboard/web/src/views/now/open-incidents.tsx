@@ -1,12 +1,13 @@
 // Incidents that live, the worst first.
 
-import { For, type JSX, Show } from "solid-js";
+import { type JSX, Show } from "solid-js";
 import { hasEnded, isIncidentsKnown, live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { type Incident, State } from "@contracts/incident/v1/incident_pb";
 import { serviceName } from "../../lib/names";
 import { millis } from "../../lib/time";
 import { SeverityBadge, StateBadge } from "../../ui/badges";
+import { Keyed } from "../../ui/keyed";
 import { Ago, Countdown } from "../../ui/moment";
 import { Panel } from "../../ui/panel";
 
@@ -32,9 +33,9 @@ export function OpenIncidents(): JSX.Element {
       empty={open().length === 0 ? none() : undefined}
     >
       <ol class="incidents">
-        <For each={open().map((incident) => incident.name)}>
-          {(name) => <Show when={live.incidents().get(name)}>{(incident) => <Row incident={incident()} />}</Show>}
-        </For>
+        <Keyed each={open()} by={(incident) => incident.name}>
+          {(incident) => <Row incident={incident()} />}
+        </Keyed>
       </ol>
     </Panel>
   );

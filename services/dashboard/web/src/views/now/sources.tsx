@@ -26,6 +26,11 @@ function lateness(service: ServiceHealth, read: number): number | undefined {
 export function Sources(): JSX.Element {
   const fleet = () => live.fleet()?.fleet;
   const read = () => millis(fleet()?.readTime);
+  // Once the connection is lost, what was heard says nothing of how far detection is now.
+  const heardAt = () => {
+    const connection = live.connection();
+    return connection.state === "lost" ? connection.since : productNow();
+  };
   const late = () => {
     const at = read();
     if (at === undefined) return [];
@@ -37,10 +42,10 @@ export function Sources(): JSX.Element {
       <dl class="facts">
         <dt>Services heard</dt>
         <dd>{fleet()?.services.length}</dd>
-        <dt>Detection is behind</dt>
+        <dt>{live.connection().state === "lost" ? "Detection was behind" : "Detection is behind"}</dt>
         <dd>
           <Show when={read()} fallback={ABSENT}>
-            {(read) => span(productNow() - read())}
+            {(read) => span(Math.max(0, heardAt() - read()))}
           </Show>
         </dd>
         <dt>Late or silent</dt>
