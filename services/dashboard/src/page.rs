@@ -191,6 +191,7 @@ mod tests {
     fn all_of_the_page_is_small_enough_for_a_phone() {
         const BYTES_MAX: usize = 200_000;
         let bytes: usize = Page::new().0.values().map(|file| file.zipped.as_ref().unwrap_or(&file.plain).len()).sum();
+        println!("{bytes} bytes compressed");
         assert!(bytes < BYTES_MAX, "{bytes} bytes compressed");
     }
 

@@ -45,3 +45,18 @@ await inBrowser(async (page) => {
   say(`a chart of ${points} points: ${drawn.toFixed(0)} ms, ${bytes} bytes`);
   check(bytes > 10_000 && bytes < 400_000, `the server sent ${bytes} bytes for one chart`);
 });
+
+// A chart that is looked at gets another line, as where a process is started.
+await inBrowser(async (page) => {
+  const metric = "process.cpu.utilization";
+  const lines = page.locator(`[data-metric="${metric}"] figcaption .key`);
+  await page.goto(`${process.env.DASHBOARD}/explore?service=${encodeURIComponent("size/service-01@test")}&m=${metric}&last=1h`);
+  await page.locator(`[data-metric="${metric}"] canvas`).waitFor();
+  check((await lines.count()) === 0, "one line has no need of a name");
+  // Whoever started this says on our standard input when the other process has said something.
+  say("DRAWN");
+  await new Promise((done) => process.stdin.once("data", done));
+  await lines.nth(1).waitFor();
+  say("another line joined a chart");
+});
+process.exit();

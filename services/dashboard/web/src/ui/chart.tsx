@@ -96,14 +96,13 @@ export function Chart(props: ChartProps): JSX.Element {
     resized.observe(place);
     // A chart that is made anew loses what a reader picks in it, so that figures alone do not make it anew.
     const shape = createMemo(() => JSON.stringify([theme(), props.lines.map((line) => [line.label, line.dash])]));
+    // One effect, since a chart of some lines cannot be given the data of others.
     createEffect(
-      on(shape, () => {
+      on([shape, data, () => props.from, () => props.to, () => props.band, () => props.marks], ([shape, data], before) => {
+        if (plot && before?.[0] === shape) return plot.setData(data);
         plot?.destroy();
-        plot = new uPlot(options(), data(), place);
+        plot = new uPlot(options(), data, place);
       }),
-    );
-    createEffect(
-      on([data, () => props.from, () => props.to, () => props.band, () => props.marks], () => plot?.setData(data()), { defer: true }),
     );
     onCleanup(() => {
       resized.disconnect();

@@ -51,13 +51,13 @@ fn identity(number: u32) -> ServiceIdentity {
 }
 
 /// Metrics of one service as a sender reports them. Numbers of 64 bits are text in OTLP's JSON.
-fn request(service: &str, metrics: serde_json::Value) -> ExportMetricsServiceRequest {
+fn request(service: &str, instance: u32, metrics: serde_json::Value) -> ExportMetricsServiceRequest {
     let text = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
     let attributes = [
         text("service.namespace", "size"),
         text("service.name", service),
         text("deployment.environment.name", "test"),
-        text("service.instance.id", &format!("{service}-1")),
+        text("service.instance.id", &format!("{service}-{instance}")),
     ];
     let request = serde_json::json!({"resourceMetrics": [{
         "resource": {"attributes": attributes},
@@ -66,8 +66,8 @@ fn request(service: &str, metrics: serde_json::Value) -> ExportMetricsServiceReq
     serde_json::from_value(request).unwrap()
 }
 
-/// An hour of a service: how full two resources are, and how long its requests take.
-fn hour(service: &str, start_s: u64, first_s: u64) -> ExportMetricsServiceRequest {
+/// An hour of a process: how full two resources are, and how long its requests take.
+fn hour(service: &str, instance: u32, start_s: u64, first_s: u64) -> ExportMetricsServiceRequest {
     let nanos = |seconds: u64| (seconds * 1_000_000_000).to_string();
     let times: Vec<u64> = (0..3_600 / EVERY_S).map(|step| start_s + step * EVERY_S).collect();
     let gauge = |name: &str, unit: &str, value: &dyn Fn(u64) -> f64| {
@@ -97,7 +97,7 @@ fn hour(service: &str, start_s: u64, first_s: u64) -> ExportMetricsServiceReques
         {"name": "http.server.request.duration", "unit": "s",
          "histogram": {"aggregationTemporality": 2, "dataPoints": buckets}},
     ]);
-    request(service, metrics)
+    request(service, instance, metrics)
 }
 
 /// Sends what there is.
@@ -105,7 +105,7 @@ fn send(client: &Client, otlp: &MetricsServiceClient<Peer>, size: &Size, now_s: 
     let first_s = now_s - size.hours * 3_600;
     for hour_of in 0..size.hours {
         for number in 0..SERVICES {
-            let request = hour(&service_name(number), first_s + hour_of * 3_600, first_s);
+            let request = hour(&service_name(number), 1, first_s + hour_of * 3_600, first_s);
             client.ask(otlp.clone().export(request)).unwrap();
         }
     }
@@ -119,7 +119,7 @@ fn send(client: &Client, otlp: &MetricsServiceClient<Peer>, size: &Size, now_s: 
             .collect();
         sent += points.len() as u64;
         let metrics = serde_json::json!([{"name": DENSE, "unit": "1", "gauge": {"dataPoints": points}}]);
-        client.ask(otlp.clone().export(request(&service_name(0), metrics))).unwrap();
+        client.ask(otlp.clone().export(request(&service_name(0), 1, metrics))).unwrap();
     }
 }
 
@@ -153,7 +153,8 @@ fn the_first_view_is_there_at_once_whatever_lies_behind_it() {
     let mut product = Process::start(&["run", "--store", &store.display().to_string()]);
     let (control, otlp) = (Client::new(&product.control()), Client::new(&product.otlp_grpc()));
     let now_s = client::now().as_secs();
-    send(&otlp, &MetricsServiceClient::new(otlp.peer()), &size, now_s);
+    let exporter = MetricsServiceClient::new(otlp.peer());
+    send(&otlp, &exporter, &size, now_s);
     report(&control, &size);
     // The newest of what was sent last, in the store: a chart of half of it would be no measure.
     parts::wait_until("the last point in the store", READ_WITHIN, || {
@@ -165,7 +166,11 @@ fn the_first_view_is_there_at_once_whatever_lies_behind_it() {
     let (services, incidents) = (SERVICES.to_string(), size.incidents.to_string());
     let (dense, most) = (size.dense.to_string(), size.first_view_ms.to_string());
     let wanted = [("SERVICES", &*services), ("INCIDENTS", &*incidents), ("POINTS", &*dense), ("FIRST_VIEW_MS", &*most)];
-    let Some(story) = Story::begin(TEST, "size", &mut product, &wanted) else { return };
+    let Some(mut story) = Story::begin(TEST, "size", &mut product, &wanted) else { return };
+    story.until("DRAWN");
+    let first_s = now_s - 3_600;
+    otlp.ask(exporter.clone().export(hour(&service_name(1), 2, first_s, first_s))).unwrap();
+    story.go_on();
     story.end();
     product.assert_alive();
 }
