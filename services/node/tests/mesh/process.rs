@@ -76,6 +76,8 @@ impl Process {
     pub(crate) fn spawn(name: String, mut command: Command) -> Self {
         let folder = tempfile::Builder::new().prefix("mesh-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
+        // What is killed leaves its temporary files; an hour of a demo's have gigabytes.
+        command.env("TMPDIR", folder.path());
         let child = command.stdout(output("out")).stderr(output("err")).spawn();
         let child = child.unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         Self { name, child, folder }

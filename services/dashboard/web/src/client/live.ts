@@ -14,24 +14,18 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { dashboard, inWords } from "./api";
 import { hear, productNow } from "./clock";
 import { isSeen, seenAgain, whenHidden } from "./seen";
+import { type Step, withStepsOf } from "./steps";
 import { askWho, isSignedOut, session, whenIn } from "./session";
 
 /** Nothing came for so long: the connection is gone, whatever the system says. Several beats of the server. */
 const SILENT_MS = 12_000;
 /** Before the next try: doubled each time, with some chance so that all windows do not come at once. */
 const RETRY_MS = { first: 250, most: 5_000 };
-/** Latest steps that are shown of all incidents. */
-export const STEPS_MAX = 12;
-/**
- * Incidents that ended are kept so many, since each has its whole timeline, and all that was abnormal. Its end is a step, so
- * that no more of them can be among the latest steps. The one that is looked at is kept beside them.
- */
-const ENDED_MAX = STEPS_MAX;
-
 export type Connection = { state: "connecting" | "live" } | { state: "lost"; why: string; since: number };
 
 const [connection, setConnection] = createSignal<Connection>({ state: "connecting" });
 const [incidents, setIncidents] = createSignal<ReadonlyMap<string, Incident>>(new Map());
+const [steps, setSteps] = createSignal<readonly Step[]>([]);
 const [isCaught, setCaught] = createSignal(false);
 const [isFresh, setFresh] = createSignal(false);
 const [fleet, setFleet] = createSignal<FleetState>();
@@ -44,8 +38,10 @@ const [recordings, setRecordings] = createSignal<readonly SignalRecording[]>();
 /** What the stream has said so far. */
 export const live = {
   connection,
-  /** Incidents that live, and some that ended while the page was open, by name. */
+  /** Incidents that live, and the one that is looked at, by name. */
   incidents,
+  /** The latest steps of all incidents, newest first. */
+  steps,
   /** Whether all incidents that live are known. */
   isCaught,
   fleet,
@@ -77,6 +73,7 @@ export const hasEnded = (incident: Incident): boolean => incident.endTime !== un
 export function lookAt(incident: string): void {
   if (incident === lookedAt) return;
   lookedAt = incident;
+  setIncidents((before) => new Map([...before].filter(([name, one]) => name === incident || !hasEnded(one))));
   setDiagnoses([]);
   setActions([]);
   setRecordings(undefined);
@@ -168,10 +165,11 @@ function take(message: WatchResponse): void {
   const { news } = message;
   switch (news.case) {
     case "incident":
-      setIncidents((before) => withIncident(before, news.value, lookedAt));
+      setIncidents((before) => withIncident(before, news.value));
+      setSteps((before) => withStepsOf(before, news.value));
       break;
     case "caught":
-      if (news.value.complete) setIncidents((before) => onlyLiving(before, new Set(news.value.living)));
+      if (news.value.complete) onlyLiving(new Set(news.value.living));
       setCaught(true);
       setFresh(true);
       break;
@@ -199,17 +197,11 @@ function take(message: WatchResponse): void {
   if (message.resumeToken) resumeToken = message.resumeToken;
 }
 
-/** The incidents with this one as it is now. Of those that ended and are not looked at, the oldest make room. */
-export function withIncident(
-  before: ReadonlyMap<string, Incident>,
-  incident: Incident,
-  lookedAt: string,
-): ReadonlyMap<string, Incident> {
+/** The incidents with this one as it is now. Those that live are kept, and the one that is looked at. */
+function withIncident(before: ReadonlyMap<string, Incident>, incident: Incident): ReadonlyMap<string, Incident> {
   const after = new Map(before);
-  after.set(incident.name, incident);
-  const mayGo = [...after.values()].filter((one) => hasEnded(one) && one.name !== lookedAt);
-  const ended = mayGo.sort((a, b) => (millis(a.endTime) ?? 0) - (millis(b.endTime) ?? 0));
-  for (const old of ended.slice(0, Math.max(0, ended.length - ENDED_MAX))) after.delete(old.name);
+  if (hasEnded(incident) && incident.name !== lookedAt) after.delete(incident.name);
+  else after.set(incident.name, incident);
   return after;
 }
 
@@ -224,8 +216,9 @@ function asKnown(before: Holds | undefined, now: Holds): Holds {
 }
 
 /** Those that live, after a beginning: what else there was is of a time, or of a store, that was not followed to its end. */
-function onlyLiving(before: ReadonlyMap<string, Incident>, living: ReadonlySet<string>): ReadonlyMap<string, Incident> {
-  return new Map([...before].filter(([name]) => living.has(name)));
+function onlyLiving(living: ReadonlySet<string>): void {
+  setIncidents((before) => new Map([...before].filter(([name]) => living.has(name))));
+  setSteps((before) => before.filter((step) => living.has(step.incident)));
 }
 
 function withNewest<T extends { name: string; createTime?: Timestamp | undefined }>(
