@@ -27,7 +27,8 @@ const [connection, setConnection] = createSignal<Connection>({ state: "connectin
 const [incidents, setIncidents] = createSignal<ReadonlyMap<string, Incident>>(new Map());
 const [steps, setSteps] = createSignal<readonly Step[]>([]);
 const [isCaught, setCaught] = createSignal(false);
-const [isFresh, setFresh] = createSignal(false);
+/** Parts of which this stream has said how they are now. That of another stream is of then. */
+const [fresh, setFresh] = createSignal<ReadonlySet<Part>>(new Set());
 const [fleet, setFleet] = createSignal<FleetState>();
 const [holds, setHolds] = createSignal<Holds>();
 const [problems, setProblems] = createSignal<ReadonlyMap<Part, string>>(new Map());
@@ -63,8 +64,8 @@ let lookedAt = "";
 let resumeToken = "";
 let current: AbortController | undefined;
 
-/** Whether what is known of incidents is how they are now: that nothing is known of is not that there is nothing. */
-export const isIncidentsKnown = (): boolean => connection().state === "live" && isFresh() && !problems().has(Part.INCIDENTS);
+/** Whether what is known of a part is how it is now: that nothing is known of is not that there is nothing. */
+export const isKnown = (part: Part): boolean => connection().state === "live" && fresh().has(part) && !problems().has(part);
 
 /** Whether an incident has come to its end. */
 export const hasEnded = (incident: Incident): boolean => incident.endTime !== undefined;
@@ -98,14 +99,13 @@ export async function follow(): Promise<never> {
     const why = await once(wanted, () => (wait = RETRY_MS.first));
     // Another incident is looked at: nothing was lost.
     if (wanted !== lookedAt) continue;
+    // What was known is of then, until the next stream has told how it is.
+    setFresh(new Set<Part>());
     if (why === RELEASED) {
-      // What is shown is of then until it has been brought up to date.
       setConnection({ state: "connecting" });
       await seenAgain();
       continue;
     }
-    // What was known of incidents is of then, until the next stream has told all that changed.
-    setFresh(false);
     setConnection((before) => (before.state === "lost" ? { ...before, why } : { state: "lost", why, since: productNow() }));
     await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
     wait = Math.min(wait * 2, RETRY_MS.most);
@@ -130,7 +130,7 @@ async function once(incident: string, alive: () => void): Promise<string> {
     released = true;
     stop.abort();
   };
-  const isOnlyALook = !isSeen();
+  let isOnlyALook = !isSeen();
   const endHidden = whenHidden(release);
   try {
     // Zero is no time-out: a stream ends with its silence.
@@ -146,7 +146,8 @@ async function once(incident: string, alive: () => void): Promise<string> {
       } catch (error) {
         console.error(error);
       }
-      if (isOnlyALook && !isSeen() && message.news.case === "caught") release();
+      isOnlyALook &&= !isSeen();
+      if (isOnlyALook && message.news.case === "caught") release();
     }
     return released ? RELEASED : "the server ended the stream";
   } catch (error) {
@@ -171,10 +172,11 @@ function take(message: WatchResponse): void {
     case "caught":
       if (news.value.complete) onlyLiving(new Set(news.value.living));
       setCaught(true);
-      setFresh(true);
+      isTold(Part.INCIDENTS);
       break;
     case "fleet":
       setFleet(news.value);
+      isTold(Part.FLEET);
       break;
     case "holds":
       setHolds((before) => asKnown(before, news.value));
@@ -195,6 +197,10 @@ function take(message: WatchResponse): void {
       break;
   }
   if (message.resumeToken) resumeToken = message.resumeToken;
+}
+
+function isTold(part: Part): void {
+  if (!fresh().has(part)) setFresh((before) => new Set([...before, part]));
 }
 
 /** The incidents with this one as it is now. Those that live are kept, and the one that is looked at. */

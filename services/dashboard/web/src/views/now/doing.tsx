@@ -1,7 +1,7 @@
 // What the product did lately, newest first, across all incidents.
 
 import { type JSX, Show } from "solid-js";
-import { isIncidentsKnown, live } from "../../client/live";
+import { isKnown, live } from "../../client/live";
 import type { Step } from "../../client/steps";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { shortId } from "../../lib/names";
@@ -15,7 +15,7 @@ const keyOf = ({ incident, entry }: Step): string => `${incident} ${millis(entry
 
 export function Doing(): JSX.Element {
   const none = () =>
-    isIncidentsKnown()
+    isKnown(Part.INCIDENTS)
       ? "Nothing had to be done since this page was opened."
       : "Nothing had been done when it was heard last; whether anything was since is not known.";
   return (

@@ -1,7 +1,7 @@
 // Incidents that live, the worst first.
 
 import { type JSX, Show } from "solid-js";
-import { hasEnded, isIncidentsKnown, live } from "../../client/live";
+import { hasEnded, isKnown, live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { type Incident, State } from "@contracts/incident/v1/incident_pb";
 import { serviceName } from "../../lib/names";
@@ -23,7 +23,7 @@ export function byUrgency(incidents: Iterable<Incident>): Incident[] {
 export function OpenIncidents(): JSX.Element {
   const open = () => byUrgency(live.incidents().values());
   const problem = () => live.problems().get(Part.INCIDENTS);
-  const none = () => (isIncidentsKnown() ? "No incident is open." : "None was open when it was heard last; whether one is now is not known.");
+  const none = () => (isKnown(Part.INCIDENTS) ? "No incident is open." : "None was open when it was heard last; whether one is now is not known.");
   return (
     <Panel
       title="Open incidents"

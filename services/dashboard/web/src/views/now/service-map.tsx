@@ -1,7 +1,7 @@
 // Services and who calls whom, each with its rate, errors, latency and saturation; as a map or as tables.
 
 import { createMemo, For, type JSX, Match, Show, Switch } from "solid-js";
-import { live } from "../../client/live";
+import { isKnown, live } from "../../client/live";
 import { Part } from "@contracts/dashboard/v1/dashboard_service_pb";
 import { HealthState, HealthStateSchema, type ServiceHealth } from "@contracts/fleet/v1/fleet_pb";
 import { SignalSchema } from "@contracts/incident/v1/incident_pb";
@@ -39,7 +39,7 @@ export function ServiceMap(): JSX.Element {
         </button>
       }
     >
-      <Show when={live.connection().state === "lost" || live.problems().has(Part.FLEET)}>
+      <Show when={!isKnown(Part.FLEET)}>
         <p class="waiting">How services are now is not known. Below is what was heard last.</p>
       </Show>
       <Switch>
